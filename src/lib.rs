@@ -1,0 +1,1 @@
+//! m3d-viewer: a viewer for 3-D medical images with an assistant inside.
