@@ -1,4 +1,9 @@
 //! Voxels as they came from the file.
+#![allow(
+    clippy::cast_lossless,
+    clippy::unnecessary_cast,
+    reason = "one macro body serves six types, f32 among them"
+)]
 
 use std::ops::Range;
 
