@@ -13,4 +13,5 @@
 
 pub mod geometry;
 pub mod io;
+pub mod render;
 pub mod volume;
