@@ -13,5 +13,6 @@
 
 pub mod geometry;
 pub mod io;
+pub mod model;
 pub mod render;
 pub mod volume;
