@@ -74,6 +74,10 @@ pub fn check(name: &str, volume: &Volume, expected: &Value) {
     if let Some(sha) = sha {
         assert_eq!(io::voxels_sha256(volume), sha, "{name}: voxels");
     }
+    if !expected["data_error"].is_null() {
+        // The voxels were not beside the header when the manifest was made.
+        return;
+    }
     let figures = volume.statistics();
     let range = f64::from(figures.max - figures.min).max(f64::MIN_POSITIVE);
     let pairs = [
