@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dicom_core::value::PixelFragmentSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
@@ -22,6 +23,8 @@ pub struct Made {
     pub signed: bool,
     pub stored: u16,
     pub extra: Vec<(Tag, VR, String)>,
+    /// A transfer syntax and one compressed frame, in place of `pixels`.
+    pub compressed: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Default for Made {
@@ -38,6 +41,7 @@ impl Default for Made {
             signed: false,
             stored: 16,
             extra: Vec::new(),
+            compressed: None,
         }
     }
 }
@@ -89,17 +93,24 @@ impl Made {
             number(tags::BITS_STORED, self.stored),
             number(tags::HIGH_BIT, self.stored - 1),
             number(tags::PIXEL_REPRESENTATION, u16::from(self.signed)),
-            DataElement::new(
-                tags::PIXEL_DATA,
-                VR::OW,
-                PrimitiveValue::U16(self.pixels.clone().into()),
-            ),
         ]);
+        let mut syntax = uids::EXPLICIT_VR_LITTLE_ENDIAN;
+        if let Some((uid, frame)) = &self.compressed {
+            syntax = uid;
+            // In two fragments, as some writers do.
+            let (front, back) = frame.split_at(frame.len() / 4 * 2);
+            let fragments =
+                PixelFragmentSequence::new_fragments(vec![front.to_vec(), back.to_vec()]);
+            image.put(DataElement::new(tags::PIXEL_DATA, VR::OB, fragments));
+        } else {
+            let pixels = PrimitiveValue::U16(self.pixels.clone().into());
+            image.put(DataElement::new(tags::PIXEL_DATA, VR::OW, pixels));
+        }
         for (tag, vr, value) in &self.extra {
             image.put(text(*tag, *vr, value));
         }
         let meta = FileMetaTableBuilder::new()
-            .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+            .transfer_syntax(syntax)
             .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
             .media_storage_sop_instance_uid(instance)
             .build()
