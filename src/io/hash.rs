@@ -21,5 +21,8 @@ pub fn voxels_sha256(volume: &Volume) -> String {
         bytes.extend(part.iter().flat_map(|&v| rescale.apply(v).to_le_bytes()));
         hash.update(&bytes);
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    let digits = hash.finalize().into_iter().flat_map(|b| [b >> 4, b & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }

@@ -113,11 +113,11 @@ impl Header {
             let end = inflated.len() as u64;
             return read_dataset(
                 &mut Walker::new(Cursor::new(inflated), 0, end),
-                syntax,
+                &syntax,
                 file_length,
             );
         }
-        read_dataset(&mut walker, syntax, file_length)
+        read_dataset(&mut walker, &syntax, file_length)
     }
 }
 
@@ -180,10 +180,10 @@ fn probe<R: Read + Seek>(
 
 fn read_dataset<R: Read + Seek>(
     walker: &mut Walker<R>,
-    syntax: String,
+    syntax: &str,
     file_length: u64,
 ) -> Result<Header, Refusal> {
-    let declared = match syntax.as_str() {
+    let declared = match syntax {
         uids::IMPLICIT_VR_LITTLE_ENDIAN => Encoding::IMPLICIT,
         #[allow(deprecated, reason = "retired from the standard, not from archives")]
         uids::EXPLICIT_VR_BIG_ENDIAN => Encoding {
@@ -203,7 +203,7 @@ fn read_dataset<R: Read + Seek>(
                 pixels = Some(PixelPlace {
                     offset: walker.position(),
                     length: element.length,
-                    syntax: syntax.clone(),
+                    syntax: syntax.to_owned(),
                     big_endian: encoding.big_endian,
                     words: element.vr.is_none_or(|vr| &vr == b"OW"),
                     file_length,

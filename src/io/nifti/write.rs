@@ -142,7 +142,8 @@ pub(super) fn write(
 ) -> Result<(), IoError> {
     let name = files::lower_name(path);
     let packed = name.ends_with(".nii.gz");
-    if !packed && !name.ends_with(".nii") {
+    let plain = Path::new(&name).extension().is_some_and(|e| e == "nii");
+    if !packed && !plain {
         return Err(IoError::OutputName(path.to_owned()));
     }
     let failed = |error| IoError::write(path, error);
