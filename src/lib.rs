@@ -12,4 +12,5 @@
 //! and fails on an upward path.
 
 pub mod geometry;
+pub mod inference;
 pub mod volume;
