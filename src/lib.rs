@@ -12,7 +12,9 @@
 //! and fails on an upward path.
 
 pub mod geometry;
+pub mod inference;
 pub mod io;
 pub mod model;
 pub mod render;
+
 pub mod volume;

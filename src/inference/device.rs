@@ -1,0 +1,201 @@
+//! Where the model computes and in which numbers.
+
+use std::fmt;
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+
+use super::InferenceError;
+
+/// The device the model is to run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeviceChoice {
+    /// A GPU this program was built for and that answers, else the CPU.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The first NVIDIA GPU (feature `cuda`).
+    Cuda,
+    /// The Apple GPU (feature `metal`).
+    Metal,
+}
+
+/// The numbers the weights are held in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DTypeChoice {
+    /// f32 on the CPU, bf16 on a GPU.
+    #[default]
+    Auto,
+    /// 32-bit floating point: exact, 4 bytes a weight.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// IEEE half precision.
+    F16,
+    /// 8-bit blocks.
+    Q8_0,
+    /// 4-bit blocks.
+    Q4k,
+}
+
+impl DeviceChoice {
+    /// All, in the order of the menu.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Cuda, Self::Metal];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// When the program was built without it or the device does not answer. `Auto` never fails.
+    pub fn open(self) -> Result<Device, InferenceError> {
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda if cfg!(feature = "cuda") => {
+                Device::new_cuda(0).map_err(|e| refused("cuda", &e))
+            }
+            Self::Metal if cfg!(feature = "metal") => {
+                Device::new_metal(0).map_err(|e| refused("metal", &e))
+            }
+            Self::Cuda => Err(InferenceError::NotBuilt("cuda")),
+            Self::Metal => Err(InferenceError::NotBuilt("metal")),
+            Self::Auto => Ok([Self::Cuda, Self::Metal]
+                .into_iter()
+                .find_map(|choice| choice.open().ok())
+                .unwrap_or(Device::Cpu)),
+        }
+    }
+}
+
+fn refused(device: &'static str, error: &candle_core::Error) -> InferenceError {
+    let reason = error.to_string();
+    InferenceError::Device {
+        device,
+        reason: super::error::one_line(reason.lines().next().unwrap_or_default()),
+    }
+}
+
+/// The name of an open device.
+pub(super) fn device_name(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
+}
+
+impl DTypeChoice {
+    /// All, in the order of the menu.
+    pub const ALL: [Self; 6] = [
+        Self::Auto,
+        Self::F32,
+        Self::Bf16,
+        Self::F16,
+        Self::Q8_0,
+        Self::Q4k,
+    ];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4k => "q4k",
+        }
+    }
+
+    /// The type to hold weights in on `device`.
+    ///
+    /// # Errors
+    /// For the quantized types: weights cannot be held so yet.
+    pub fn resolve(self, device: &Device) -> Result<DType, InferenceError> {
+        match self {
+            Self::Auto if device.is_cpu() => Ok(DType::F32),
+            Self::F32 => Ok(DType::F32),
+            Self::Auto | Self::Bf16 => Ok(DType::BF16),
+            Self::F16 => Ok(DType::F16),
+            Self::Q8_0 | Self::Q4k => Err(InferenceError::Unsupported(format!(
+                "quantized weights ({self}) are not available in this version; choose auto, f32, bf16 or f16"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for DTypeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = InferenceError;
+
+    fn from_str(word: &str) -> Result<Self, InferenceError> {
+        let found = Self::ALL.into_iter().find(|c| c.name() == word);
+        found.ok_or_else(|| InferenceError::UnknownChoice {
+            what: "device",
+            word: word.to_owned(),
+            choices: "auto, cpu, cuda, metal",
+        })
+    }
+}
+
+impl FromStr for DTypeChoice {
+    type Err = InferenceError;
+
+    fn from_str(word: &str) -> Result<Self, InferenceError> {
+        let found = Self::ALL.into_iter().find(|c| c.name() == word);
+        found.ok_or_else(|| InferenceError::UnknownChoice {
+            what: "number type",
+            word: word.to_owned(),
+            choices: "auto, f32, bf16, f16, q8_0, q4k",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for choice in DeviceChoice::ALL {
+            assert_eq!(choice.to_string().parse(), Ok(choice));
+        }
+        for choice in DTypeChoice::ALL {
+            assert_eq!(choice.to_string().parse(), Ok(choice));
+        }
+        assert!("gpu".parse::<DeviceChoice>().is_err());
+        assert!("F64".parse::<DTypeChoice>().is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        assert!(DeviceChoice::Auto.open().is_ok());
+        if !cfg!(feature = "cuda") {
+            let error = DeviceChoice::Cuda.open().unwrap_err();
+            assert_eq!(error, InferenceError::NotBuilt("cuda"));
+        }
+        let error = DTypeChoice::Q4k.resolve(&Device::Cpu).unwrap_err();
+        assert!(error.to_string().contains("q4k"));
+        assert_eq!(DTypeChoice::Auto.resolve(&Device::Cpu), Ok(DType::F32));
+    }
+}

@@ -1,0 +1,124 @@
+//! What can go wrong between a volume and an answer.
+
+/// Why a question cannot be answered or a model cannot be used. Every message is one line that says
+/// what and what to do next.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InferenceError {
+    /// The reader cancelled, or something more urgent came up.
+    #[error("cancelled")]
+    Cancelled,
+    /// Nothing in the volume stands out from the background.
+    #[error(
+        "this volume has no contrast for the model to see: after {0} nothing is left; try another series or window"
+    )]
+    Flat(&'static str),
+    /// The model asks for an image size that cannot be made.
+    #[error(
+        "the model asks for an image of {0:?} voxels (depth, height, width), which cannot be prepared"
+    )]
+    ImageSize([usize; 3]),
+    /// The box lies where the model sees nothing.
+    #[error(
+        "the box lies outside the part of the volume that the model sees; draw it over the body"
+    )]
+    BoxOutside,
+    /// The box has a side that is not a number.
+    #[error("the box has a corner that is not a finite number; draw it again")]
+    BoxNotFinite,
+    /// A box is needed.
+    #[error("describing a place needs a box: draw one in a slice view first")]
+    NoBox,
+    /// There is no question.
+    #[error("there is no question: type one, or a phrase to find or segment")]
+    EmptyQuestion,
+    /// The question does not fit into the model's context.
+    #[error(
+        "the question is too long: {asked} tokens where the model has room for {room} after the image; shorten it"
+    )]
+    TooLong {
+        /// Tokens of the question; a lower bound where it was too long to count.
+        asked: usize,
+        /// Tokens the context has left after the image.
+        room: usize,
+    },
+    /// A setting is outside its range.
+    #[error("the setting {name} is {value}, but {wanted}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is possible.
+        wanted: &'static str,
+    },
+    /// A choice that this program was not built with.
+    #[error(
+        "this program was built without {0}; choose auto or cpu, or build it with `--features {0}`"
+    )]
+    NotBuilt(&'static str),
+    /// A choice that does not work on this device.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A word that names no choice.
+    #[error("{word:?} is no {what}; choose one of {choices}")]
+    UnknownChoice {
+        /// What was to be chosen.
+        what: &'static str,
+        /// What was written.
+        word: String,
+        /// What there is.
+        choices: &'static str,
+    },
+    /// The device does not answer.
+    #[error("the {device} device cannot be used ({reason}); choose cpu")]
+    Device {
+        /// The device asked for.
+        device: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The model or its files are at fault.
+    #[error("{0}")]
+    Model(String),
+    /// The model returned scores that are not numbers.
+    #[error(
+        "the model's scores are not numbers: its weights are damaged, or the number type is too narrow; try f32"
+    )]
+    NotANumber,
+    /// The model's code panicked.
+    #[error(
+        "the model stopped with an internal fault ({0}); the question was dropped, the viewer goes on"
+    )]
+    Panicked(String),
+    /// No model is loaded.
+    #[error("no model is loaded: choose a model folder in the settings, or start with --model DIR")]
+    NoModel,
+    /// Too many requests wait already.
+    #[error("too many questions are waiting; wait for an answer or cancel one")]
+    Busy,
+    /// The worker has ended.
+    #[error("the inference thread has ended; restart the program")]
+    Ended,
+}
+
+/// The longest reason carried along, in characters.
+const LONGEST: usize = 600;
+
+/// A message on one line, of sane length and without control characters.
+pub(super) fn one_line(message: &str) -> String {
+    message
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+impl From<candle_core::Error> for InferenceError {
+    fn from(error: candle_core::Error) -> Self {
+        // A captured backtrace would follow on further lines.
+        let text = error.to_string();
+        Self::Model(one_line(text.lines().next().unwrap_or_default()))
+    }
+}

@@ -1,0 +1,28 @@
+//! From a volume and a question to an answer whose words point at places in the volume.
+//!
+//! ```text
+//! Volume --prepare--> PreparedImage --model--> tokens, masks --ModelFrame--> text, boxes, masks
+//! ```
+//!
+//! Session does this for a loaded model; Worker owns a session on a thread of its own and
+//! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
+
+mod axis;
+mod device;
+mod error;
+mod frame;
+mod model_box;
+mod prepare;
+mod prompt;
+mod sampling;
+mod scan;
+mod task;
+
+pub use device::{DTypeChoice, DeviceChoice};
+pub use error::InferenceError;
+pub use frame::ModelFrame;
+pub use model_box::ModelBox;
+pub use prepare::{Preparation, PreparedImage, prepare};
+pub use prompt::{Prompt, build_prompt, harmless};
+pub use sampling::Settings;
+pub use task::{Task, recognise};
