@@ -1,6 +1,6 @@
 //! Files to volumes and back: DICOM and NIfTI in, NIfTI out.
 //!
-//! [`scan`] reads headers only and sorts what it finds into a [`Library`]; [`load`] decodes one
+//! [`scan()`] reads headers only and sorts what it finds into a [`Library`]; [`load()`] decodes one
 //! [`Series`] into a [`Volume`]. Nothing is dropped in silence: each file is in a series or among the
 //! refused, with a reason. Whatever a file claims is checked against its real size before memory is
 //! asked for.

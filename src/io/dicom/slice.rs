@@ -122,6 +122,9 @@ fn no_image(header: &Header, meta: Option<u64>, modality: &str) -> Refusal {
     if is_cut {
         return Refusal::truncated("the file ends before its image; copy or export it again");
     }
+    if meta.is_some() && header.pixels.is_some() {
+        return malformed("it has pixels but no rows and columns");
+    }
     let what = match (meta, modality) {
         (None, "") => "neither a DICOM nor a NIfTI image".to_owned(),
         (_, "") => "a DICOM file without an image (a directory or a document)".to_owned(),
