@@ -11,10 +11,12 @@
 //! anything but `ui`. `io`, `render` and `inference` never use each other. A test reads the sources
 //! and fails on an upward path.
 
+pub mod app;
+pub mod cli;
 pub mod geometry;
 pub mod inference;
 pub mod io;
 pub mod model;
 pub mod render;
-
+pub mod ui;
 pub mod volume;

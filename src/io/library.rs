@@ -145,6 +145,11 @@ impl Library {
             .flat_map(|patient| &patient.studies)
             .flat_map(|study| &study.series)
     }
+
+    /// The series with the most voxels: most likely what the files were opened for.
+    pub fn largest_series(&self) -> Option<&Series> {
+        self.series().max_by_key(|series| series.grid.len())
+    }
 }
 
 /// A series with the names it is filed under.

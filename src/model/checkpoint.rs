@@ -227,9 +227,7 @@ fn fingerprint(config: &[u8], files: &[WeightsFile]) -> String {
         hash.update((file.header.len() as u64).to_le_bytes());
         hash.update(&file.header);
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = hash.finalize();
+    let head: [u8; 8] = std::array::from_fn(|n| digest[n]);
+    format!("{:016x}", u64::from_be_bytes(head))
 }

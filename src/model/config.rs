@@ -248,7 +248,7 @@ impl LamedConfig {
             divides(self.key_value_heads(), self.num_attention_heads),
             || "num_attention_heads is no multiple of num_key_value_heads".to_string(),
         )?;
-        require(self.head_dim() % 2 == 0, || {
+        require(self.head_dim().is_multiple_of(2), || {
             format!("odd head width {}", self.head_dim())
         })?;
         for axis in 0..3 {

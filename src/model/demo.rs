@@ -214,7 +214,9 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
         for part in ["self_attn.o_proj", "mlp.down_proj"] {
             let rows = values(tensors, &name(part));
             let width = rows.len() / HIDDEN;
-            rows.iter_mut().for_each(|v| *v *= LEFT);
+            for value in rows.iter_mut() {
+                *value *= LEFT;
+            }
             rows[FREE * width..].fill(0.0);
         }
         values(tensors, &name("input_layernorm"))[FREE..].fill(1.0);

@@ -1,0 +1,320 @@
+//! The application: takes commands, starts jobs, takes in what they bring.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::assistant::Brought;
+use super::jobs::{JobResult, Jobs, LoadedSeries, Waker};
+use super::{
+    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, NoticeKind, Notices,
+    Revision, Settings, Shown, Tool,
+};
+use crate::inference::Task;
+use crate::io::{IoError, Library, Series};
+use crate::render::Gpu;
+use crate::volume::{CT_PRESETS, Window};
+
+/// Everything behind the window.
+pub struct Application {
+    /// What is open.
+    pub document: Document,
+    /// What is being done.
+    pub jobs: Jobs,
+    /// What the reader should know.
+    pub notices: Notices,
+    /// The model and the conversation.
+    pub assistant: Assistant,
+    /// What the left button does.
+    pub tool: Tool,
+    /// How the views share the window.
+    pub layout: Layout,
+    /// Smooth between voxels.
+    pub interpolate: bool,
+    /// Opacity of masks, 0 to 1.
+    pub mask_opacity: f32,
+    settings: Settings,
+    settings_path: Option<PathBuf>,
+    /// What was last sent to be drawn: the opening and the state of its masks.
+    labelled: (Revision, Revision),
+}
+
+/// How to start.
+#[derive(Clone, Debug, Default)]
+pub struct StartOptions {
+    /// What to open at once.
+    pub path: Option<PathBuf>,
+    /// The model to use instead of the one in the settings.
+    pub model: Option<PathBuf>,
+    /// Where settings are kept; none in tests.
+    pub settings_path: Option<PathBuf>,
+}
+
+impl Application {
+    /// Starts: reads the settings, loads the model, opens the path. `wake` is called from other
+    /// threads when the window has something new to show.
+    pub fn new(options: StartOptions, wake: &Waker, gpu: Option<Gpu>) -> Self {
+        let path = options.settings_path;
+        let settings = path.as_deref().map(Settings::load).unwrap_or_default();
+        let mut app = Self {
+            document: Document::default(),
+            jobs: Jobs::new(Arc::clone(wake), gpu),
+            notices: Notices::default(),
+            assistant: Assistant::new(Arc::clone(wake)),
+            tool: Tool::Window,
+            layout: Layout::Grid,
+            interpolate: true,
+            mask_opacity: 0.38,
+            settings,
+            settings_path: path,
+            labelled: Default::default(),
+        };
+        if let Some(folder) = chosen_model(options.model, &app.settings) {
+            app.assistant.load(folder);
+        }
+        if let Some(path) = options.path {
+            app.open(path);
+        }
+        app
+    }
+
+    /// Opens a file or folder. What is open stays until something else was found.
+    pub fn open(&mut self, path: PathBuf) {
+        self.jobs.scan(path);
+    }
+
+    /// Shows a series of the library.
+    pub fn open_series(&mut self, uid: &str) {
+        if let Some(series) = self.document.series(uid) {
+            self.jobs.load(series.clone());
+        }
+    }
+
+    /// Uses the model in a folder, now and at the next start.
+    pub fn use_model(&mut self, folder: PathBuf) {
+        self.settings.model_folder = Some(folder.clone());
+        if let Some(path) = &self.settings_path
+            && let Err(error) = self.settings.save(path)
+        {
+            let text = format!("The settings could not be saved: {error}");
+            self.notices.add(NoticeKind::Warning, text);
+        }
+        self.assistant.load(folder);
+    }
+
+    /// Asks the assistant about what is shown.
+    pub fn ask(&mut self, text: &str, task: Option<Task>) {
+        if let Some(shown) = &self.document.shown {
+            self.assistant.ask(shown, text, task);
+        }
+    }
+
+    /// Carries a command out. Commands that open a dialog belong to the window and do nothing here.
+    pub fn run(&mut self, command: Command) {
+        match command {
+            Command::UseTool(tool) => self.tool = tool,
+            Command::UnloadModel => self.assistant.unload(),
+            Command::CancelAnswer => self.assistant.cancel(),
+            Command::Describe => self.describe(),
+            Command::Report => self.ask("", Some(Task::Report)),
+            Command::NextLayout | Command::Maximise(_) => self.lay_out(command),
+            _ => {
+                if let Some(shown) = &mut self.document.shown {
+                    run_on_shown(shown, command);
+                }
+            }
+        }
+    }
+
+    /// The next layout keeps the view in front that the reader works in.
+    pub fn next_layout(&mut self, active: super::ViewId) {
+        self.layout = self.layout.next(active);
+    }
+
+    fn lay_out(&mut self, command: Command) {
+        match command {
+            Command::Maximise(view) => self.layout = self.layout.toggled(view),
+            _ => self.next_layout(super::ViewId::ALL[0]),
+        }
+    }
+
+    fn describe(&mut self) {
+        let has_box = self.document.shown.as_ref().map(|s| s.region.is_some());
+        match has_box {
+            Some(true) => self.ask("", Some(Task::Reg)),
+            Some(false) => {
+                self.tool = Tool::Box;
+                let text = "Draw a box in a slice view first: drag with the Box tool (B).";
+                self.notices.add(NoticeKind::Warning, text);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes in everything that has happened since the last frame.
+    pub fn update(&mut self) {
+        for result in self.jobs.drain() {
+            match result {
+                JobResult::Scanned(path, found) => self.scanned(&path, found),
+                JobResult::Loaded(series, loaded) => self.loaded(*series, loaded),
+                JobResult::Labelled(revision, labels) => {
+                    if let Some(shown) = &mut self.document.shown
+                        && shown.revision == revision
+                    {
+                        shown.labels = Some(*labels);
+                    }
+                }
+                JobResult::Exported(path, Ok(())) => {
+                    let text = format!("Wrote {}", path.display());
+                    self.notices.add(NoticeKind::Info, text);
+                }
+                JobResult::Exported(_, Err(error)) => self.fail(&error),
+            }
+        }
+        let document = &mut self.document;
+        let was_ready = self.assistant.is_ready();
+        self.assistant
+            .update(|card, brought| bring(document, card, brought));
+        if let (false, true, Some(shown)) =
+            (was_ready, self.assistant.is_ready(), &self.document.shown)
+        {
+            self.assistant.study_opened(shown);
+        }
+        self.label();
+    }
+
+    fn scanned(&mut self, path: &Path, found: Result<Library, IoError>) {
+        let library = match found {
+            Ok(library) => library,
+            Err(error) => return self.fail(&error),
+        };
+        let largest = library.largest_series().cloned();
+        let refused = library.refused.len();
+        let Some(series) = largest else {
+            let first = library.refused.first();
+            let reason = first.map_or_else(String::new, |r| format!(" The first: {r}"));
+            let text = format!(
+                "No image could be opened in {}: {refused} files were refused.{reason}",
+                path.display()
+            );
+            self.notices.add(NoticeKind::Error, text);
+            return;
+        };
+        if refused > 0 {
+            let files = if refused == 1 {
+                "file was"
+            } else {
+                "files were"
+            };
+            let text = format!("{refused} {files} not opened; the study panel says why.");
+            self.notices.add(NoticeKind::Warning, text);
+        }
+        self.document.library = Some(library);
+        self.jobs.load(series);
+    }
+
+    fn loaded(&mut self, series: Series, loaded: Result<Box<LoadedSeries>, IoError>) {
+        match loaded {
+            Ok(read) => {
+                if let Some(error) = read.render_error {
+                    let text = format!("The image cannot be drawn: {error}");
+                    self.notices.add(NoticeKind::Error, text);
+                }
+                self.document.show(series, read.loaded);
+                if let (Some(shown), true) = (&self.document.shown, self.assistant.is_ready()) {
+                    self.assistant.study_opened(shown);
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &IoError) {
+        if !matches!(error, IoError::Cancelled) {
+            self.notices.add(NoticeKind::Error, error.to_string());
+        }
+    }
+
+    /// Sends the visible masks to be drawn when they have changed.
+    fn label(&mut self) {
+        let Some(shown) = &self.document.shown else {
+            return;
+        };
+        let state = (shown.revision, shown.findings.mask_revision());
+        let masks = shown.findings.visible_masks();
+        let nothing_drawn = masks.is_empty() && shown.labels.is_none();
+        if state != self.labelled && !nothing_drawn {
+            let masks = masks
+                .into_iter()
+                .map(|(mask, _)| Arc::clone(mask))
+                .collect();
+            self.jobs.label(state.0, masks, &shown.volume, state.1);
+            self.labelled = state;
+        }
+    }
+}
+
+/// Puts what an answer brought into the document, if the study it was made from is still shown.
+fn bring(document: &mut Document, card: &Card, brought: Brought) -> Option<FindingId> {
+    let shown = document.shown.as_mut()?;
+    if shown.revision != card.revision {
+        return None;
+    }
+    let name = super::assistant::short_name(&card.question);
+    let kind = match brought {
+        Brought::Box(voxel_box) => {
+            shown.go_to_voxel(voxel_box.centre());
+            FindingKind::Box(voxel_box)
+        }
+        Brought::Mask(mask, drawn_at_mm) => {
+            if let Some(centre) = mask.centroid() {
+                shown.go_to_voxel(centre);
+            }
+            FindingKind::Mask { mask, drawn_at_mm }
+        }
+    };
+    Some(shown.findings.add(name, kind))
+}
+
+fn run_on_shown(shown: &mut Shown, command: Command) {
+    match command {
+        Command::WindowPreset(n) => {
+            if let Some(preset) = CT_PRESETS.get(n)
+                && shown.volume.modality() == crate::volume::Modality::Ct
+            {
+                shown.window = preset.window;
+            }
+        }
+        Command::WindowFromValues => {
+            shown.window = Window::from_range(shown.statistics.p01, shown.statistics.p99);
+        }
+        Command::Invert => shown.invert = !shown.invert,
+        Command::ResetView => shown.reset_view(),
+        Command::VolumePreset(preset) => shown.preset = preset,
+        Command::ClearBox => shown.region = None,
+        Command::Undo => shown.findings.undo(),
+        Command::Redo => shown.findings.redo(),
+        _ => {}
+    }
+}
+
+/// The model to use: the one asked for, else the one in the settings, else one in `models/`.
+pub fn chosen_model(asked: Option<PathBuf>, settings: &Settings) -> Option<PathBuf> {
+    asked
+        .or_else(|| settings.model_folder.clone())
+        .or_else(|| find_model(Path::new("models")))
+}
+
+/// The first folder below `models` that looks like a checkpoint, by name.
+fn find_model(models: &Path) -> Option<PathBuf> {
+    let is_model = |folder: &Path| folder.join("config.json").is_file();
+    if is_model(models) {
+        return Some(models.to_owned());
+    }
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(models)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_model(path))
+        .collect();
+    folders.sort();
+    folders.into_iter().next()
+}

@@ -1,0 +1,220 @@
+//! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
+
+use super::{Tool, ViewId};
+use crate::volume::{CT_PRESETS, VolumePreset};
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortcut {
+    /// The key's name, as egui names it.
+    pub key: &'static str,
+    /// With Ctrl (Cmd on a Mac).
+    pub command: bool,
+    /// With Shift.
+    pub shift: bool,
+}
+
+impl Shortcut {
+    const fn plain(key: &'static str) -> Self {
+        Self {
+            key,
+            command: false,
+            shift: false,
+        }
+    }
+
+    const fn ctrl(key: &'static str) -> Self {
+        Self {
+            command: true,
+            ..Self::plain(key)
+        }
+    }
+
+    const fn ctrl_shift(key: &'static str) -> Self {
+        Self {
+            shift: true,
+            ..Self::ctrl(key)
+        }
+    }
+}
+
+/// One thing the reader can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Choose a folder and open what is in it.
+    OpenFolder,
+    /// Choose a file and open it.
+    OpenFile,
+    /// Type a path and open it.
+    OpenPath,
+    /// Choose the folder of a model.
+    ChooseModel,
+    /// Give the model's memory back.
+    UnloadModel,
+    /// Choose what the left button does.
+    UseTool(Tool),
+    /// Use one of the CT windows.
+    WindowPreset(usize),
+    /// Use a window from the image's own values (1st to 99th percentile).
+    WindowFromValues,
+    /// Swap black and white.
+    Invert,
+    /// Forget zoom, pan and turn.
+    ResetView,
+    /// The next layout.
+    NextLayout,
+    /// Show one view alone, or all again.
+    Maximise(ViewId),
+    /// Choose how the 3-D view looks.
+    VolumePreset(VolumePreset),
+    /// Forget the box.
+    ClearBox,
+    /// Ask what is in the box.
+    Describe,
+    /// Ask for a report.
+    Report,
+    /// Stop the answer that is being written.
+    CancelAnswer,
+    /// Take the last change of the findings back.
+    Undo,
+    /// Take it again.
+    Redo,
+}
+
+impl Command {
+    /// Every command there is, for menus, shortcuts and tests.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::OpenFolder,
+            Self::OpenFile,
+            Self::OpenPath,
+            Self::ChooseModel,
+            Self::UnloadModel,
+        ];
+        all.extend(Tool::ALL.map(Self::UseTool));
+        all.extend((0..CT_PRESETS.len()).map(Self::WindowPreset));
+        all.extend([
+            Self::WindowFromValues,
+            Self::Invert,
+            Self::ResetView,
+            Self::NextLayout,
+        ]);
+        all.extend(ViewId::ALL.map(Self::Maximise));
+        all.extend(VolumePreset::ALL.map(Self::VolumePreset));
+        all.extend([
+            Self::ClearBox,
+            Self::Describe,
+            Self::Report,
+            Self::CancelAnswer,
+            Self::Undo,
+            Self::Redo,
+        ]);
+        all
+    }
+
+    /// What it is called.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OpenFolder => "Open folder…",
+            Self::OpenFile => "Open file…",
+            Self::OpenPath => "Open path…",
+            Self::ChooseModel => "Choose model…",
+            Self::UnloadModel => "Unload model",
+            Self::UseTool(Tool::Window) => "Window",
+            Self::UseTool(Tool::Crosshair) => "Crosshair",
+            Self::UseTool(Tool::Box) => "Box",
+            Self::WindowPreset(n) => CT_PRESETS.get(n).map_or("Window", |p| p.name),
+            Self::WindowFromValues => "From values",
+            Self::Invert => "Invert",
+            Self::ResetView => "Reset",
+            Self::NextLayout => "Layout",
+            Self::Maximise(view) => view.name(),
+            Self::VolumePreset(preset) => preset.name(),
+            Self::ClearBox => "Clear box",
+            Self::Describe => "Describe",
+            Self::Report => "Report",
+            Self::CancelAnswer => "Cancel",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
+        }
+    }
+
+    /// What it does, in a sentence.
+    pub fn tooltip(self) -> &'static str {
+        match self {
+            Self::OpenFolder => "Open every DICOM and NIfTI image in a folder and below",
+            Self::OpenFile => "Open one NIfTI or DICOM file",
+            Self::OpenPath => "Type the path of a folder or file",
+            Self::ChooseModel => "Choose the folder of an M3D-LaMed checkpoint",
+            Self::UnloadModel => "Give the model's memory back",
+            Self::UseTool(Tool::Window) => "Drag to change the window: right widens, down darkens",
+            Self::UseTool(Tool::Crosshair) => "Drag to move the crosshair",
+            Self::UseTool(Tool::Box) => "Drag to draw a box for the assistant",
+            Self::WindowPreset(_) => "Use this CT window",
+            Self::WindowFromValues => "Window from the 1st to the 99th percentile of the image",
+            Self::Invert => "Swap black and white",
+            Self::ResetView => "Forget zoom, pan, turn and window",
+            Self::NextLayout => "Four views, one large with the others beside it, one alone",
+            Self::Maximise(_) => "Show this view alone, or all again",
+            Self::VolumePreset(_) => "Choose how the 3-D view looks",
+            Self::ClearBox => "Forget the box that was drawn",
+            Self::Describe => "Ask the assistant what is in the box",
+            Self::Report => "Ask the assistant for a draft of a report",
+            Self::CancelAnswer => "Stop the answer that is being written",
+            Self::Undo => "Take the last change of the findings back",
+            Self::Redo => "Take the change again",
+        }
+    }
+
+    /// The key that does it.
+    pub const fn shortcut(self) -> Option<Shortcut> {
+        Some(match self {
+            Self::OpenFolder => Shortcut::ctrl("O"),
+            Self::OpenFile => Shortcut::ctrl_shift("O"),
+            Self::OpenPath => Shortcut::ctrl("L"),
+            Self::UseTool(Tool::Window) => Shortcut::plain("W"),
+            Self::UseTool(Tool::Crosshair) => Shortcut::plain("C"),
+            Self::UseTool(Tool::Box) => Shortcut::plain("B"),
+            Self::WindowPreset(0) => Shortcut::plain("1"),
+            Self::WindowPreset(1) => Shortcut::plain("2"),
+            Self::WindowPreset(2) => Shortcut::plain("3"),
+            Self::WindowPreset(3) => Shortcut::plain("4"),
+            Self::WindowPreset(4) => Shortcut::plain("5"),
+            Self::WindowPreset(5) => Shortcut::plain("6"),
+            Self::WindowPreset(6) => Shortcut::plain("7"),
+            Self::WindowFromValues => Shortcut::plain("8"),
+            Self::Invert => Shortcut::plain("I"),
+            Self::ResetView => Shortcut::plain("R"),
+            Self::NextLayout => Shortcut::plain("Space"),
+            Self::ClearBox => Shortcut::plain("Delete"),
+            Self::Describe => Shortcut::plain("D"),
+            Self::CancelAnswer => Shortcut::plain("Escape"),
+            Self::Undo => Shortcut::ctrl("Z"),
+            Self::Redo => Shortcut::ctrl_shift("Z"),
+            Self::ChooseModel
+            | Self::UnloadModel
+            | Self::WindowPreset(_)
+            | Self::Maximise(_)
+            | Self::VolumePreset(_)
+            | Self::Report => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_does_two_things() {
+        let mut keys: Vec<_> = Command::all()
+            .into_iter()
+            .filter_map(Command::shortcut)
+            .map(|s| (s.key, s.command, s.shift))
+            .collect();
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+}

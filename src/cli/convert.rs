@@ -1,0 +1,36 @@
+//! `convert`: an image as NIfTI.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::source;
+use crate::io;
+
+/// Arguments of `convert`.
+#[derive(Args, Debug)]
+pub struct ConvertArguments {
+    /// A file or folder with images.
+    path: PathBuf,
+    /// The NIfTI file to write (.nii or .nii.gz).
+    out: PathBuf,
+    /// The series, where there are several; the largest otherwise.
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+}
+
+pub(super) fn run(arguments: &ConvertArguments) -> anyhow::Result<()> {
+    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref())?;
+    io::write_nifti(&arguments.out, &volume)?;
+    let dims = volume.grid().dims();
+    eprintln!(
+        "{} {}: {} x {} x {} voxels written to {}",
+        series.modality_code,
+        series.description,
+        dims.x,
+        dims.y,
+        dims.z,
+        arguments.out.display()
+    );
+    Ok(())
+}

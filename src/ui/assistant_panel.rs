@@ -1,0 +1,261 @@
+//! The assistant: ask, read, click what was found.
+
+use egui::{Align, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
+
+use super::command_ui::button;
+use super::slice_overlay::shortened;
+use super::theme;
+use crate::app::{
+    Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, Shown,
+};
+use crate::inference::{Task, recognise};
+
+/// What the reader is writing.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// The question.
+    pub text: String,
+    /// The task, when the reader chose it.
+    pub task: Option<Task>,
+}
+
+/// Shows the panel; returns a finding the reader wants to see.
+pub fn show(
+    ui: &mut Ui,
+    app: &mut Application,
+    draft: &mut Draft,
+    commands: &mut Vec<Command>,
+) -> Option<FindingId> {
+    model_line(ui, app, commands);
+    ui.separator();
+    let mut wanted = None;
+    let height = (ui.available_height() - 150.0).max(80.0);
+    ScrollArea::vertical()
+        .id_salt("cards")
+        .auto_shrink(false)
+        .max_height(height)
+        .stick_to_bottom(true)
+        .show(ui, |ui| {
+            if app.assistant.cards.is_empty() {
+                introduction(ui);
+            }
+            for card in &app.assistant.cards {
+                theme::card().show(ui, |ui| {
+                    ui.set_width(ui.available_width());
+                    let chosen = show_card(ui, card, app.document.shown.as_ref());
+                    wanted = chosen.or(wanted);
+                });
+            }
+        });
+    ui.separator();
+    ask_area(ui, app, draft, commands);
+    wanted
+}
+
+fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
+    match &app.assistant.status {
+        ModelStatus::Absent => {
+            ui.label(RichText::new("No model").color(theme::WARNING).strong());
+            ui.label(
+                "The viewer works without one. To ask questions, download M3D-LaMed-Phi-3-4B \
+                 (16.2 GB, see README.md) and choose its folder, or put it into models/.",
+            );
+            button(ui, Command::ChooseModel, true, commands);
+        }
+        ModelStatus::Loading(share) => {
+            ui.label("Loading the model…");
+            ui.add(ProgressBar::new(*share));
+        }
+        ModelStatus::Ready(facts) => {
+            ui.horizontal_wrapped(|ui| {
+                ui.label(RichText::new(&facts.name).strong());
+                ui.weak(format!(
+                    "{:.1} M parameters, {}",
+                    facts.parameters as f64 / 1e6,
+                    facts.dtype
+                ));
+            });
+            if facts.untrained {
+                let text = "Random weights: what it says means nothing. It only shows the path.";
+                ui.label(RichText::new(text).color(theme::WARNING));
+            }
+        }
+        ModelStatus::Failed(message) => {
+            ui.label(
+                RichText::new("The model could not be loaded")
+                    .color(theme::ERROR)
+                    .strong(),
+            );
+            ui.label(message);
+            button(ui, Command::ChooseModel, true, commands);
+        }
+    }
+}
+
+fn introduction(ui: &mut Ui) {
+    ui.weak("Ask about the image on screen:");
+    for example in [
+        "liver — a phrase gives a mask",
+        "Where is the spleen? — gives a box",
+        "Box tool (B), drag, Describe — says what is in it",
+        "Is there pleural effusion? — gives an answer",
+        "Report — drafts the findings",
+    ] {
+        ui.weak(format!("•  {example}"));
+    }
+}
+
+fn show_card(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
+    ui.horizontal_wrapped(|ui| {
+        ui.label(RichText::new(&card.question).strong());
+        ui.label(RichText::new(card.task.label()).small().color(theme::FAINT));
+    });
+    if !card.prompt.is_empty() {
+        ui.collapsing(RichText::new("Prompt").small(), |ui| {
+            ui.label(RichText::new(&card.prompt).monospace().small());
+        });
+    }
+    if !card.text.is_empty() {
+        let mut text = card.text.as_str();
+        let answer = TextEdit::multiline(&mut text)
+            .desired_width(f32::INFINITY)
+            .desired_rows(1)
+            .frame(egui::Frame::NONE);
+        let response = ui.add(answer);
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Answer: {}", card.text))
+        });
+    }
+    let wanted = chips(ui, card, shown);
+    state_line(ui, card);
+    wanted
+}
+
+fn chips(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
+    let mut wanted = None;
+    let same_study = shown.filter(|shown| shown.revision == card.revision);
+    ui.horizontal_wrapped(|ui| {
+        for id in &card.findings {
+            let Some(finding) = same_study.and_then(|shown| shown.findings.get(*id)) else {
+                continue;
+            };
+            let text = match &finding.kind {
+                FindingKind::Mask { mask, .. } => format!("Mask {:.1} mL", mask.volume_ml()),
+                FindingKind::Box(_) => "Box".to_owned(),
+            };
+            let colour = theme::finding_colour(finding.colour);
+            let chip = egui::Button::new(RichText::new(text).color(colour)).small();
+            if ui
+                .add(chip)
+                .on_hover_text("Go there in all views")
+                .clicked()
+            {
+                wanted = Some(*id);
+            }
+        }
+    });
+    wanted
+}
+
+fn state_line(ui: &mut Ui, card: &Card) {
+    let small = |text: &str| RichText::new(text).small().color(theme::FAINT);
+    match &card.state {
+        CardState::Queued => {
+            ui.label(small("Waiting"));
+        }
+        CardState::Reading => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(small("Reading the image"));
+            });
+        }
+        CardState::Answering => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label(small("Answering"));
+            });
+        }
+        CardState::Cancelled => {
+            ui.label(RichText::new("Cancelled").small().color(theme::WARNING));
+        }
+        CardState::Failed(message) => {
+            ui.label(RichText::new(message).color(theme::ERROR));
+        }
+        CardState::Done => {
+            let Some(answer) = &card.answer else {
+                return;
+            };
+            if let Some(mm) = answer.mask_voxel_mm {
+                let text = super::findings_panel::drawn_at(mm);
+                ui.label(RichText::new(text).small().color(theme::WARNING));
+            }
+            let total: f64 = answer.timings_ms.iter().map(|(_, ms)| ms).sum();
+            let stages: Vec<String> = answer
+                .timings_ms
+                .iter()
+                .map(|(stage, ms)| format!("{stage} {ms:.0} ms"))
+                .collect();
+            ui.label(small(&format!(
+                "{:.1} s, {} tokens, {} {}",
+                total / 1e3,
+                answer.token_count,
+                answer.model_name,
+                shortened(&answer.model_fingerprint, 12)
+            )))
+            .on_hover_text(stages.join("\n"));
+        }
+    }
+}
+
+fn ask_area(ui: &mut Ui, app: &mut Application, draft: &mut Draft, commands: &mut Vec<Command>) {
+    let shown = app.document.shown.as_ref();
+    let has_box = shown.is_some_and(|s| s.region.is_some());
+    let ready = app.assistant.is_ready() && shown.is_some();
+    ui.horizontal_wrapped(|ui| {
+        button(ui, Command::Describe, ready && has_box, commands)
+            .on_disabled_hover_text("Draw a box first (B), with a model loaded");
+        button(ui, Command::Report, ready, commands);
+        let recognised = recognise(&draft.text, has_box);
+        let automatic = format!("Auto: {}", recognised.label());
+        let chosen = draft
+            .task
+            .map_or(automatic.clone(), |t| t.label().to_owned());
+        egui::ComboBox::from_id_salt("task")
+            .selected_text(chosen)
+            .width(120.0)
+            .show_ui(ui, |ui| {
+                ui.selectable_value(&mut draft.task, None, automatic);
+                for task in Task::ALL {
+                    ui.selectable_value(&mut draft.task, Some(task), task.label());
+                }
+            })
+            .response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Task"));
+    });
+    // Enter sends, Shift+Enter breaks the line.
+    let newline = egui::KeyboardShortcut::new(egui::Modifiers::SHIFT, Key::Enter);
+    let edit = TextEdit::multiline(&mut draft.text)
+        .hint_text("Ask about this image")
+        .desired_rows(3)
+        .desired_width(f32::INFINITY)
+        .return_key(newline);
+    let response = ui.add_enabled(ready, edit);
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::labeled(egui::Role::MultilineTextInput, ready, "Question");
+        info.current_text_value = Some(draft.text.clone());
+        info
+    });
+    let entered =
+        response.has_focus() && ui.input(|i| i.key_pressed(Key::Enter) && !i.modifiers.shift);
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+        let can_send = ready && !draft.text.trim().is_empty();
+        let send = ui
+            .add_enabled(can_send, egui::Button::new("Ask"))
+            .on_hover_text("Enter; Shift+Enter breaks the line");
+        if can_send && (send.clicked() || entered) {
+            let text = std::mem::take(&mut draft.text);
+            app.ask(text.trim(), draft.task);
+        }
+        button(ui, Command::CancelAnswer, app.assistant.is_busy(), commands);
+    });
+}

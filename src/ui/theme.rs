@@ -1,0 +1,93 @@
+//! Every colour and size of the window.
+
+use egui::{Color32, CornerRadius, FontId, Stroke, Visuals};
+
+use crate::geometry::Orientation;
+
+/// Text over images.
+pub const OVERLAY_TEXT: Color32 = Color32::from_rgb(214, 222, 230);
+/// Quieter text over images.
+pub const OVERLAY_FAINT: Color32 = Color32::from_rgb(138, 150, 163);
+/// Behind images.
+pub const VIEW_BACKGROUND: Color32 = Color32::BLACK;
+/// The frame of the active view.
+pub const ACCENT: Color32 = Color32::from_rgb(86, 156, 214);
+/// The box the reader draws.
+pub const REGION: Color32 = Color32::from_rgb(255, 196, 61);
+/// Errors.
+pub const ERROR: Color32 = Color32::from_rgb(240, 106, 96);
+/// Warnings, and the research notice.
+pub const WARNING: Color32 = Color32::from_rgb(232, 178, 92);
+/// Quiet text in panels.
+pub const FAINT: Color32 = Color32::from_rgb(140, 150, 160);
+
+const PANEL: Color32 = Color32::from_rgb(27, 30, 34);
+const CARD: Color32 = Color32::from_rgb(36, 40, 45);
+const FIELD: Color32 = Color32::from_rgb(18, 20, 23);
+
+/// The background of the 3-D view, as red, green and blue from 0 to 1.
+pub const VOLUME_BACKGROUND: [f32; 3] = [0.035, 0.04, 0.05];
+
+/// The colour of a plane: axial red, sagittal yellow, coronal green.
+pub const fn plane_colour(orientation: Orientation) -> Color32 {
+    match orientation {
+        Orientation::Axial => Color32::from_rgb(235, 96, 88),
+        Orientation::Sagittal => Color32::from_rgb(236, 208, 84),
+        Orientation::Coronal => Color32::from_rgb(112, 200, 120),
+    }
+}
+
+/// The row of colours of findings; it repeats.
+const FINDINGS: [Color32; 8] = [
+    Color32::from_rgb(255, 120, 90),
+    Color32::from_rgb(80, 200, 255),
+    Color32::from_rgb(150, 230, 110),
+    Color32::from_rgb(235, 140, 255),
+    Color32::from_rgb(255, 214, 90),
+    Color32::from_rgb(110, 150, 255),
+    Color32::from_rgb(255, 130, 180),
+    Color32::from_rgb(90, 225, 190),
+];
+
+/// The colour of the n-th finding.
+pub const fn finding_colour(index: usize) -> Color32 {
+    FINDINGS[index % FINDINGS.len()]
+}
+
+/// Red, green and blue from 0 to 1.
+pub fn rgb(colour: Color32) -> [f32; 3] {
+    [colour.r(), colour.g(), colour.b()].map(|c| f32::from(c) / 255.0)
+}
+
+/// The font of texts over images.
+pub fn overlay_font() -> FontId {
+    FontId::proportional(12.5)
+}
+
+/// The frame of a card.
+pub fn card() -> egui::Frame {
+    egui::Frame::new()
+        .fill(CARD)
+        .corner_radius(CornerRadius::same(6))
+        .inner_margin(8)
+}
+
+/// Dresses the window.
+pub fn apply(ctx: &egui::Context) {
+    ctx.set_theme(egui::Theme::Dark);
+    let mut visuals = Visuals::dark();
+    visuals.panel_fill = PANEL;
+    visuals.window_fill = PANEL;
+    visuals.extreme_bg_color = FIELD;
+    visuals.selection.bg_fill = Color32::from_rgb(45, 88, 124);
+    visuals.selection.stroke = Stroke::new(1.0, Color32::WHITE);
+    visuals.hyperlink_color = ACCENT;
+    visuals.widgets.noninteractive.fg_stroke.color = Color32::from_rgb(200, 206, 212);
+    visuals.widgets.noninteractive.bg_stroke.color = Color32::from_rgb(48, 53, 59);
+    ctx.set_visuals_of(egui::Theme::Dark, visuals);
+    ctx.all_styles_mut(|style| {
+        style.spacing.item_spacing = egui::vec2(6.0, 5.0);
+        style.spacing.button_padding = egui::vec2(7.0, 3.0);
+        style.interaction.tooltip_delay = 0.4;
+    });
+}

@@ -1,0 +1,60 @@
+//! The bar above the views: opening, tools, windows, layout.
+
+use egui::Ui;
+
+use super::command_ui::{button, toggle};
+use crate::app::{Application, Command, Tool, ViewId};
+use crate::volume::{CT_PRESETS, Modality, VolumePreset, Window};
+
+/// Shows the bar.
+pub fn show(ui: &mut Ui, app: &Application, active: ViewId, commands: &mut Vec<Command>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.menu_button("Open", |ui| {
+            button(ui, Command::OpenFolder, true, commands);
+            button(ui, Command::OpenFile, true, commands);
+            button(ui, Command::OpenPath, true, commands);
+            ui.separator();
+            button(ui, Command::ChooseModel, true, commands);
+            button(ui, Command::UnloadModel, true, commands);
+        });
+        let Some(shown) = &app.document.shown else {
+            return;
+        };
+        ui.separator();
+        for tool in Tool::ALL {
+            toggle(ui, Command::UseTool(tool), app.tool == tool, commands);
+        }
+        ui.separator();
+        window_menu(ui, shown.volume.modality(), shown.window, commands);
+        toggle(ui, Command::Invert, shown.invert, commands);
+        ui.menu_button(format!("3-D: {}", shown.preset.name()), |ui| {
+            for preset in VolumePreset::ALL {
+                button(ui, Command::VolumePreset(preset), true, commands);
+            }
+        });
+        ui.separator();
+        button(ui, Command::NextLayout, true, commands);
+        button(ui, Command::ResetView, true, commands);
+        ui.separator();
+        let (undo, redo) = shown.findings.can_undo_redo();
+        button(ui, Command::Undo, undo, commands);
+        button(ui, Command::Redo, redo, commands);
+        ui.weak(active.name());
+    });
+}
+
+fn window_menu(ui: &mut Ui, modality: Modality, window: Window, commands: &mut Vec<Command>) {
+    let current = CT_PRESETS.iter().find(|p| p.window == window);
+    let name = current.map_or("Window", |p| p.name);
+    ui.menu_button(format!("Preset: {name}"), |ui| {
+        if modality == Modality::Ct {
+            for (n, preset) in CT_PRESETS.iter().enumerate() {
+                let Window { centre, width } = preset.window;
+                button(ui, Command::WindowPreset(n), true, commands)
+                    .on_hover_text(format!("W {width:.0}  C {centre:.0}"));
+            }
+            ui.separator();
+        }
+        button(ui, Command::WindowFromValues, true, commands);
+    });
+}

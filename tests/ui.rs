@@ -1,0 +1,430 @@
+//! The real window, driven by role and label on whatever adapter there is, software included.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use m3d_viewer::app::{CardState, FindingKind, Layout, ModelStatus, Shown, StartOptions, Tool};
+use m3d_viewer::geometry::Orientation;
+use m3d_viewer::model::demo::write_demo_checkpoint;
+use m3d_viewer::ui::Viewer;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The random checkpoint, written once for all tests.
+fn model() -> &'static Path {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            write_demo_checkpoint(folder.path(), &root().join("tests/golden/tokenizer")).unwrap();
+            folder
+        })
+        .path()
+}
+
+fn start(path: Option<PathBuf>, model: Option<&Path>) -> Harness<'static, Viewer> {
+    let options = StartOptions {
+        path,
+        model: model.map(Path::to_owned),
+        settings_path: None,
+    };
+    Harness::builder()
+        .with_size(Vec2::new(1280.0, 800.0))
+        .wgpu()
+        .build_eframe(move |cc| Viewer::new(&cc.egui_ctx, cc.wgpu_render_state.as_ref(), options))
+}
+
+fn sample() -> Option<PathBuf> {
+    Some(root().join("assets/sample/ct_abdomen"))
+}
+
+/// Runs frames until `done` holds; work goes on in other threads meanwhile.
+fn wait(harness: &mut Harness<Viewer>, what: &str, mut done: impl FnMut(&Viewer) -> bool) {
+    let begin = Instant::now();
+    while !done(harness.state()) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(120),
+            "waited in vain for {what}"
+        );
+        harness.step();
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    harness.step();
+}
+
+fn open_sample(model: Option<&Path>) -> Harness<'static, Viewer> {
+    let mut harness = start(sample(), model);
+    wait(&mut harness, "the sample", |v| {
+        v.app.document.shown.is_some()
+    });
+    harness.run_steps(3);
+    harness
+}
+
+fn shown<'a>(harness: &'a Harness<Viewer>) -> &'a Shown {
+    harness.state().app.document.shown.as_ref().unwrap()
+}
+
+fn centre_of(harness: &Harness<Viewer>, view: &str) -> Pos2 {
+    harness.get_by_label(view).rect().center()
+}
+
+fn wheel(harness: &mut Harness<Viewer>, at: Pos2, notches: f32) {
+    harness.hover_at(at);
+    harness.step();
+    harness.event(Event::MouseWheel {
+        unit: MouseWheelUnit::Line,
+        delta: Vec2::new(0.0, notches),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: Modifiers::NONE,
+    });
+    harness.step();
+}
+
+fn drag(harness: &mut Harness<Viewer>, button: PointerButton, from: Pos2, to: Pos2) {
+    let press = |pos, pressed| Event::PointerButton {
+        pos,
+        button,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(Event::PointerMoved(from));
+    harness.step();
+    harness.event(press(from, true));
+    harness.step();
+    for n in 1..=4 {
+        harness.event(Event::PointerMoved(from.lerp(to, n as f32 / 4.0)));
+        harness.step();
+    }
+    harness.event(press(to, false));
+    harness.step();
+}
+
+fn slice_of(harness: &Harness<Viewer>, orientation: Orientation) -> u32 {
+    shown(harness).slice_position(orientation).1
+}
+
+#[test]
+fn the_sample_opens_and_its_slices_scroll_by_wheel_and_keys() {
+    let mut harness = open_sample(None);
+    let axial = centre_of(&harness, "Axial view");
+    let first = slice_of(&harness, Orientation::Axial);
+    wheel(&mut harness, axial, 1.0);
+    assert_eq!(slice_of(&harness, Orientation::Axial), first + 1);
+    wheel(&mut harness, axial, -2.0);
+    assert_eq!(slice_of(&harness, Orientation::Axial), first - 1);
+    harness.key_press(Key::ArrowUp);
+    harness.step();
+    assert_eq!(slice_of(&harness, Orientation::Axial), first);
+    // A single notch past the end stays at the end.
+    wheel(&mut harness, axial, 500.0);
+    assert_eq!(slice_of(&harness, Orientation::Axial), 19);
+}
+
+#[test]
+fn dragging_windows_pans_and_zooms() {
+    let mut harness = open_sample(None);
+    let middle = centre_of(&harness, "Axial view");
+    let before = shown(&harness).window;
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        middle,
+        middle + Vec2::new(60.0, 30.0),
+    );
+    let after = shown(&harness).window;
+    assert!(after.width > before.width && after.centre > before.centre);
+
+    drag(
+        &mut harness,
+        PointerButton::Middle,
+        middle,
+        middle + Vec2::new(40.0, 0.0),
+    );
+    let pan = shown(&harness).slices[0].pan_mm;
+    assert!(pan.x < -5.0 && pan.y.abs() < 1e-6, "{pan}");
+    drag(
+        &mut harness,
+        PointerButton::Secondary,
+        middle,
+        middle - Vec2::new(0.0, 50.0),
+    );
+    assert!(shown(&harness).slices[0].zoom > 1.2);
+
+    harness.key_press(Key::R);
+    harness.step();
+    assert_eq!(shown(&harness).slices[0].zoom, 1.0);
+    assert_eq!(shown(&harness).window, before);
+    harness.key_press(Key::Num2);
+    harness.step();
+    assert_eq!(shown(&harness).window.centre, -600.0);
+}
+
+#[test]
+fn the_crosshair_links_the_views() {
+    let mut harness = open_sample(None);
+    harness.get_by_label("Crosshair").click();
+    harness.step();
+    let axial = centre_of(&harness, "Axial view");
+    let before = (
+        slice_of(&harness, Orientation::Sagittal),
+        slice_of(&harness, Orientation::Axial),
+    );
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        axial,
+        axial + Vec2::new(50.0, 0.0),
+    );
+    // To the right of an axial view is the patient's left: sagittal slices count up that way.
+    assert!(slice_of(&harness, Orientation::Sagittal) > before.0 + 10);
+    assert_eq!(slice_of(&harness, Orientation::Axial), before.1);
+}
+
+#[test]
+fn a_double_click_maximises_and_brings_back() {
+    let mut harness = open_sample(None);
+    let double_click = |harness: &mut Harness<Viewer>, at: Pos2| {
+        for pressed in [true, false, true, false] {
+            harness.event(Event::PointerMoved(at));
+            harness.event(Event::PointerButton {
+                pos: at,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
+        }
+        harness.run_steps(2);
+    };
+    let at = centre_of(&harness, "Coronal view");
+    double_click(&mut harness, at);
+    assert!(matches!(harness.state().app.layout, Layout::Single(_)));
+    assert!(harness.query_by_label("Axial view").is_none());
+    let at = centre_of(&harness, "Coronal view");
+    std::thread::sleep(Duration::from_millis(600));
+    harness.run_steps(4);
+    double_click(&mut harness, at);
+    assert_eq!(harness.state().app.layout, Layout::Grid);
+}
+
+fn draw_box(harness: &mut Harness<Viewer>) {
+    harness.key_press(Key::B);
+    harness.step();
+    assert_eq!(harness.state().app.tool, Tool::Box);
+    let middle = centre_of(harness, "Axial view");
+    let (from, to) = (
+        middle - Vec2::new(60.0, 40.0),
+        middle + Vec2::new(20.0, 30.0),
+    );
+    drag(harness, PointerButton::Primary, from, to);
+}
+
+#[test]
+fn a_box_is_drawn_in_one_view_and_deepened_in_another() {
+    let mut harness = open_sample(None);
+    draw_box(&mut harness);
+    let first = shown(&harness).region.unwrap();
+    // The lower side, seen in the coronal view, is dragged down.
+    let coronal = harness.get_by_label("Coronal view").rect();
+    let grid = *shown(&harness).volume.grid();
+    let handle = {
+        let shown = shown(&harness);
+        let size = glam::DVec2::new(f64::from(coronal.width()), f64::from(coronal.height()));
+        let view = shown.slices[2].view(&grid, Orientation::Coronal, shown.crosshair_mm, size);
+        let mut lowest = first.centre();
+        lowest.z = first.min.z;
+        let pixel = view.pixel_from_patient(grid.patient_from_voxel().transform_point3(lowest));
+        coronal.min + Vec2::new(pixel.x as f32, pixel.y as f32)
+    };
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        handle,
+        handle + Vec2::new(0.0, 6.0),
+    );
+    let deeper = shown(&harness).region.unwrap();
+    assert!(
+        deeper.min.z < first.min.z - 0.5,
+        "{deeper:?} is not deeper than {first:?}"
+    );
+    assert!((deeper.max.z - first.max.z).abs() < 1e-6);
+    assert!((deeper.min.x - first.min.x).abs() < 1e-6);
+}
+
+#[test]
+fn the_box_is_the_same_whichever_way_it_is_dragged() {
+    let mut harness = open_sample(None);
+    harness.key_press(Key::B);
+    harness.step();
+    let middle = centre_of(&harness, "Sagittal view");
+    let corners = [
+        middle + Vec2::new(-50.0, -6.0),
+        middle + Vec2::new(30.0, 8.0),
+        middle + Vec2::new(-50.0, 8.0),
+        middle + Vec2::new(30.0, -6.0),
+    ];
+    let mut boxes = Vec::new();
+    for (from, to) in [(0, 1), (1, 0), (2, 3), (3, 2)] {
+        harness.key_press(Key::Delete);
+        harness.step();
+        assert!(shown(&harness).region.is_none());
+        drag(
+            &mut harness,
+            PointerButton::Primary,
+            corners[from],
+            corners[to],
+        );
+        boxes.push(shown(&harness).region.unwrap());
+    }
+    for other in &boxes[1..] {
+        assert!(other.min.distance(boxes[0].min) < 1e-6, "{boxes:?}");
+        assert!(other.max.distance(boxes[0].max) < 1e-6, "{boxes:?}");
+    }
+}
+
+fn wait_for_model(harness: &mut Harness<Viewer>) {
+    wait(harness, "the model", |v| {
+        assert!(!matches!(&v.app.assistant.status, ModelStatus::Failed(_)));
+        v.app.assistant.is_ready()
+    });
+}
+
+fn type_question(harness: &mut Harness<Viewer>, text: &str) {
+    harness.get_by_label("Question").focus();
+    harness.step();
+    harness.get_by_label("Question").type_text(text);
+    harness.step();
+}
+
+#[test]
+fn a_drawn_box_is_described_and_the_answer_points_into_the_volume() {
+    let mut harness = open_sample(Some(model()));
+    wait_for_model(&mut harness);
+    draw_box(&mut harness);
+    harness.get_by_label("Describe").click();
+    wait(&mut harness, "the answer", |v| {
+        v.app
+            .assistant
+            .cards
+            .last()
+            .is_some_and(|c| !c.state.is_open())
+    });
+    let card = harness.state().app.assistant.cards.last().unwrap().clone();
+    assert_eq!(card.state, CardState::Done, "{card:?}");
+    // The prompt carries the box in the model's coordinates.
+    assert!(card.prompt.contains("<bx_start>["), "{}", card.prompt);
+    assert!(
+        !card.text.is_empty() && card.findings.len() == 2,
+        "{card:?}"
+    );
+    let kinds: Vec<bool> = shown(&harness)
+        .findings
+        .iter()
+        .map(|f| matches!(f.kind, FindingKind::Mask { .. }))
+        .collect();
+    assert!(kinds.contains(&true) && kinds.contains(&false));
+    // The mask reaches the views.
+    wait(&mut harness, "the mask to be drawn", |v| {
+        v.app.document.shown.as_ref().unwrap().labels.is_some()
+    });
+    harness.get_by_label_contains("Answer:");
+}
+
+#[test]
+fn a_phrase_is_taken_for_a_segmentation_and_its_mask_changes_the_picture() {
+    let mut harness = open_sample(Some(model()));
+    wait_for_model(&mut harness);
+    harness.run_steps(2);
+    type_question(&mut harness, "left kidney");
+    let rect = harness.get_by_label("Axial view").rect();
+    let before = harness.render().unwrap();
+    harness.get_by_label("Ask").click();
+    wait(&mut harness, "the mask to be drawn", |v| {
+        v.app.document.shown.as_ref().unwrap().labels.is_some()
+    });
+    harness.run_steps(3);
+    let after = harness.render().unwrap();
+    let coloured = |picture: &image::RgbaImage| {
+        let pixels = picture.enumerate_pixels();
+        pixels
+            .filter(|(x, y, _)| rect.shrink(30.0).contains(Pos2::new(*x as f32, *y as f32)))
+            .filter(|(_, _, p)| i32::from(p.0[0]) - i32::from(p.0[2]) > 30)
+            .count()
+    };
+    let (before, after) = (coloured(&before), coloured(&after));
+    assert!(
+        after > before + 500,
+        "{before} then {after} coloured pixels"
+    );
+}
+
+#[test]
+fn an_answer_can_be_cancelled_and_the_next_one_comes() {
+    let mut harness = open_sample(Some(model()));
+    wait_for_model(&mut harness);
+    type_question(&mut harness, "What is in this image?");
+    harness.get_by_label("Ask").click();
+    harness.step();
+    harness.key_press(Key::Escape);
+    harness.get_by_label("Heart").assert_absent_or_ignore();
+}
+
+#[test]
+fn without_a_model_the_panel_says_what_to_install() {
+    let harness = open_sample(None);
+    harness.get_by_label_contains("M3D-LaMed-Phi-3-4B");
+    harness.get_by_label("Choose model…");
+}
+
+#[test]
+fn a_broken_model_is_named_and_the_viewer_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.json"), "{ not json").unwrap();
+    let mut harness = open_sample(Some(folder.path()));
+    wait(&mut harness, "the error", |v| {
+        matches!(v.app.assistant.status, ModelStatus::Failed(_))
+    });
+    harness.get_by_label_contains("config.json");
+    let axial = centre_of(&harness, "Axial view");
+    let before = slice_of(&harness, Orientation::Axial);
+    wheel(&mut harness, axial, 1.0);
+    assert_eq!(slice_of(&harness, Orientation::Axial), before + 1);
+}
+
+#[test]
+fn a_folder_that_cannot_be_opened_leaves_what_is_open() {
+    let mut harness = open_sample(None);
+    let empty = tempfile::tempdir().unwrap();
+    let revision = shown(&harness).revision;
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::L]);
+    harness.run_steps(2);
+    let label = "Folder or file with DICOM or NIfTI images";
+    harness
+        .get_by_role_and_label(egui::accesskit::Role::TextInput, label)
+        .type_text(empty.path().to_str().unwrap());
+    harness.step();
+    harness.get_by_label("Open this path").click();
+    wait(&mut harness, "the notice", |v| {
+        v.app.notices.iter().count() > 0
+    });
+    harness.get_by_label("Error");
+    assert_eq!(shown(&harness).revision, revision);
+    harness.get_by_label("Dismiss").click();
+    harness.run_steps(2);
+    assert!(harness.query_by_label("Error").is_none());
+}
+
+#[test]
+fn what_the_program_is_not_is_always_on_screen() {
+    let harness = start(None, None);
+    harness.get_by_label("Research use only, not for diagnosis");
+    let harness = open_sample(None);
+    harness.get_by_label("Research use only, not for diagnosis");
+}
