@@ -13,4 +13,7 @@
 
 pub mod geometry;
 pub mod inference;
+pub mod io;
+pub mod model;
+pub mod render;
 pub mod volume;

@@ -1,0 +1,25 @@
+//! A fingerprint of a volume's values.
+
+use sha2::{Digest, Sha256};
+
+use crate::volume::Volume;
+
+/// SHA-256 of the values after rescale as little-endian 32-bit floats in the order `[k][j][i]` (`i`
+/// fastest), in lower-case hexadecimal.
+pub fn voxels_sha256(volume: &Volume) -> String {
+    const CHUNK: usize = 1 << 16;
+    let rescale = volume.rescale();
+    let mut stored = vec![0.0_f32; CHUNK];
+    let mut bytes = Vec::with_capacity(CHUNK * 4);
+    let mut hash = Sha256::new();
+    let count = volume.voxels().len();
+    for start in (0..count).step_by(CHUNK) {
+        let end = (start + CHUNK).min(count);
+        let part = &mut stored[..end - start];
+        volume.voxels().read(start..end, part);
+        bytes.clear();
+        bytes.extend(part.iter().flat_map(|&v| rescale.apply(v).to_le_bytes()));
+        hash.update(&bytes);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,195 @@
+//! What was found on disk: patients, their studies and series, and the files that were not taken.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::dicom::DicomSource;
+use super::error::Refusal;
+use super::nifti::NiftiSource;
+use crate::geometry::VoxelGrid;
+use crate::volume::{Modality, Units, Window};
+
+/// Everything found under a path.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// Patients in the order of their id and name.
+    pub patients: Vec<Patient>,
+    /// Every file that is in no series, with the reason.
+    pub refused: Vec<Refused>,
+}
+
+/// One patient; NIfTI files, which name nobody, share one with an empty name.
+#[derive(Clone, Debug)]
+pub struct Patient {
+    /// The name as DICOM writes it (`Family^Given`).
+    pub name: String,
+    /// The hospital's identifier.
+    pub id: String,
+    /// Studies in the order of their date.
+    pub studies: Vec<Study>,
+}
+
+/// One study; for NIfTI the folder.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// Study Instance UID (0020,000D).
+    pub uid: String,
+    /// Study Date (0008,0020), `YYYYMMDD`.
+    pub date: String,
+    /// Study Description (0008,1030).
+    pub description: String,
+    /// Series in the order of their number.
+    pub series: Vec<Series>,
+}
+
+/// One image that can be loaded as a volume.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Series Instance UID (0020,000E), with `#2`, `#3` behind it where one series held several
+    /// volumes; for NIfTI the path below the opened folder. Unique within a library unless the same
+    /// UID was exported for different patients.
+    pub uid: String,
+    /// What made the image.
+    pub modality: Modality,
+    /// Modality (0008,0060) as written.
+    pub modality_code: String,
+    /// Series Description (0008,103E).
+    pub description: String,
+    /// Series Number (0020,0011).
+    pub number: Option<i32>,
+    /// The first file in slice order.
+    pub path: PathBuf,
+    /// Size and place.
+    pub grid: VoxelGrid,
+    /// Time points in the file, of which the first is loaded.
+    pub times: usize,
+    /// The unit of the values.
+    pub units: Units,
+    /// The windows that the file recommends (VOI LUT, PS3.3 C.11.2), those of the middle slice.
+    pub windows: Vec<Window>,
+    /// MONOCHROME1: low values are meant to look bright. The values themselves are as stored.
+    pub inverted: bool,
+    /// What a reader should know about this image.
+    pub warnings: Vec<Warning>,
+    pub(super) source: Source,
+}
+
+/// Where the voxels come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Dicom(Arc<DicomSource>),
+    Nifti(Arc<NiftiSource>),
+}
+
+/// Something a reader should know about an image that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Machine-readable: `first_time_point`, `no_orientation`, `uneven_spacing`, ...
+    pub code: &'static str,
+    /// In words.
+    pub message: String,
+}
+
+impl Warning {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// A file that is in no series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The file.
+    pub path: PathBuf,
+    /// Machine-readable: `not_an_image`, `truncated`, `uneven_spacing`, ...
+    pub code: &'static str,
+    /// In words, with what to do.
+    pub message: String,
+}
+
+impl Refused {
+    pub(super) fn new(path: &Path, refusal: Refusal) -> Self {
+        Self {
+            path: path.to_owned(),
+            code: refusal.code,
+            message: refusal.message,
+        }
+    }
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.message)
+    }
+}
+
+impl Series {
+    /// The files the series is made of; DICOM's in slice order.
+    pub fn files(&self) -> Vec<&Path> {
+        match &self.source {
+            Source::Dicom(source) => source.files().collect(),
+            Source::Nifti(source) => source.files().collect(),
+        }
+    }
+}
+
+impl Library {
+    /// All series, patient by patient and study by study.
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
+        self.patients
+            .iter()
+            .flat_map(|patient| &patient.studies)
+            .flat_map(|study| &study.series)
+    }
+}
+
+/// A series with the names it is filed under.
+pub(super) struct Filed {
+    pub patient_id: String,
+    pub patient_name: String,
+    pub study_uid: String,
+    pub study_date: String,
+    pub study_description: String,
+    pub series: Series,
+}
+
+/// Files series under their patients and studies and puts everything in a fixed order.
+pub(super) fn file(filed: Vec<Filed>, mut refused: Vec<Refused>) -> Library {
+    type Studies = BTreeMap<(String, String), Study>;
+    let mut patients: BTreeMap<(String, String), Studies> = BTreeMap::new();
+    for entry in filed {
+        let study = patients
+            .entry((entry.patient_id, entry.patient_name))
+            .or_default()
+            .entry((entry.study_date.clone(), entry.study_uid.clone()))
+            .or_insert_with(|| Study {
+                uid: entry.study_uid,
+                date: entry.study_date,
+                description: entry.study_description,
+                series: Vec::new(),
+            });
+        study.series.push(entry.series);
+    }
+    refused.sort_by(|a, b| a.path.cmp(&b.path));
+    let patients = patients.into_iter().map(|((id, name), studies)| Patient {
+        name,
+        id,
+        studies: studies
+            .into_values()
+            .map(|mut study| {
+                study
+                    .series
+                    .sort_by(|a, b| (a.number, &a.uid, &a.path).cmp(&(b.number, &b.uid, &b.path)));
+                study
+            })
+            .collect(),
+    });
+    Library {
+        patients: patients.collect(),
+        refused,
+    }
+}

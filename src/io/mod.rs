@@ -1,0 +1,47 @@
+//! Files to volumes and back: DICOM and NIfTI in, NIfTI out.
+//!
+//! [`scan`] reads headers only and sorts what it finds into a [`Library`]; [`load`] decodes one
+//! [`Series`] into a [`Volume`]. Nothing is dropped in silence: each file is in a series or among the
+//! refused, with a reason. Whatever a file claims is checked against its real size before memory is
+//! asked for.
+
+mod dicom;
+mod error;
+mod files;
+mod hash;
+mod library;
+mod nifti;
+mod progress;
+mod scan;
+
+use std::path::Path;
+
+pub use error::IoError;
+pub use hash::voxels_sha256;
+pub use library::{Library, Patient, Refused, Series, Study, Warning};
+pub use nifti::{read_mask, write_mask, write_nifti};
+pub use progress::Progress;
+
+use crate::volume::Volume;
+use library::Source;
+
+/// What a file or a folder, at any depth, holds. Headers are read in parallel; voxels are not.
+///
+/// # Errors
+/// When the path does not exist, cannot be read or holds no files, or when cancelled. Files that are no
+/// images are not an error: they are listed in [`Library::refused`].
+pub fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError> {
+    scan::scan(path, progress)
+}
+
+/// The voxels of a series, decoded in parallel into one allocation.
+///
+/// # Errors
+/// When a file is damaged or has changed since the scan, when the volume does not fit, or when cancelled.
+pub fn load(series: &Series, progress: &Progress) -> Result<Volume, IoError> {
+    progress.check()?;
+    match &series.source {
+        Source::Dicom(source) => dicom::load(source, series, progress),
+        Source::Nifti(source) => nifti::load(source, series, progress),
+    }
+}

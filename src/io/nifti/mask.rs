@@ -1,0 +1,104 @@
+//! Masks as NIfTI files.
+
+use std::path::Path;
+
+use glam::{DVec3, UVec3};
+use nifti::NiftiType;
+
+use super::header::Header;
+use super::read::read;
+use super::write::{header, write};
+use crate::geometry::VoxelGrid;
+use crate::io::{IoError, Progress};
+use crate::volume::{Mask, Rescale};
+
+/// Voxels may be off by this share of a voxel at the corners and still be the same.
+const SAME_VOXEL: f64 = 0.02;
+
+/// Writes a mask on its own grid, one unsigned byte per voxel, 1 inside and 0 outside.
+///
+/// # Errors
+/// As [`super::write_nifti`].
+pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
+    let header = header(path, mask.grid(), NiftiType::Uint8, Rescale::IDENTITY)?;
+    write(path, &header, |out| out.write_all(&mask.to_bytes()))
+}
+
+/// Reads a mask for `grid`: every voxel whose value is not 0 is inside. The file may have its axes in
+/// another order or direction as long as its voxels are the grid's voxels; its affine says which is
+/// which.
+///
+/// # Errors
+/// When the file is no NIfTI image, is damaged, or its voxels are not those of `grid`.
+pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
+    std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
+    let found = Header::read(path).map_err(|refusal| refusal.at(path))?;
+    let walk = Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
+    let (voxels, rescale) = read(&found, &Progress::silent())?;
+    Ok(Mask::from_fn(*grid, |voxel| {
+        let value = found
+            .grid
+            .offset(walk.source(voxel))
+            .and_then(|offset| voxels.get(offset))
+            .map_or(0.0, |stored| rescale.apply(stored));
+        value != 0.0 && !value.is_nan()
+    }))
+}
+
+/// How the voxels of one grid are found in another that has the same voxels in another order.
+struct Walk {
+    /// Per axis of the source: the axis of the target it follows, and where it starts when it runs
+    /// backwards.
+    axes: [(usize, Option<u32>); 3],
+}
+
+impl Walk {
+    fn new(source: &VoxelGrid, target: &VoxelGrid) -> Option<Self> {
+        let source_from_target = source.voxel_from_patient() * target.patient_from_voxel();
+        let mut axes = [(0, None); 3];
+        for (axis, entry) in axes.iter_mut().enumerate() {
+            let row = source_from_target.matrix3.row(axis);
+            let follows = (0..3).max_by(|&a, &b| row[a].abs().total_cmp(&row[b].abs()))?;
+            let size = source.dims()[axis];
+            if size != target.dims()[follows] {
+                return None;
+            }
+            *entry = (follows, (row[follows] < 0.0).then_some(size - 1));
+        }
+        let walk = Self { axes };
+        let far = target.dims().as_dvec3() - 1.0;
+        let same = (0..8).all(|n| {
+            let corner =
+                DVec3::from_array([0, 1, 2].map(|a| if n >> a & 1 == 1 { far[a] } else { 0.0 }));
+            let there = source_from_target.transform_point3(corner);
+            let meant = walk.source(corner.as_uvec3()).as_dvec3();
+            (there - meant).abs().max_element() < SAME_VOXEL
+        });
+        same.then_some(walk)
+    }
+
+    /// The source's voxel for a target's one. Voxels outside the target wrap to outside the source.
+    fn source(&self, target: UVec3) -> UVec3 {
+        UVec3::from_array(self.axes.map(|(follows, last)| {
+            last.map_or(target[follows], |last| last.wrapping_sub(target[follows]))
+        }))
+    }
+}
+
+fn other_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid) -> IoError {
+    let words = |grid: &VoxelGrid| {
+        let (dims, spacing, centre) = (grid.dims(), grid.spacing_mm(), grid.centre_mm());
+        format!(
+            "{} x {} x {} voxels of {:.3} x {:.3} x {:.3} mm around ({:.1}, {:.1}, {:.1})",
+            dims.x, dims.y, dims.z, spacing.x, spacing.y, spacing.z, centre.x, centre.y, centre.z
+        )
+    };
+    IoError::OtherGrid {
+        path: path.to_owned(),
+        message: format!(
+            "the mask has {}, the image {}; resample the mask to the image",
+            words(found),
+            words(wanted)
+        ),
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a NIfTI image lies (nifti1.h, "3D image orientation and location in space").
+
+use glam::{DAffine3, DMat3, DQuat, DVec3, UVec3};
+use nifti::NiftiHeader;
+
+use crate::io::Warning;
+use crate::io::error::Refusal;
+
+/// LPS from RAS and back: x and y change sign.
+pub(super) const LPS_FROM_RAS: DAffine3 = DAffine3 {
+    matrix3: DMat3::from_diagonal(DVec3::new(-1.0, -1.0, 1.0)),
+    translation: DVec3::ZERO,
+};
+
+/// Millimetres in LPS from voxels: by the sform if it has a code, else by the qform, else by the voxel
+/// sizes alone, with a warning.
+pub(super) fn patient_from_voxel(
+    header: &NiftiHeader,
+    dims: UVec3,
+    warnings: &mut Vec<Warning>,
+) -> Result<DAffine3, Refusal> {
+    let usable = |ras: &DAffine3| ras.is_finite() && ras.matrix3.determinant().abs() > 1e-12;
+    let sform = (header.sform_code > 0)
+        .then(|| sform(header))
+        .filter(usable);
+    let qform = || {
+        (header.qform_code > 0)
+            .then(|| qform(header))
+            .filter(usable)
+    };
+    let sizes = || Some(sizes_only(header, dims)).filter(usable);
+    let ras = if let Some(ras) = sform.or_else(qform) {
+        ras
+    } else if let Some(ras) = sizes() {
+        warnings.push(Warning::new(
+            "no_orientation",
+            "the file does not say how it lies in the patient; left and right are a guess",
+        ));
+        ras
+    } else {
+        return Err(Refusal::new(
+            "no_geometry",
+            "it has no usable orientation and no voxel sizes; convert it again from the source",
+        ));
+    };
+    let mm = millimetres(header, warnings);
+    Ok(LPS_FROM_RAS * DAffine3::from_scale(DVec3::splat(mm)) * ras)
+}
+
+fn sform(header: &NiftiHeader) -> DAffine3 {
+    let rows = [header.srow_x, header.srow_y, header.srow_z];
+    let column = |n: usize| DVec3::from_array(rows.map(|row| f64::from(row[n])));
+    DAffine3::from_cols(column(0), column(1), column(2), column(3))
+}
+
+fn sizes_mm(header: &NiftiHeader) -> DVec3 {
+    let [_, x, y, z, ..] = header.pixdim.map(f64::from);
+    DVec3::new(x, y, z)
+}
+
+/// Method 2: a rotation, the voxel sizes, and `pixdim[0]` for a mirrored k axis.
+fn qform(header: &NiftiHeader) -> DAffine3 {
+    let imaginary = DVec3::new(
+        f64::from(header.quatern_b),
+        f64::from(header.quatern_c),
+        f64::from(header.quatern_d),
+    );
+    // The real part is implied; rounding may leave the others a little longer than one.
+    let real = (1.0 - imaginary.length_squared()).max(0.0).sqrt();
+    let turn = DQuat::from_xyzw(imaginary.x, imaginary.y, imaginary.z, real).normalize();
+    let mirror = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
+    let scale = sizes_mm(header) * DVec3::new(1.0, 1.0, mirror);
+    let offset = DVec3::new(
+        f64::from(header.quatern_x),
+        f64::from(header.quatern_y),
+        f64::from(header.quatern_z),
+    );
+    DAffine3::from_scale_rotation_translation(scale, turn, offset)
+}
+
+/// Centred, with i to the patient's left, as ANALYZE had it and nibabel assumes.
+fn sizes_only(header: &NiftiHeader, dims: UVec3) -> DAffine3 {
+    let scale = sizes_mm(header).abs() * DVec3::new(-1.0, 1.0, 1.0);
+    let centre = (dims.as_dvec3() - 1.0) / 2.0;
+    DAffine3::from_scale(scale) * DAffine3::from_translation(-centre)
+}
+
+/// Millimetres per unit of length (`xyzt_units`). Files without a unit mean millimetres.
+fn millimetres(header: &NiftiHeader, warnings: &mut Vec<Warning>) -> f64 {
+    let (mm, unit) = match header.xyzt_units & 7 {
+        1 => (1000.0, "metres"),
+        3 => (0.001, "micrometres"),
+        _ => return 1.0,
+    };
+    let message = format!("lengths are in {unit} and were converted to mm");
+    warnings.push(Warning::new("units", message));
+    mm
+}

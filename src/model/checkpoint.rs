@@ -1,0 +1,235 @@
+//! A published checkpoint folder, checked before a weight is read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::config::TokenIds;
+use super::error::read_small;
+use super::tensors::{WantedTensor, wanted_tensors};
+use super::weights::WeightsFile;
+use super::{LamedConfig, ModelError};
+
+/// Largest JSON file of a checkpoint that is read.
+const MAX_JSON_BYTES: u64 = 64 << 20;
+/// Most files that an index may name.
+const MAX_SHARDS: usize = 1024;
+const CONFIG_HINT: &str = "choose the folder that holds the checkpoint's config.json and weights";
+const WEIGHTS_HINT: &str =
+    "fetch model.safetensors, or model.safetensors.index.json and all its parts";
+
+/// A checkpoint whose every tensor is present with the shape that `config.json` implies.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its `config.json`.
+    pub config: LamedConfig,
+    /// Tokens at which generation stops.
+    pub stop_ids: Vec<u32>,
+    files: Vec<WeightsFile>,
+    /// Index into `files` of each tensor.
+    place: BTreeMap<String, usize>,
+    wanted: Vec<WantedTensor>,
+    unused: Vec<String>,
+    fingerprint: String,
+}
+
+impl Checkpoint {
+    /// Opens a folder with `config.json` and `model.safetensors` (or its index and parts), reading headers only.
+    ///
+    /// # Errors
+    /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
+    /// unreadable tensor.
+    pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        let config_path = folder.join("config.json");
+        let config_text = read_small(&config_path, MAX_JSON_BYTES, CONFIG_HINT)?;
+        let config = LamedConfig::from_json(&config_text).map_err(|message| ModelError::Json {
+            path: config_path,
+            message,
+        })?;
+        let (files, place) = open_weights(folder)?;
+        let wanted = wanted_tensors(&config, |name| place.contains_key(name))?;
+        for tensor in &wanted {
+            check(tensor, folder, &files, &place)?;
+        }
+        let names: BTreeSet<&str> = wanted.iter().map(|tensor| tensor.name.as_str()).collect();
+        let unused = place
+            .keys()
+            .filter(|name| !names.contains(name.as_str()))
+            .cloned()
+            .collect();
+        let stop_ids = stop_ids(folder, &config)?;
+        let fingerprint = fingerprint(&config_text, &files);
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            config,
+            stop_ids,
+            files,
+            place,
+            wanted,
+            unused,
+            fingerprint,
+        })
+    }
+
+    /// Tensors of the files that the network does not need, sorted.
+    pub fn unused(&self) -> &[String] {
+        &self.unused
+    }
+
+    /// Tensors that the network needs, in the order in which it takes them.
+    pub fn used(&self) -> &[WantedTensor] {
+        &self.wanted
+    }
+
+    /// Sixteen hexadecimal digits that name this checkpoint: a hash over `config.json`, the headers and the files'
+    /// sizes. It tells models apart; it does not prove that 16 GB of data arrived whole.
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
+    }
+
+    /// Parameters in the files, used or not.
+    pub fn parameter_count(&self) -> u64 {
+        self.place
+            .iter()
+            .filter_map(|(name, &file)| self.files.get(file).map(|f| f.element_count(name)))
+            .sum()
+    }
+
+    /// The file that holds a tensor.
+    pub(crate) fn file_of(&self, name: &str) -> Option<&WeightsFile> {
+        self.files.get(*self.place.get(name)?)
+    }
+}
+
+type Place = BTreeMap<String, usize>;
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: HashMap<String, String>,
+}
+
+fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
+    let single = folder.join("model.safetensors");
+    let index_path = folder.join("model.safetensors.index.json");
+    if single.exists() || !index_path.exists() {
+        if !single.exists() {
+            return Err(ModelError::MissingFile {
+                path: single,
+                hint: WEIGHTS_HINT,
+            });
+        }
+        let file = WeightsFile::open(&single)?;
+        let place = file.names().into_iter().map(|name| (name, 0)).collect();
+        return Ok((vec![file], place));
+    }
+    let text = read_small(&index_path, MAX_JSON_BYTES, WEIGHTS_HINT)?;
+    let invalid = |message: String| ModelError::Json {
+        path: index_path.clone(),
+        message,
+    };
+    let index: Index = serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
+    let parts: BTreeSet<&String> = index.weight_map.values().collect();
+    if parts.is_empty() || parts.len() > MAX_SHARDS {
+        return Err(invalid(format!("it names {} weights files", parts.len())));
+    }
+    let mut files = Vec::new();
+    let mut number = HashMap::new();
+    for part in parts {
+        // A name, not a way out of the folder.
+        if Path::new(part).file_name().and_then(|n| n.to_str()) != Some(part) {
+            return Err(invalid(format!("{part:?} is not a plain file name")));
+        }
+        number.insert(part, files.len());
+        files.push(WeightsFile::open(&folder.join(part))?);
+    }
+    let mut place = Place::new();
+    for (i, file) in files.iter().enumerate() {
+        place.extend(file.names().into_iter().map(|name| (name, i)));
+    }
+    for (name, part) in &index.weight_map {
+        let Some(&i) = number.get(part) else { continue };
+        if files[i].shape(name).is_none() {
+            return Err(ModelError::Weights {
+                path: files[i].path.clone(),
+                message: format!("the index says that it holds {name}, and it does not"),
+            });
+        }
+        place.insert(name.clone(), i);
+    }
+    Ok((files, place))
+}
+
+fn check(
+    tensor: &WantedTensor,
+    folder: &Path,
+    files: &[WeightsFile],
+    place: &Place,
+) -> Result<(), ModelError> {
+    let found = place.get(&tensor.name).and_then(|&i| files.get(i));
+    let Some((file, shape)) = found.and_then(|file| Some((file, file.shape(&tensor.name)?))) else {
+        let path = match files {
+            [only] => only.path.clone(),
+            _ => folder.to_path_buf(),
+        };
+        return Err(ModelError::MissingTensor {
+            path,
+            tensor: tensor.name.clone(),
+            expected: tensor.shape.clone(),
+        });
+    };
+    if shape != tensor.shape {
+        return Err(ModelError::TensorShape {
+            path: file.path.clone(),
+            tensor: tensor.name.clone(),
+            expected: tensor.shape.clone(),
+            found: shape.to_vec(),
+        });
+    }
+    file.check_type(&tensor.name)
+}
+
+#[derive(Deserialize)]
+struct GenerationConfig {
+    #[serde(default)]
+    eos_token_id: Option<TokenIds>,
+}
+
+/// `generation_config.json` names the stop ids; where there is none, `config.json` does.
+fn stop_ids(folder: &Path, config: &LamedConfig) -> Result<Vec<u32>, ModelError> {
+    let path = folder.join("generation_config.json");
+    let named = if path.exists() {
+        let text = read_small(&path, MAX_JSON_BYTES, CONFIG_HINT)?;
+        let parsed: GenerationConfig =
+            serde_json::from_slice(&text).map_err(|e| ModelError::Json {
+                path,
+                message: e.to_string(),
+            })?;
+        parsed.eos_token_id
+    } else {
+        None
+    };
+    Ok(named
+        .or_else(|| config.eos_token_id.clone())
+        .map(|ids| ids.to_vec())
+        .unwrap_or_default())
+}
+
+fn fingerprint(config: &[u8], files: &[WeightsFile]) -> String {
+    let mut hash = Sha256::new();
+    hash.update((config.len() as u64).to_le_bytes());
+    hash.update(config);
+    for file in files {
+        hash.update(file.size.to_le_bytes());
+        hash.update((file.header.len() as u64).to_le_bytes());
+        hash.update(&file.header);
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! The language model: Phi-3 and Llama-2 in one decoder that takes embeddings and yields hidden states.
+
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::{Linear, Module, RmsNorm, VarBuilder, linear_no_bias, rms_norm};
+
+use super::attention::{attend, join_heads, split_heads};
+use super::{KvCache, LamedConfig};
+
+/// Called with a layer's number and its output `[1,n,hidden]`.
+pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);
+
+/// The stack of layers and the final norm, without embedding and output matrices.
+#[derive(Debug)]
+pub struct Decoder {
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    rotary: Rotary,
+}
+
+impl Decoder {
+    /// Takes the weights under `vb` (`layers.*`, `norm`).
+    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+        let layers = (0..config.num_hidden_layers)
+            .map(|i| Layer::new(config, &vb.pp(format!("layers.{i}"))))
+            .collect::<Result<_>>()?;
+        let norm = rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp("norm"))?;
+        Ok(Self {
+            layers,
+            norm,
+            rotary: Rotary::new(config, vb.device())?,
+        })
+    }
+
+    /// Embeddings `[1,n,hidden]` of the positions that follow the cache's to hidden states after the final norm,
+    /// `[1,n,hidden]`; the cache then holds them too. There must be room for them.
+    pub fn forward(
+        &self,
+        embeddings: &Tensor,
+        cache: &mut KvCache,
+        mut probe: Option<Probe>,
+    ) -> Result<Tensor> {
+        let (_, n, _) = embeddings.dims3()?;
+        let start = cache.len();
+        let (cos, sin) = self.rotary.tables(start, n)?;
+        let mask = causal_mask(start, n, embeddings.device())?;
+        let mut x = embeddings.contiguous()?;
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(&x, &cos, &sin, mask.as_ref(), i, cache)?;
+            if let Some(probe) = probe.as_mut() {
+                probe(i, &x);
+            }
+        }
+        cache.advance(n);
+        self.norm.forward(&x)
+    }
+}
+
+/// `[n, start+n]` of 0 and -inf: a position sees itself and all before; `None` where one position sees everything.
+fn causal_mask(start: usize, n: usize, device: &Device) -> Result<Option<Tensor>> {
+    if n == 1 {
+        return Ok(None);
+    }
+    let width = start + n;
+    let mask: Vec<f32> = (0..n)
+        .flat_map(|i| {
+            (0..width).map(move |j| {
+                if j > start + i {
+                    f32::NEG_INFINITY
+                } else {
+                    0.0
+                }
+            })
+        })
+        .collect();
+    Tensor::from_vec(mask, (n, width), device).map(Some)
+}
+
+/// Cosines and sines of every position, in f32: bf16 cannot hold positions above 256.
+#[derive(Debug)]
+struct Rotary {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Rotary {
+    fn new(config: &LamedConfig, device: &Device) -> Result<Self> {
+        let (half, positions) = (config.head_dim() / 2, config.context_length());
+        let inverse: Vec<f32> = (0..half)
+            .map(|i| (1.0 / config.rope_theta.powf(i as f64 / half as f64)) as f32)
+            .collect();
+        let inverse = Tensor::from_vec(inverse, (1, half), device)?;
+        let position: Vec<f32> = (0..positions).map(|p| p as f32).collect();
+        let angles = Tensor::from_vec(position, (positions, 1), device)?.matmul(&inverse)?;
+        Ok(Self {
+            cos: angles.cos()?,
+            sin: angles.sin()?,
+        })
+    }
+
+    fn tables(&self, start: usize, n: usize) -> Result<(Tensor, Tensor)> {
+        Ok((self.cos.narrow(0, start, n)?, self.sin.narrow(0, start, n)?))
+    }
+}
+
+/// Rotates halves against each other, over the whole head. `[1,heads,n,d]`.
+fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    let dtype = x.dtype();
+    candle_nn::rotary_emb::rope(&x.to_dtype(DType::F32)?.contiguous()?, cos, sin)?.to_dtype(dtype)
+}
+
+#[derive(Debug)]
+struct Layer {
+    input_layernorm: RmsNorm,
+    self_attn: Attention,
+    post_attention_layernorm: RmsNorm,
+    mlp: Mlp,
+}
+
+impl Layer {
+    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+        let norm = |name: &str| rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp(name));
+        Ok(Self {
+            input_layernorm: norm("input_layernorm")?,
+            self_attn: Attention::new(config, &vb.pp("self_attn"))?,
+            post_attention_layernorm: norm("post_attention_layernorm")?,
+            mlp: Mlp::new(config, &vb.pp("mlp"))?,
+        })
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        cos: &Tensor,
+        sin: &Tensor,
+        mask: Option<&Tensor>,
+        number: usize,
+        cache: &mut KvCache,
+    ) -> Result<Tensor> {
+        let mixed = self.self_attn.forward(
+            &self.input_layernorm.forward(x)?,
+            cos,
+            sin,
+            mask,
+            number,
+            cache,
+        )?;
+        let x = (x + mixed)?;
+        let inner = self
+            .mlp
+            .forward(&self.post_attention_layernorm.forward(&x)?)?;
+        x + inner
+    }
+}
+
+/// The two namings of the query, key and value projections.
+#[derive(Debug)]
+enum QkvWeights {
+    /// Phi-3: queries, keys and values of all heads in one matrix.
+    Fused(Linear),
+    /// Llama.
+    Separate { q: Linear, k: Linear, v: Linear },
+}
+
+#[derive(Debug)]
+struct Attention {
+    qkv: QkvWeights,
+    o_proj: Linear,
+    heads: usize,
+    key_value_heads: usize,
+    head_dim: usize,
+}
+
+impl Attention {
+    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+        let (hidden, heads, head_dim) = (
+            config.hidden_size,
+            config.num_attention_heads,
+            config.head_dim(),
+        );
+        let key_value_heads = config.key_value_heads();
+        let kv_width = key_value_heads * head_dim;
+        let separate = ["q_proj", "k_proj", "v_proj"]
+            .iter()
+            .any(|name| vb.pp(name).contains_tensor("weight"));
+        let qkv = if separate {
+            QkvWeights::Separate {
+                q: linear_no_bias(hidden, hidden, vb.pp("q_proj"))?,
+                k: linear_no_bias(hidden, kv_width, vb.pp("k_proj"))?,
+                v: linear_no_bias(hidden, kv_width, vb.pp("v_proj"))?,
+            }
+        } else {
+            QkvWeights::Fused(linear_no_bias(
+                hidden,
+                hidden + 2 * kv_width,
+                vb.pp("qkv_proj"),
+            )?)
+        };
+        let o_proj = linear_no_bias(hidden, hidden, vb.pp("o_proj"))?;
+        Ok(Self {
+            qkv,
+            o_proj,
+            heads,
+            key_value_heads,
+            head_dim,
+        })
+    }
+
+    fn project(&self, x: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+        match &self.qkv {
+            QkvWeights::Fused(qkv) => {
+                let (q_width, kv_width) = (
+                    self.heads * self.head_dim,
+                    self.key_value_heads * self.head_dim,
+                );
+                let qkv = qkv.forward(x)?;
+                Ok((
+                    qkv.narrow(D::Minus1, 0, q_width)?,
+                    qkv.narrow(D::Minus1, q_width, kv_width)?,
+                    qkv.narrow(D::Minus1, q_width + kv_width, kv_width)?,
+                ))
+            }
+            QkvWeights::Separate { q, k, v } => Ok((q.forward(x)?, k.forward(x)?, v.forward(x)?)),
+        }
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor,
+        cos: &Tensor,
+        sin: &Tensor,
+        mask: Option<&Tensor>,
+        layer: usize,
+        cache: &mut KvCache,
+    ) -> Result<Tensor> {
+        let (b, n, _) = x.dims3()?;
+        let (q, k, v) = self.project(x)?;
+        let q = rotate(&split_heads(&q, self.heads)?, cos, sin)?;
+        let k = rotate(&split_heads(&k, self.key_value_heads)?, cos, sin)?;
+        let v = split_heads(&v, self.key_value_heads)?;
+        let (k, v) = cache.append(layer, &k, &v)?;
+        // Query heads that share a key head become further rows of it: keys and values are never repeated.
+        let group = self.heads / self.key_value_heads;
+        let q = q.reshape((b, self.key_value_heads, group * n, self.head_dim))?;
+        let mask = mask.map(|mask| mask.repeat((group, 1))).transpose()?;
+        let mixed = attend(
+            &q,
+            &k,
+            &v,
+            1.0 / (self.head_dim as f64).sqrt(),
+            mask.as_ref(),
+        )?;
+        let mixed = mixed.reshape((b, self.heads, n, self.head_dim))?;
+        self.o_proj.forward(&join_heads(&mixed)?)
+    }
+}
+
+/// The two namings of the MLP's first matrices.
+#[derive(Debug)]
+enum GateUpWeights {
+    /// Phi-3: gate first, then up.
+    Fused(Linear),
+    /// Llama.
+    Separate { gate: Linear, up: Linear },
+}
+
+#[derive(Debug)]
+struct Mlp {
+    gate_up: GateUpWeights,
+    down_proj: Linear,
+    width: usize,
+}
+
+impl Mlp {
+    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+        let (hidden, width) = (config.hidden_size, config.intermediate_size);
+        let separate = ["gate_proj", "up_proj"]
+            .iter()
+            .any(|name| vb.pp(name).contains_tensor("weight"));
+        let gate_up = if separate {
+            GateUpWeights::Separate {
+                gate: linear_no_bias(hidden, width, vb.pp("gate_proj"))?,
+                up: linear_no_bias(hidden, width, vb.pp("up_proj"))?,
+            }
+        } else {
+            GateUpWeights::Fused(linear_no_bias(hidden, 2 * width, vb.pp("gate_up_proj"))?)
+        };
+        Ok(Self {
+            gate_up,
+            down_proj: linear_no_bias(width, hidden, vb.pp("down_proj"))?,
+            width,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (gate, up) = match &self.gate_up {
+            GateUpWeights::Fused(gate_up) => {
+                let both = gate_up.forward(x)?;
+                (
+                    both.narrow(D::Minus1, 0, self.width)?,
+                    both.narrow(D::Minus1, self.width, self.width)?,
+                )
+            }
+            GateUpWeights::Separate { gate, up } => (gate.forward(x)?, up.forward(x)?),
+        };
+        self.down_proj.forward(&(gate.silu()? * up)?)
+    }
+}

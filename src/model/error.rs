@@ -1,0 +1,176 @@
+//! What can go wrong between a folder on disk and an answer.
+
+use std::path::{Path, PathBuf};
+
+/// An error of the model layer: one line that says what, where and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file that the checkpoint needs is not there.
+    #[error("{} is missing: {hint}", path.display())]
+    MissingFile {
+        /// The file looked for.
+        path: PathBuf,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A file exists but could not be read or written.
+    #[error("cannot access {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A JSON file does not parse, or lacks a field.
+    #[error("{} is not valid: {message}; fetch the file again", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The parser's answer.
+        message: String,
+    },
+    /// A configuration describes a network that this program does not build.
+    #[error("unsupported model configuration: {0}")]
+    Config(String),
+    /// A weights file is damaged or lies about its contents.
+    #[error("{} is damaged: {message}; fetch the file again", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A tensor that the network needs is in no weights file.
+    #[error(
+        "{}: tensor {tensor} {expected:?} is missing; the files are incomplete or belong to another model",
+        path.display()
+    )]
+    MissingTensor {
+        /// The weights file, or the folder where there are several.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// A tensor has another shape than the configuration implies.
+    #[error(
+        "{}: tensor {tensor} has shape {found:?} where config.json asks for {expected:?}; \
+         config.json and weights belong to different models",
+        path.display()
+    )]
+    TensorShape {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor is stored in a number format that cannot be loaded.
+    #[error("{}: tensor {tensor} is stored as {found}; only F32, F16 and BF16 can be loaded", path.display())]
+    TensorType {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The format in the file.
+        found: String,
+    },
+    /// The tokenizer's files are damaged or of another kind.
+    #[error("{}: {message}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A token id lies outside the vocabulary.
+    #[error(
+        "token {id} is outside the vocabulary of {vocabulary}; tokenizer and weights belong to different models"
+    )]
+    TokenOutOfRange {
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// Prompt and answer do not fit into the model's context.
+    #[error(
+        "{asked} positions do not fit into the model's context of {limit}; shorten the question"
+    )]
+    ContextTooLong {
+        /// Positions needed.
+        asked: usize,
+        /// Positions available.
+        limit: usize,
+    },
+    /// A tensor handed in has the wrong shape.
+    #[error("{what} has shape {found:?} where {expected:?} is needed")]
+    Input {
+        /// Which input.
+        what: &'static str,
+        /// The shape needed.
+        expected: Vec<usize>,
+        /// The shape found.
+        found: Vec<usize>,
+    },
+    /// Computation failed (out of memory, a device error).
+    #[error("computing the model failed: {0}")]
+    Compute(String),
+}
+
+impl ModelError {
+    /// An input/output error at `path`.
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    /// A tokenizer error at `path`.
+    pub(crate) fn tokenizer(path: &Path, message: impl Into<String>) -> Self {
+        Self::Tokenizer {
+            path: path.to_path_buf(),
+            message: message.into(),
+        }
+    }
+}
+
+impl From<candle_core::Error> for ModelError {
+    /// Keeps the first line: the rest is a backtrace.
+    fn from(error: candle_core::Error) -> Self {
+        let text = error.to_string();
+        Self::Compute(text.lines().next().unwrap_or("unknown error").to_string())
+    }
+}
+
+/// Reads a small text file, refusing one that is larger than `limit_bytes`.
+pub(crate) fn read_small(
+    path: &Path,
+    limit_bytes: u64,
+    hint: &'static str,
+) -> Result<Vec<u8>, ModelError> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ModelError::MissingFile {
+            path: path.to_path_buf(),
+            hint,
+        },
+        _ => ModelError::io(path, source),
+    })?;
+    let mut bytes = Vec::new();
+    file.take(limit_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| ModelError::io(path, e))?;
+    if bytes.len() as u64 > limit_bytes {
+        return Err(ModelError::Json {
+            path: path.to_path_buf(),
+            message: format!("larger than {limit_bytes} bytes"),
+        });
+    }
+    Ok(bytes)
+}

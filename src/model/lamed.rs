@@ -1,0 +1,296 @@
+//! The whole: image in, tokens through the decoder, masks out.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, IndexOp, Tensor};
+use candle_nn::{Embedding, Linear, Module, VarBuilder, linear, linear_no_bias};
+
+use super::decoder::{Decoder, Probe};
+use super::projector::Projector;
+use super::resize::trilinear;
+use super::segvol::{Prompts, SegVol};
+use super::vit::{Vit, VitConfig};
+use super::{Checkpoint, KvCache, LamedConfig, ModelError};
+
+/// M3D-LaMed, loaded.
+///
+/// A prompt is [`embed`](Self::embed)ded `<s>`, then the image tokens, then the embedded text; answers come one token
+/// at a time from [`decode`](Self::decode) and [`logits`](Self::logits).
+#[derive(Debug)]
+pub struct Lamed {
+    config: LamedConfig,
+    device: Device,
+    embed_tokens: Embedding,
+    vision_tower: Vit,
+    projector: Projector,
+    decoder: Decoder,
+    lm_head: Linear,
+    seg_projector: SegProjector,
+    segvol: SegVol,
+}
+
+impl Lamed {
+    /// Reads every weight of a checkpoint and casts it to `dtype`; `progress` is called with 0..=1.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        device: &Device,
+        dtype: DType,
+        progress: &dyn Fn(f32),
+    ) -> Result<Self, ModelError> {
+        let mut tensors = HashMap::new();
+        let count = |shape: &[usize]| shape.iter().product::<usize>() as f64;
+        let total: f64 = checkpoint
+            .used()
+            .iter()
+            .map(|wanted| count(&wanted.shape))
+            .sum();
+        let mut done = 0.0;
+        progress(0.0);
+        for wanted in checkpoint.used() {
+            let Some(file) = checkpoint.file_of(&wanted.name) else {
+                return Err(ModelError::MissingTensor {
+                    path: checkpoint.folder.clone(),
+                    tensor: wanted.name.clone(),
+                    expected: wanted.shape.clone(),
+                });
+            };
+            let dtype = if wanted.full_precision {
+                DType::F32
+            } else {
+                dtype
+            };
+            tensors.insert(wanted.name.clone(), file.read(&wanted.name, device, dtype)?);
+            done += count(&wanted.shape);
+            progress((done / total.max(1.0)) as f32);
+        }
+        Self::from_tensors(&checkpoint.config, tensors, device, dtype)
+    }
+
+    /// Builds the model on tensors already in memory, named as in a checkpoint.
+    pub fn from_tensors(
+        config: &LamedConfig,
+        tensors: HashMap<String, Tensor>,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, ModelError> {
+        Self::new(config, &VarBuilder::from_tensors(tensors, dtype, device))
+    }
+
+    /// Takes the weights from the root of a checkpoint.
+    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self, ModelError> {
+        config.validate()?;
+        let model = vb.pp("model");
+        let hidden = config.hidden_size;
+        let embed_tokens =
+            candle_nn::embedding(config.vocab_size, hidden, model.pp("embed_tokens"))?;
+        let lm_head = if config.tie_word_embeddings {
+            Linear::new(embed_tokens.embeddings().clone(), None)
+        } else {
+            linear_no_bias(hidden, config.vocab_size, vb.pp("lm_head"))?
+        };
+        let vision = &config.vision_config;
+        let tower = VitConfig {
+            image_size: config.image_size,
+            patch_size: config.patch_size,
+            channels: config.image_channel,
+            hidden_size: vision.hidden_size,
+            mlp_dim: vision.mlp_dim,
+            num_layers: vision.num_layers,
+            num_heads: vision.num_heads,
+            cls_token: true,
+        };
+        let exact = model.clone().to_dtype(DType::F32);
+        Ok(Self {
+            embed_tokens,
+            vision_tower: Vit::new(tower, &model.pp("vision_tower.vision_tower"))?,
+            projector: Projector::new(config, &model.pp("mm_projector"))?,
+            decoder: Decoder::new(config, &model)?,
+            lm_head,
+            seg_projector: SegProjector::new(
+                hidden,
+                config.seg_config.embed_dim,
+                &exact.pp("seg_projector"),
+            )?,
+            segvol: SegVol::new(config, &model.pp("seg_module"))?,
+            config: config.clone(),
+            device: vb.device().clone(),
+        })
+    }
+
+    /// The configuration it was built from.
+    pub fn config(&self) -> &LamedConfig {
+        &self.config
+    }
+
+    /// Where its weights lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The vision tower.
+    pub fn vision_tower(&self) -> &Vit {
+        &self.vision_tower
+    }
+
+    /// The projector from vision tower to decoder.
+    pub fn projector(&self) -> &Projector {
+        &self.projector
+    }
+
+    /// The segmentation network.
+    pub fn segvol(&self) -> &SegVol {
+        &self.segvol
+    }
+
+    /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to image tokens `[1,N,hidden]`.
+    pub fn encode_image(&self, image: &Tensor) -> Result<Tensor, ModelError> {
+        let image = self.checked_image(image)?;
+        Ok(self
+            .projector
+            .forward(&self.vision_tower.forward(&image)?)?)
+    }
+
+    /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to the segmentation network's features `[1,C,d,h,w]`.
+    pub fn encode_segmentation(&self, image: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.segvol.encode(&self.checked_image(image)?)?)
+    }
+
+    /// Token ids to embeddings `[1,n,hidden]`.
+    pub fn embed(&self, ids: &[u32]) -> Result<Tensor, ModelError> {
+        let vocabulary = self.config.vocab_size;
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(ModelError::TokenOutOfRange { id, vocabulary });
+        }
+        let ids = Tensor::from_slice(ids, (1, ids.len()), &self.device)?;
+        Ok(self.embed_tokens.forward(&ids)?)
+    }
+
+    /// An empty cache that holds up to the model's context.
+    pub fn new_cache(&self) -> KvCache {
+        KvCache::new(self.config.num_hidden_layers, self.config.context_length())
+    }
+
+    /// Embeddings `[1,n,hidden]` of the positions after those in the cache to hidden states after the final norm,
+    /// `[1,n,hidden]`. Fails, leaving the cache as it was, where they do not fit into the context.
+    pub fn decode(&self, embeddings: &Tensor, cache: &mut KvCache) -> Result<Tensor, ModelError> {
+        self.decode_probed(embeddings, cache, None)
+    }
+
+    /// [`decode`](Self::decode), showing each layer's output to `probe`.
+    pub fn decode_probed(
+        &self,
+        embeddings: &Tensor,
+        cache: &mut KvCache,
+        probe: Option<Probe>,
+    ) -> Result<Tensor, ModelError> {
+        let hidden = self.config.hidden_size;
+        let n = match *embeddings.dims() {
+            [1, n, width] if width == hidden && n > 0 => n,
+            _ => return Err(input("the embeddings", &[1, 1, hidden], embeddings)),
+        };
+        if cache.layer_count() != self.config.num_hidden_layers {
+            return Err(ModelError::Compute(
+                "the cache was made for another model".to_string(),
+            ));
+        }
+        cache.check_room(n)?;
+        Ok(self.decoder.forward(embeddings, cache, probe)?)
+    }
+
+    /// Hidden states `[1,n,hidden]` to scores of every token, `[n,vocab]` in f32. Pass only the positions asked for.
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        let hidden = match *hidden.dims() {
+            [1, _, width] if width == self.config.hidden_size => hidden.i(0)?.contiguous()?,
+            _ => {
+                return Err(input(
+                    "the hidden states",
+                    &[1, 1, self.config.hidden_size],
+                    hidden,
+                ));
+            }
+        };
+        Ok(self.lm_head.forward(&hidden)?.to_dtype(DType::F32)?)
+    }
+
+    /// Hidden states `[1,1,hidden]`, each at the step that produced a `[SEG]`, to one prompt `[1,C]` in f32: their
+    /// mean through the projector. By the reference's rule a `[SEG]` that is the very first token does not count.
+    pub fn segmentation_prompt(&self, hidden: &[Tensor]) -> Result<Tensor, ModelError> {
+        let width = self.config.hidden_size;
+        if hidden.is_empty() {
+            return Err(ModelError::Input {
+                what: "the list of [SEG] states",
+                expected: vec![1],
+                found: vec![0],
+            });
+        }
+        if let Some(bad) = hidden.iter().find(|state| state.dims() != [1, 1, width]) {
+            return Err(input("a [SEG] state", &[1, 1, width], bad));
+        }
+        let mean = Tensor::cat(hidden, 1)?.to_dtype(DType::F32)?.mean(1)?;
+        Ok(self.seg_projector.forward(&mean)?)
+    }
+
+    /// Features `[1,C,d,h,w]` and prompt `[1,C]` to mask logits `[D,H,W]`, f32, on the prepared image's grid.
+    pub fn decode_mask(&self, features: &Tensor, prompt: &Tensor) -> Result<Tensor, ModelError> {
+        let width = self.config.seg_config.embed_dim;
+        let [d, h, w] = self.config.grid();
+        if features.dims() != [1, width, d, h, w] {
+            return Err(input(
+                "the segmentation features",
+                &[1, width, d, h, w],
+                features,
+            ));
+        }
+        if prompt.dims() != [1, width] {
+            return Err(input("the segmentation prompt", &[1, width], prompt));
+        }
+        let prompts = Prompts {
+            text: Some(prompt),
+            ..Prompts::default()
+        };
+        let prediction = self.segvol.predict(features, &prompts)?;
+        self.resize_mask(&prediction.low_res_masks)
+    }
+
+    /// Logits `[1,1,4d,4h,4w]` to `[D,H,W]`.
+    pub fn resize_mask(&self, low_res: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(trilinear(&low_res.squeeze(0)?, self.config.image_size)?.squeeze(0)?)
+    }
+
+    fn checked_image(&self, image: &Tensor) -> Result<Tensor, ModelError> {
+        let [d, h, w] = self.config.image_size;
+        let expected = [1, self.config.image_channel, d, h, w];
+        if image.dims() != expected {
+            return Err(input("the image", &expected, image));
+        }
+        Ok(image.to_device(&self.device)?)
+    }
+}
+
+fn input(what: &'static str, expected: &[usize], found: &Tensor) -> ModelError {
+    ModelError::Input {
+        what,
+        expected: expected.to_vec(),
+        found: found.dims().to_vec(),
+    }
+}
+
+/// Linear, ReLU, Linear: from the decoder's width to a prompt of the segmentation network.
+#[derive(Debug)]
+struct SegProjector {
+    first: Linear,
+    second: Linear,
+}
+
+impl SegProjector {
+    fn new(hidden: usize, out: usize, vb: &VarBuilder) -> candle_core::Result<Self> {
+        Ok(Self {
+            first: linear(hidden, hidden, vb.pp(0))?,
+            second: linear(hidden, out, vb.pp(2))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.second.forward(&self.first.forward(x)?.relu()?)
+    }
+}

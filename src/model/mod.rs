@@ -1,0 +1,39 @@
+//! M3D-LaMed in candle: networks and their checkpoints, nothing else.
+//!
+//! A volume's way through the model, one file per network:
+//!
+//! ```text
+//! image [1,1,D,H,W] -> vit -> projector -> image tokens [1,N,hidden] -> decoder -> hidden states -> logits
+//!        \-> segvol image encoder -> features [1,C,d,h,w] ----------\
+//!            hidden states that produced [SEG] -> seg_projector -> prompt -> mask decoder -> logits [D,H,W]
+//! ```
+//!
+//! Every struct takes its weights with `vb.pp(...)` under the checkpoint's own names. The names and shapes that the
+//! constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a folder against, so
+//! the list of expected tensors cannot drift from the code that uses them.
+
+pub mod attention;
+pub mod checkpoint;
+pub mod config;
+pub mod decoder;
+pub mod demo;
+pub mod error;
+pub mod kv_cache;
+pub mod lamed;
+pub mod projector;
+pub mod resize;
+pub mod rule;
+pub mod segvol;
+pub mod sentencepiece;
+pub mod tensors;
+pub mod tokenizer;
+pub mod vit;
+pub mod weights;
+
+pub use checkpoint::Checkpoint;
+pub use config::LamedConfig;
+pub use demo::write_demo_checkpoint;
+pub use error::ModelError;
+pub use kv_cache::KvCache;
+pub use lamed::Lamed;
+pub use tokenizer::Tokenizer;

@@ -1,0 +1,144 @@
+//! The two-way transformer: prompt tokens attend to the image and the image to them.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear};
+
+use crate::model::attention::{attend, join_heads, split_heads};
+use crate::model::config::TWO_WAY_HEADS;
+
+const DEPTH: usize = 2;
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// Two layers and a last look of the tokens at the image.
+#[derive(Debug)]
+pub struct TwoWayTransformer {
+    layers: Vec<Layer>,
+    final_attn: Attention,
+    norm_final: LayerNorm,
+}
+
+impl TwoWayTransformer {
+    /// Takes the weights under `vb`.
+    pub fn new(width: usize, mlp_dim: usize, vb: &VarBuilder) -> Result<Self> {
+        let layers = (0..DEPTH)
+            .map(|i| Layer::new(width, mlp_dim, i == 0, &vb.pp(format!("layers.{i}"))))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            layers,
+            final_attn: Attention::new(width, width / 2, &vb.pp("final_attn_token_to_image"))?,
+            norm_final: layer_norm(width, LAYER_NORM_EPS, vb.pp("norm_final_attn"))?,
+        })
+    }
+
+    /// Tokens `[b,k,width]`, image `[b,n,width]` and its position encoding; returns both updated.
+    pub fn forward(
+        &self,
+        tokens: &Tensor,
+        image: &Tensor,
+        position: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        let (mut queries, mut keys) = (tokens.clone(), image.clone());
+        for layer in &self.layers {
+            (queries, keys) = layer.forward(&queries, &keys, tokens, position)?;
+        }
+        let mixed = self.final_attn.forward(
+            &(&queries + tokens)?,
+            &keys.broadcast_add(position)?,
+            &keys,
+        )?;
+        let queries = self.norm_final.forward(&(queries + mixed)?)?;
+        Ok((queries, keys))
+    }
+}
+
+#[derive(Debug)]
+struct Layer {
+    self_attn: Attention,
+    norm1: LayerNorm,
+    token_to_image: Attention,
+    norm2: LayerNorm,
+    lin1: Linear,
+    lin2: Linear,
+    norm3: LayerNorm,
+    norm4: LayerNorm,
+    image_to_token: Attention,
+    first: bool,
+}
+
+impl Layer {
+    fn new(width: usize, mlp_dim: usize, first: bool, vb: &VarBuilder) -> Result<Self> {
+        let norm = |name: &str| layer_norm(width, LAYER_NORM_EPS, vb.pp(name));
+        Ok(Self {
+            self_attn: Attention::new(width, width, &vb.pp("self_attn"))?,
+            norm1: norm("norm1")?,
+            token_to_image: Attention::new(width, width / 2, &vb.pp("cross_attn_token_to_image"))?,
+            norm2: norm("norm2")?,
+            lin1: linear(width, mlp_dim, vb.pp("mlp.lin1"))?,
+            lin2: linear(mlp_dim, width, vb.pp("mlp.lin2"))?,
+            norm3: norm("norm3")?,
+            norm4: norm("norm4")?,
+            image_to_token: Attention::new(width, width / 2, &vb.pp("cross_attn_image_to_token"))?,
+            first,
+        })
+    }
+
+    /// Positions (`tokens` for the queries, `position` for the keys) take part inside attention only.
+    fn forward(
+        &self,
+        queries: &Tensor,
+        keys: &Tensor,
+        tokens: &Tensor,
+        position: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        // The first layer's self-attention replaces the queries: no positions, no residual.
+        let queries = if self.first {
+            self.self_attn.forward(queries, queries, queries)?
+        } else {
+            let q = (queries + tokens)?;
+            (queries + self.self_attn.forward(&q, &q, queries)?)?
+        };
+        let queries = self.norm1.forward(&queries)?;
+        let placed_keys = keys.broadcast_add(position)?;
+        let mixed = self
+            .token_to_image
+            .forward(&(&queries + tokens)?, &placed_keys, keys)?;
+        let queries = self.norm2.forward(&(queries + mixed)?)?;
+        let inner = self.lin2.forward(&self.lin1.forward(&queries)?.relu()?)?;
+        let queries = self.norm3.forward(&(queries + inner)?)?;
+        let mixed = self
+            .image_to_token
+            .forward(&placed_keys, &(&queries + tokens)?, &queries)?;
+        let keys = self.norm4.forward(&(keys + mixed)?)?;
+        Ok((queries, keys))
+    }
+}
+
+/// Attention that may narrow inside.
+#[derive(Debug)]
+struct Attention {
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    scale: f64,
+}
+
+impl Attention {
+    fn new(width: usize, internal: usize, vb: &VarBuilder) -> Result<Self> {
+        Ok(Self {
+            q_proj: linear(width, internal, vb.pp("q_proj"))?,
+            k_proj: linear(width, internal, vb.pp("k_proj"))?,
+            v_proj: linear(width, internal, vb.pp("v_proj"))?,
+            out_proj: linear(internal, width, vb.pp("out_proj"))?,
+            scale: 1.0 / ((internal / TWO_WAY_HEADS) as f64).sqrt(),
+        })
+    }
+
+    fn forward(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let q = split_heads(&self.q_proj.forward(q)?, TWO_WAY_HEADS)?;
+        let k = split_heads(&self.k_proj.forward(k)?, TWO_WAY_HEADS)?;
+        let v = split_heads(&self.v_proj.forward(v)?, TWO_WAY_HEADS)?;
+        self.out_proj
+            .forward(&join_heads(&attend(&q, &k, &v, self.scale, None)?)?)
+    }
+}

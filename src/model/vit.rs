@@ -1,0 +1,167 @@
+//! The 3-D vision transformer, used twice: as vision tower (with cls) and as SegVol's image encoder (without).
+
+use candle_core::{DType, IndexOp, Result, Tensor};
+use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear, linear_no_bias};
+
+use super::attention::{attend, join_heads};
+
+const LAYER_NORM_EPS: f64 = 1e-5;
+
+/// Sizes of one vision transformer.
+#[derive(Debug, Clone)]
+pub struct VitConfig {
+    /// Image, (D,H,W).
+    pub image_size: [usize; 3],
+    /// Patch, (D,H,W).
+    pub patch_size: [usize; 3],
+    /// Image channels.
+    pub channels: usize,
+    /// Width.
+    pub hidden_size: usize,
+    /// Width of the MLP.
+    pub mlp_dim: usize,
+    /// Blocks.
+    pub num_layers: usize,
+    /// Heads.
+    pub num_heads: usize,
+    /// Whether a cls token takes part.
+    pub cls_token: bool,
+}
+
+/// Pre-norm vision transformer over patches of a volume.
+#[derive(Debug)]
+pub struct Vit {
+    config: VitConfig,
+    patch_embedding: Linear,
+    position_embeddings: Tensor,
+    cls_token: Option<Tensor>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+impl Vit {
+    /// Takes the weights under `vb`.
+    pub fn new(config: VitConfig, vb: &VarBuilder) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let patches: usize = grid(&config).iter().product();
+        let patch_volume = config.patch_size.iter().product::<usize>() * config.channels;
+        let embedding = vb.pp("patch_embedding");
+        let patch_embedding = linear(patch_volume, hidden, embedding.pp("patch_embeddings.1"))?;
+        let position_embeddings = embedding.get((1, patches, hidden), "position_embeddings")?;
+        let cls_token = if config.cls_token {
+            Some(vb.get((1, 1, hidden), "cls_token")?)
+        } else {
+            None
+        };
+        let blocks = (0..config.num_layers)
+            .map(|i| Block::new(&config, &vb.pp(format!("blocks.{i}"))))
+            .collect::<Result<_>>()?;
+        let norm = layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm"))?;
+        Ok(Self {
+            config,
+            patch_embedding,
+            position_embeddings,
+            cls_token,
+            blocks,
+            norm,
+        })
+    }
+
+    /// Image `[b,C,D,H,W]` in 0..1 to patch tokens `[b,N,hidden]` after the final norm, D-major; cls is dropped.
+    pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
+        let image = image.to_dtype(self.position_embeddings.dtype())?;
+        let tokens = self.patch_embedding.forward(&self.patches(&image)?)?;
+        let tokens = tokens.broadcast_add(&self.position_embeddings)?;
+        // Positions are added first: cls has none.
+        let mut x = match &self.cls_token {
+            Some(cls) => {
+                let (b, _, hidden) = tokens.dims3()?;
+                Tensor::cat(
+                    &[&cls.broadcast_as((b, 1, hidden))?.contiguous()?, &tokens],
+                    1,
+                )?
+            }
+            None => tokens,
+        };
+        for block in &self.blocks {
+            x = block.forward(&x)?;
+        }
+        let x = self.norm.forward(&x)?;
+        if self.cls_token.is_some() {
+            x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
+        } else {
+            Ok(x)
+        }
+    }
+
+    /// Patches along each axis, (D,H,W).
+    pub fn grid(&self) -> [usize; 3] {
+        grid(&self.config)
+    }
+
+    /// The type the weights are held in.
+    pub fn dtype(&self) -> DType {
+        self.position_embeddings.dtype()
+    }
+
+    /// `[b,C,D,H,W]` to `[b,N,pD*pH*pW*C]`: within a patch the channel runs fastest.
+    fn patches(&self, image: &Tensor) -> Result<Tensor> {
+        let (b, channels, _, _, _) = image.dims5()?;
+        let [gd, gh, gw] = self.grid();
+        let [pd, ph, pw] = self.config.patch_size;
+        image
+            .reshape(vec![b, channels, gd, pd, gh, ph, gw, pw])?
+            .permute(vec![0, 2, 4, 6, 3, 5, 7, 1])?
+            .reshape((b, gd * gh * gw, pd * ph * pw * channels))
+    }
+}
+
+fn grid(config: &VitConfig) -> [usize; 3] {
+    std::array::from_fn(|axis| config.image_size[axis] / config.patch_size[axis])
+}
+
+#[derive(Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    out_proj: Linear,
+    norm2: LayerNorm,
+    linear1: Linear,
+    linear2: Linear,
+    heads: usize,
+}
+
+impl Block {
+    fn new(config: &VitConfig, vb: &VarBuilder) -> Result<Self> {
+        let hidden = config.hidden_size;
+        Ok(Self {
+            norm1: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm1"))?,
+            qkv: linear_no_bias(hidden, 3 * hidden, vb.pp("attn.qkv"))?,
+            out_proj: linear(hidden, hidden, vb.pp("attn.out_proj"))?,
+            norm2: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm2"))?,
+            linear1: linear(hidden, config.mlp_dim, vb.pp("mlp.linear1"))?,
+            linear2: linear(config.mlp_dim, hidden, vb.pp("mlp.linear2"))?,
+            heads: config.num_heads,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = (x + self.attention(&self.norm1.forward(x)?)?)?;
+        let inner = self.linear1.forward(&self.norm2.forward(&x)?)?.gelu_erf()?;
+        x + self.linear2.forward(&inner)?
+    }
+
+    fn attention(&self, x: &Tensor) -> Result<Tensor> {
+        let (b, n, hidden) = x.dims3()?;
+        let d = hidden / self.heads;
+        let qkv = self
+            .qkv
+            .forward(x)?
+            .reshape((b, n, 3, self.heads, d))?
+            .permute((2, 0, 3, 1, 4))?
+            .contiguous()?;
+        let (q, k, v) = (qkv.i(0)?, qkv.i(1)?, qkv.i(2)?);
+        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), None)?;
+        self.out_proj.forward(&join_heads(&mixed)?)
+    }
+}

@@ -1,0 +1,32 @@
+//! The twins: the same pictures in plain Rust, over as many threads as rayon has.
+//!
+//! They take the other road wherever there is one. Geometry is f64 from end to end and goes through
+//! [`crate::geometry`]'s own maps, and rays take every sample instead of leaping over empty bricks, so
+//! that agreement with the shaders means something. They also draw where there is no adapter.
+
+mod ray_cast;
+mod sampler;
+mod slice;
+
+pub use ray_cast::ray_cast;
+pub use slice::slice;
+
+use rayon::prelude::*;
+
+use super::Picture;
+
+/// A picture of pixels computed one by one, rows in parallel.
+fn picture(size_px: [u32; 2], pixel: impl Fn(u32, u32) -> [u8; 3] + Sync) -> Picture {
+    let [width, height] = size_px;
+    let mut picture = Picture::filled(width, height, [0; 3]);
+    picture
+        .rgba
+        .par_chunks_mut((width as usize * 4).max(4))
+        .zip(0..height)
+        .for_each(|(row, y)| {
+            for (rgba, x) in row.chunks_exact_mut(4).zip(0..width) {
+                rgba[..3].copy_from_slice(&pixel(x, y));
+            }
+        });
+    picture
+}

@@ -1,0 +1,160 @@
+//! What the passes have in common: one triangle over the whole target.
+
+use super::Gpu;
+use super::shader::Shader;
+
+/// The format of every picture: display colours, opaque.
+pub(super) const TARGET: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
+
+/// A layout entry for the fragment stage.
+pub(super) const fn entry(binding: u32, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::FRAGMENT,
+        ty,
+        count: None,
+    }
+}
+
+/// A uniform block.
+pub(super) const UNIFORM: wgpu::BindingType = wgpu::BindingType::Buffer {
+    ty: wgpu::BufferBindingType::Uniform,
+    has_dynamic_offset: false,
+    min_binding_size: None,
+};
+
+/// A texture that is read as it is or through a sampler.
+pub(super) const fn texture(
+    sample_type: wgpu::TextureSampleType,
+    view_dimension: wgpu::TextureViewDimension,
+) -> wgpu::BindingType {
+    wgpu::BindingType::Texture {
+        sample_type,
+        view_dimension,
+        multisampled: false,
+    }
+}
+
+/// The entries of `common.wgsl`: uniforms, volume, labels, styles.
+pub(super) const COMMON_ENTRIES: [wgpu::BindGroupLayoutEntry; 4] = [
+    entry(0, UNIFORM),
+    entry(
+        1,
+        texture(
+            wgpu::TextureSampleType::Float { filterable: true },
+            wgpu::TextureViewDimension::D3,
+        ),
+    ),
+    entry(
+        2,
+        texture(
+            wgpu::TextureSampleType::Uint,
+            wgpu::TextureViewDimension::D3,
+        ),
+    ),
+    entry(3, UNIFORM),
+];
+
+/// A pipeline with its one bind group layout, and the labels of a view that shows none.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) pipeline: wgpu::RenderPipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) no_labels: wgpu::Texture,
+}
+
+impl Pass {
+    /// The pass of a shader whose fragment stage is `fragment`.
+    pub(super) fn new(
+        gpu: &Gpu,
+        shader: Shader,
+        fragment: &str,
+        entries: &[wgpu::BindGroupLayoutEntry],
+    ) -> Self {
+        let device = &gpu.device;
+        let label = Some(shader.file());
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let module = shader.module(device);
+        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some("cover"),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                buffers: &[],
+            },
+            primitive: wgpu::PrimitiveState::default(),
+            depth_stencil: None,
+            multisample: wgpu::MultisampleState::default(),
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some(fragment),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                targets: &[Some(TARGET.into())],
+            }),
+            multiview_mask: None,
+            cache: None,
+        });
+        let no_labels = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("no labels"),
+            size: wgpu::Extent3d::default(),
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D3,
+            format: wgpu::TextureFormat::R8Uint,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING,
+            view_formats: &[],
+        });
+        Self {
+            pipeline,
+            layout,
+            no_labels,
+        }
+    }
+
+    /// Draws over `target`, or over the part of it at `region` (x, y, width, height), keeping the rest.
+    pub(super) fn run(
+        &self,
+        gpu: &Gpu,
+        bind_group: &wgpu::BindGroup,
+        target: &wgpu::TextureView,
+        region: Option<[u32; 4]>,
+    ) {
+        let mut encoder = gpu
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let load = match region {
+                Some(_) => wgpu::LoadOp::Load,
+                None => wgpu::LoadOp::Clear(wgpu::Color::BLACK),
+            };
+            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                label: None,
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view: target,
+                    depth_slice: None,
+                    resolve_target: None,
+                    ops: wgpu::Operations {
+                        load,
+                        store: wgpu::StoreOp::Store,
+                    },
+                })],
+                ..Default::default()
+            });
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, bind_group, &[]);
+            if let Some([x, y, width, height]) = region {
+                pass.set_scissor_rect(x, y, width, height);
+            }
+            pass.draw(0..3, 0..1);
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+}

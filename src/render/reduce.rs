@@ -1,0 +1,139 @@
+//! Smaller copies of volumes that no adapter could hold whole.
+
+use glam::{DAffine3, DVec3, UVec3};
+use rayon::prelude::*;
+
+use super::texels::{Stored, with_values};
+use crate::geometry::{GridError, VoxelGrid};
+use crate::volume::{LabelMap, Volume, Voxels};
+
+/// The grid of blocks of `n` voxels a side; the last ones may be partly filled.
+fn reduced_grid(grid: &VoxelGrid, n: u32) -> Result<VoxelGrid, GridError> {
+    let dims = grid.dims();
+    let blocks = UVec3::new(dims.x.div_ceil(n), dims.y.div_ceil(n), dims.z.div_ceil(n));
+    let voxel_from_block = DAffine3::from_scale_rotation_translation(
+        DVec3::splat(f64::from(n)),
+        glam::DQuat::IDENTITY,
+        DVec3::splat(f64::from(n - 1) / 2.0),
+    );
+    VoxelGrid::new(blocks, grid.patient_from_voxel() * voxel_from_block)
+}
+
+/// The blocks' values, by `of(voxel ranges)` in parallel over slices of blocks.
+fn per_block<R: Send + Clone + Default>(
+    dims: UVec3,
+    blocks: UVec3,
+    n: u32,
+    of: impl Fn([std::ops::Range<usize>; 3]) -> R + Sync,
+) -> Vec<R> {
+    let mut out = vec![R::default(); blocks.element_product() as usize];
+    let range = |block: u32, size: u32| (block * n) as usize..((block + 1) * n).min(size) as usize;
+    out.par_chunks_mut(blocks.x as usize)
+        .enumerate()
+        .for_each(|(row, line)| {
+            let (j, k) = (row as u32 % blocks.y, row as u32 / blocks.y);
+            for (i, value) in (0..).zip(line) {
+                *value = of([range(i, dims.x), range(j, dims.y), range(k, dims.z)]);
+            }
+        });
+    out
+}
+
+/// The means of blocks of `n` voxels a side, stored as the volume stores its own; `None` when they
+/// cannot be placed.
+pub(super) fn reduced_volume(volume: &Volume, n: u32) -> Option<Volume> {
+    fn means<T: Stored + Default>(values: &[T], dims: UVec3, blocks: UVec3, n: u32) -> Vec<T> {
+        per_block(dims, blocks, n, |[xs, ys, zs]| {
+            let (mut sum, mut count) = (0.0, 0_u32);
+            for z in zs {
+                for y in ys.clone() {
+                    let row = (z * dims.y as usize + y) * dims.x as usize;
+                    for value in &values[row + xs.start..row + xs.end] {
+                        sum += f64::from(value.f32());
+                        count += 1;
+                    }
+                }
+            }
+            T::nearest((sum / f64::from(count.max(1))) as f32)
+        })
+    }
+    let grid = reduced_grid(volume.grid(), n).ok()?;
+    let (dims, blocks) = (volume.grid().dims(), grid.dims());
+    let voxels = match volume.voxels() {
+        Voxels::U8(v) => Voxels::U8(means(v, dims, blocks, n)),
+        Voxels::I8(v) => Voxels::I8(means(v, dims, blocks, n)),
+        Voxels::U16(v) => Voxels::U16(means(v, dims, blocks, n)),
+        Voxels::I16(v) => Voxels::I16(means(v, dims, blocks, n)),
+        Voxels::I32(v) => Voxels::I32(means(v, dims, blocks, n)),
+        Voxels::F32(v) => Voxels::F32(means(v, dims, blocks, n)),
+    };
+    let (modality, units) = (volume.modality(), volume.units());
+    Volume::new(grid, voxels, volume.rescale(), modality, units).ok()
+}
+
+/// The label in the middle of each block, with the size of the map of blocks.
+pub(super) fn reduced_labels(labels: &LabelMap, n: u32) -> (UVec3, Vec<u8>) {
+    let dims = labels.grid().dims();
+    let blocks = UVec3::new(dims.x.div_ceil(n), dims.y.div_ceil(n), dims.z.div_ceil(n));
+    let values = labels.labels();
+    let reduced = per_block(dims, blocks, n, |ranges| {
+        let [x, y, z] = ranges.map(|r| usize::midpoint(r.start, r.end - 1));
+        let offset = (z * dims.y as usize + y) * dims.x as usize + x;
+        values.get(offset).copied().unwrap_or(0)
+    });
+    (blocks, reduced)
+}
+
+/// The smallest whole reduction that brings `dims` down to `most` on every axis.
+pub(super) fn reduction_to_fit(dims: UVec3, most: u32) -> u32 {
+    dims.max_element().div_ceil(most.max(1)).max(1)
+}
+
+/// The lowest and highest stored value.
+pub(super) fn stored_range(volume: &Volume) -> [f32; 2] {
+    with_values!(volume.voxels(), values => values
+    .par_chunks(1 << 16)
+    .map(|chunk| chunk.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], v| {
+        let v = v.f32();
+        [low.min(v), high.max(v)]
+    }))
+    .reduce(|| [f32::INFINITY, f32::NEG_INFINITY], |a, b| {
+        [a[0].min(b[0]), a[1].max(b[1])]
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::{Modality, Rescale, Units};
+
+    #[test]
+    fn blocks_stay_where_their_voxels_were() {
+        let place = DAffine3::from_scale_rotation_translation(
+            DVec3::new(0.5, 0.7, 2.0),
+            glam::DQuat::from_rotation_x(0.4),
+            DVec3::new(3.0, -8.0, 100.0),
+        );
+        let grid = VoxelGrid::new(UVec3::new(6, 4, 5), place).unwrap();
+        let values: Vec<f32> = (0..grid.len()).map(|n| (n % 6) as f32).collect();
+        let volume = Volume::new(
+            grid,
+            Voxels::F32(values),
+            Rescale::IDENTITY,
+            Modality::Other,
+            Units::Arbitrary,
+        )
+        .unwrap();
+        let reduced = reduced_volume(&volume, 2).unwrap();
+        assert_eq!(reduced.grid().dims(), UVec3::new(3, 2, 3));
+        // The ramp along i means the same at the same place.
+        let at_mm = place.transform_point3(DVec3::new(2.5, 0.5, 0.5));
+        let block = reduced.grid().voxel_from_patient().transform_point3(at_mm);
+        assert!(block.distance(DVec3::new(1.0, 0.0, 0.0)) < 1e-9);
+        assert_eq!(
+            reduced.sample(block),
+            volume.sample(DVec3::new(2.5, 0.5, 0.5))
+        );
+        assert_eq!(reduction_to_fit(UVec3::new(600, 20, 2049), 1024), 3);
+    }
+}

@@ -1,0 +1,89 @@
+//! The uniform blocks, laid out as the shaders declare them; `tests/shaders.rs` compares the layouts.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Bits of the `flags` fields.
+pub mod flags {
+    /// Labels are drawn.
+    pub const LABELS: u32 = 1;
+    /// White is low.
+    pub const INVERT: u32 = 2;
+    /// Values are interpolated; else the nearest voxel's.
+    pub const INTERPOLATE: u32 = 4;
+    /// Surfaces are lit.
+    pub const SHADING: u32 = 8;
+    /// The largest value along the ray is shown.
+    pub const MAXIMUM: u32 = 16;
+}
+
+/// What a slice is drawn with. Voxel coordinates are those of the texture: integers at texel centres.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct SliceUniforms {
+    /// Voxel coordinates of the picture's top left corner.
+    pub voxel_origin: [f32; 3],
+    /// Brightness per texel unit: rescale and window in one.
+    pub brightness_scale: f32,
+    /// Voxels per pixel to the right.
+    pub voxel_dx: [f32; 3],
+    /// Brightness of a texel of 0.
+    pub brightness_offset: f32,
+    /// Voxels per pixel down.
+    pub voxel_dy: [f32; 3],
+    /// Bits of [`flags`].
+    pub flags: u32,
+    /// The upper sides of the volume, in voxel coordinates.
+    pub box_max: [f32; 3],
+    /// Label voxels per volume voxel.
+    pub label_scale: f32,
+    /// The label coordinate of voxel coordinate 0, on each axis.
+    pub label_offset: f32,
+    /// To a multiple of 16 bytes.
+    pub padding: [f32; 3],
+}
+
+/// What rays are cast with. Voxel coordinates are those of the texture: integers at texel centres.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct RayCastUniforms {
+    /// The eye.
+    pub eye_voxel: [f32; 3],
+    /// The distance between samples.
+    pub step_mm: f32,
+    /// From the eye to the top left corner of the picture at the target, in voxels.
+    pub ray_origin: [f32; 3],
+    /// From the eye to the target.
+    pub distance_mm: f32,
+    /// What a pixel to the right adds to the ray, in voxels.
+    pub ray_dx: [f32; 3],
+    /// The size of a pixel at the target.
+    pub mm_per_pixel: f32,
+    /// What a pixel down adds to the ray, in voxels.
+    pub ray_dy: [f32; 3],
+    /// Bits of [`flags`].
+    pub flags: u32,
+    /// The upper sides of the volume, in voxel coordinates.
+    pub box_max: [f32; 3],
+    /// Place in the transfer function's table per texel unit.
+    pub lut_scale: f32,
+    /// First row of the map from voxel gradients to patient gradients, in table places per mm.
+    pub gradient_x: [f32; 3],
+    /// Place of a texel of 0 in the transfer function's table.
+    pub lut_offset: f32,
+    /// Second row.
+    pub gradient_y: [f32; 3],
+    /// Label voxels per volume voxel.
+    pub label_scale: f32,
+    /// Third row.
+    pub gradient_z: [f32; 3],
+    /// The label coordinate of voxel coordinate 0, on each axis.
+    pub label_offset: f32,
+    /// The background, in linear light.
+    pub background: [f32; 3],
+    /// To a multiple of 16 bytes.
+    pub padding: f32,
+    /// Half the picture's size in pixels.
+    pub half_size_px: [f32; 2],
+    /// To a multiple of 16 bytes.
+    pub padding_2: [f32; 2],
+}
