@@ -1,5 +1,7 @@
 //! What can go wrong between a volume and an answer.
 
+use crate::model::ModelError;
+
 /// Why a question cannot be answered or a model cannot be used. Every message is one line that says
 /// what and what to do next.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -113,6 +115,12 @@ pub(super) fn one_line(message: &str) -> String {
         .collect::<String>()
         .trim()
         .to_owned()
+}
+
+impl From<ModelError> for InferenceError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(one_line(&error.to_string()))
+    }
 }
 
 impl From<candle_core::Error> for InferenceError {

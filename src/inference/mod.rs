@@ -4,10 +4,13 @@
 //! Volume --prepare--> PreparedImage --model--> tokens, masks --ModelFrame--> text, boxes, masks
 //! ```
 //!
-//! Session does this for a loaded model; Worker owns a session on a thread of its own and
+//! [`Session`] does this for a loaded model; [`Worker`] owns a session on a thread of its own and
 //! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
 
+mod answer;
 mod axis;
+mod cache;
+mod detokenize;
 mod device;
 mod error;
 mod frame;
@@ -16,8 +19,12 @@ mod prepare;
 mod prompt;
 mod sampling;
 mod scan;
+mod session;
 mod task;
+mod worker;
 
+pub use answer::{Answer, Event, ModelFacts, Request};
+pub use cache::CacheStats;
 pub use device::{DTypeChoice, DeviceChoice};
 pub use error::InferenceError;
 pub use frame::ModelFrame;
@@ -25,4 +32,6 @@ pub use model_box::ModelBox;
 pub use prepare::{Preparation, PreparedImage, prepare};
 pub use prompt::{Prompt, build_prompt, harmless};
 pub use sampling::Settings;
+pub use session::{OpenedModel, Session};
 pub use task::{Task, recognise};
+pub use worker::{Worker, WorkerEvent};

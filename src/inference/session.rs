@@ -1,0 +1,495 @@
+//! A loaded model and the way from a question to its answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use candle_core::{DType, Device, IndexOp, Tensor};
+
+use super::answer::{Answer, Event, ModelFacts, Request};
+use super::cache::{CacheStats, CachedImage, ImageCache};
+use super::detokenize::Detokenizer;
+use super::device::device_name;
+use super::prompt::{Prompt, build_prompt};
+use super::sampling::Sampler;
+use super::{
+    DTypeChoice, DeviceChoice, InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task,
+    prepare, recognise,
+};
+use crate::model::{Checkpoint, Lamed, Tokenizer};
+use crate::volume::{Mask, Volume, Window};
+
+/// Positions the decoder reads between two looks at whether the reader cancelled.
+const CHUNK: usize = 64;
+/// The longest question looked at, in bytes: more than any context holds.
+const MOST_TEXT: usize = 1 << 17;
+
+/// A checkpoint that was found complete, with the device it is to go to. Nothing heavy is read yet.
+pub struct OpenedModel {
+    checkpoint: Checkpoint,
+    tokenizer: Tokenizer,
+    device: Device,
+    dtype: DType,
+}
+
+/// A loaded model with the images it has seen.
+pub struct Session {
+    lamed: Lamed,
+    tokenizer: Tokenizer,
+    stop_ids: Vec<u32>,
+    facts: ModelFacts,
+    images: ImageCache,
+}
+
+/// Milliseconds per stage.
+#[derive(Default)]
+struct Clock(Vec<(&'static str, f64)>);
+
+impl Clock {
+    fn lap<T>(&mut self, stage: &'static str, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.0.push((stage, start.elapsed().as_secs_f64() * 1000.0));
+        result
+    }
+}
+
+/// What generation yields.
+struct Generated {
+    detokenizer: Detokenizer,
+    /// The hidden states that produced a `[SEG]`, each `[1,1,hidden]`.
+    seg_states: Vec<Tensor>,
+}
+
+fn go_on(cancelled: &dyn Fn() -> bool) -> Result<(), InferenceError> {
+    if cancelled() {
+        Err(InferenceError::Cancelled)
+    } else {
+        Ok(())
+    }
+}
+
+impl OpenedModel {
+    /// Opens a published checkpoint folder as it is and checks that all is there.
+    ///
+    /// # Errors
+    /// When the device or the number type is not to be had, or the folder is not a whole checkpoint.
+    pub fn open(
+        folder: &Path,
+        device: DeviceChoice,
+        dtype: DTypeChoice,
+    ) -> Result<Self, InferenceError> {
+        let device = device.open()?;
+        let dtype = dtype.resolve(&device)?;
+        let checkpoint = Checkpoint::open(folder)?;
+        let tokenizer = Tokenizer::open(folder)?;
+        Ok(Self {
+            checkpoint,
+            tokenizer,
+            device,
+            dtype,
+        })
+    }
+
+    /// Reads the weights; `progress` is told 0 to 1.
+    ///
+    /// # Errors
+    /// When a weight cannot be read or does not fit on the device.
+    pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
+        let lamed = Lamed::load(&self.checkpoint, &self.device, self.dtype, progress)?;
+        let config = lamed.config();
+        let parameters = self.checkpoint.parameter_count();
+        let folder = self.checkpoint.folder.clone();
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let facts = ModelFacts {
+            name: name.unwrap_or_else(|| "model".to_owned()),
+            fingerprint: self.checkpoint.fingerprint(),
+            parameters,
+            bytes: parameters.saturating_mul(self.dtype.size_in_bytes() as u64),
+            device: device_name(&self.device),
+            dtype: self.dtype.as_str(),
+            image_size: config.image_size,
+            context: config.context_length(),
+            untrained: config.untrained,
+            folder,
+        };
+        Ok(Session {
+            lamed,
+            tokenizer: self.tokenizer,
+            stop_ids: self.checkpoint.stop_ids,
+            facts,
+            images: ImageCache::default(),
+        })
+    }
+}
+
+impl Session {
+    /// Opens and loads a checkpoint folder; `progress` is told 0 to 1. Dropping the session frees all.
+    ///
+    /// # Errors
+    /// As [`OpenedModel::open`] and [`OpenedModel::load`].
+    pub fn load(
+        folder: &Path,
+        device: DeviceChoice,
+        dtype: DTypeChoice,
+        progress: &dyn Fn(f32),
+    ) -> Result<Self, InferenceError> {
+        OpenedModel::open(folder, device, dtype)?.load(progress)
+    }
+
+    /// What is known of the model.
+    pub const fn facts(&self) -> &ModelFacts {
+        &self.facts
+    }
+
+    /// How often an image was found ready.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.images.stats()
+    }
+
+    /// Images kept at the moment.
+    pub fn cached_images(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Forgets all images.
+    pub fn forget_images(&mut self) {
+        self.images.clear();
+    }
+
+    /// Answers a question. Events are emitted in order, the last one being `Done`, `Cancelled` or
+    /// `Failed`. `cancelled` is asked between stages and before every token.
+    pub fn ask(
+        &mut self,
+        request: &Request,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+    ) {
+        let last = match self.answer(request, emit, cancelled) {
+            Ok(answer) => Event::Done(Box::new(answer)),
+            Err(InferenceError::Cancelled) => Event::Cancelled,
+            Err(error) => Event::Failed(error),
+        };
+        emit(last);
+    }
+
+    /// Prepares and encodes a volume for the questions to come: first as for localisation and
+    /// segmentation, then as for questions with `window`. What is ready when it is cancelled is kept.
+    ///
+    /// # Errors
+    /// When it was cancelled, the volume cannot be prepared, or the model fails.
+    pub fn encode(
+        &mut self,
+        volume: &Volume,
+        revision: u64,
+        window: Window,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), InferenceError> {
+        for way in [Preparation::Segmentation, Preparation::Caption { window }] {
+            let mut clock = Clock::default();
+            let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
+            let mut done = self.read_image(&mut entry, cancelled, &mut clock);
+            if done.is_ok() && way == Preparation::Segmentation {
+                done =
+                    go_on(cancelled).and_then(|()| self.features(&mut entry, &mut clock).map(drop));
+            }
+            self.images.put(entry);
+            done?;
+        }
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        request: &Request,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Answer, InferenceError> {
+        request.settings.check()?;
+        let has_box = request.voxel_box.is_some();
+        let task = request
+            .task
+            .unwrap_or_else(|| recognise(&request.text, has_box));
+        if task != Task::Reg {
+            // What cannot be asked is said before any work is done.
+            let prompt = prompt_of(task, request, None)?;
+            self.token_ids(&prompt)?;
+        }
+        let mut clock = Clock::default();
+        let way = task.preparation(request.window);
+        let mut entry = self.image(
+            &request.volume,
+            request.revision,
+            way,
+            cancelled,
+            &mut clock,
+        )?;
+        let prefix_len = self.prefix_len();
+        let result = self.answer_about(&mut entry, task, request, emit, cancelled, clock);
+        // Only the image stays in the cache.
+        entry.keys.truncate(prefix_len);
+        self.images.put(entry);
+        result
+    }
+
+    fn answer_about(
+        &self,
+        entry: &mut CachedImage,
+        task: Task,
+        request: &Request,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+        mut clock: Clock,
+    ) -> Result<Answer, InferenceError> {
+        emit(Event::Prepared);
+        let prompt = prompt_of(task, request, Some(&entry.image.frame))?;
+        let ids = self.token_ids(&prompt)?;
+        emit(Event::Prompt(prompt.text.clone()));
+        self.read_image(entry, cancelled, &mut clock)?;
+        emit(Event::Encoded);
+        let generated = clock.lap("generate", || {
+            self.generate(entry, &ids, request.settings, emit, cancelled)
+        })?;
+        let text = generated.detokenizer.text(&self.tokenizer)?;
+        let frame = entry.image.frame.clone();
+        let boxes: Vec<_> = ModelBox::find_all(&text)
+            .map(|b| frame.voxel_box(&b))
+            .collect();
+        for &found in &boxes {
+            emit(Event::Box(found));
+        }
+        // The mask decoder doubles the patch grid twice.
+        let mask_grid = self.lamed.config().grid().map(|n| n * 4);
+        let drawn_at_mm = frame.effective_voxel_mm(mask_grid);
+        let mask = if generated.seg_states.is_empty() {
+            None
+        } else {
+            go_on(cancelled)?;
+            let mask = Arc::new(self.mask(entry, &generated.seg_states, cancelled, &mut clock)?);
+            emit(Event::Mask(Arc::clone(&mask), drawn_at_mm));
+            Some(mask)
+        };
+        Ok(Answer {
+            task,
+            prompt: prompt.text,
+            text,
+            boxes,
+            mask_voxel_mm: mask.is_some().then_some(drawn_at_mm),
+            mask,
+            model_name: self.facts.name.clone(),
+            model_fingerprint: self.facts.fingerprint.clone(),
+            settings: request.settings,
+            timings_ms: clock.0,
+            token_count: generated.detokenizer.ids().len(),
+        })
+    }
+
+    /// Positions of `<s>` and the image tokens.
+    fn prefix_len(&self) -> usize {
+        1 + self.lamed.config().image_token_count()
+    }
+
+    /// The tokens of a prompt.
+    ///
+    /// # Errors
+    /// When they and one token of an answer do not fit behind the image.
+    fn token_ids(&self, prompt: &Prompt) -> Result<Vec<u32>, InferenceError> {
+        let room = self.facts.context.saturating_sub(self.prefix_len() + 1);
+        if prompt.text.len() > MOST_TEXT {
+            // No token of words is longer than this many bytes on average.
+            let asked = prompt.text.len() / 16;
+            return Err(InferenceError::TooLong { asked, room });
+        }
+        let ids = self.tokenizer.encode_after_image(&prompt.text)?;
+        if ids.len() > room {
+            let asked = ids.len();
+            return Err(InferenceError::TooLong { asked, room });
+        }
+        Ok(ids)
+    }
+
+    /// The cached image, or a new one prepared.
+    fn image(
+        &mut self,
+        volume: &Volume,
+        revision: u64,
+        way: Preparation,
+        cancelled: &dyn Fn() -> bool,
+        clock: &mut Clock,
+    ) -> Result<CachedImage, InferenceError> {
+        if let Some(entry) = self.images.take(revision, way, volume.grid()) {
+            return Ok(entry);
+        }
+        let size = self.facts.image_size;
+        let image = clock.lap("prepare", || prepare(volume, way, size, cancelled))?;
+        Ok(CachedImage {
+            revision,
+            image,
+            prefix: None,
+            keys: self.lamed.new_cache(),
+            features: None,
+        })
+    }
+
+    /// The prepared image as the networks take it: `[1,1,D,H,W]`.
+    fn tensor(&self, entry: &CachedImage) -> Result<Tensor, InferenceError> {
+        let [d, h, w] = entry.image.size;
+        let shape = (1, 1, d, h, w);
+        Ok(Tensor::from_slice(
+            &entry.image.voxels,
+            shape,
+            self.lamed.device(),
+        )?)
+    }
+
+    /// Lets the decoder read `<s>` and the image, as far as it has not yet.
+    fn read_image(
+        &self,
+        entry: &mut CachedImage,
+        cancelled: &dyn Fn() -> bool,
+        clock: &mut Clock,
+    ) -> Result<(), InferenceError> {
+        let total = self.prefix_len();
+        if entry.keys.len() >= total {
+            return Ok(());
+        }
+        let prefix = if let Some(prefix) = &entry.prefix {
+            prefix.clone()
+        } else {
+            go_on(cancelled)?;
+            let prefix = clock.lap("encode image", || -> Result<Tensor, InferenceError> {
+                let image = self.lamed.encode_image(&self.tensor(entry)?)?;
+                let bos = self.lamed.embed(&[self.lamed.config().bos_token_id])?;
+                Ok(Tensor::cat(
+                    &[bos.clone(), image.to_dtype(bos.dtype())?],
+                    1,
+                )?)
+            })?;
+            entry.prefix.insert(prefix).clone()
+        };
+        clock.lap("read image", || -> Result<(), InferenceError> {
+            while entry.keys.len() < total {
+                go_on(cancelled)?;
+                let start = entry.keys.len();
+                let part = prefix.narrow(1, start, CHUNK.min(total - start))?;
+                self.lamed.decode(&part, &mut entry.keys)?;
+            }
+            Ok(())
+        })?;
+        entry.prefix = None;
+        Ok(())
+    }
+
+    /// The segmentation network's features of the image, computed once.
+    fn features(
+        &self,
+        entry: &mut CachedImage,
+        clock: &mut Clock,
+    ) -> Result<Tensor, InferenceError> {
+        if let Some(features) = &entry.features {
+            return Ok(features.clone());
+        }
+        let features = clock.lap(
+            "encode segmentation",
+            || -> Result<Tensor, InferenceError> {
+                Ok(self.lamed.encode_segmentation(&self.tensor(entry)?)?)
+            },
+        )?;
+        Ok(entry.features.insert(features).clone())
+    }
+
+    /// Generates token after token behind the image and the prompt.
+    fn generate(
+        &self,
+        entry: &mut CachedImage,
+        prompt: &[u32],
+        settings: Settings,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Generated, InferenceError> {
+        let seg_id = self.lamed.config().seg_token_id;
+        let mut sampler = Sampler::new(settings);
+        let mut detokenizer = Detokenizer::new(&self.tokenizer);
+        let mut seg_states = Vec::new();
+        let mut state = None;
+        for part in prompt.chunks(CHUNK) {
+            go_on(cancelled)?;
+            let hidden = self
+                .lamed
+                .decode(&self.lamed.embed(part)?, &mut entry.keys)?;
+            state = Some(hidden.narrow(1, part.len() - 1, 1)?);
+        }
+        // The hidden state that the next token is read from, [1,1,hidden].
+        let mut state = state.ok_or(InferenceError::EmptyQuestion)?;
+        for step in 0..settings.max_tokens {
+            go_on(cancelled)?;
+            let logits = self.lamed.logits(&state)?.i(0)?.to_vec1::<f32>()?;
+            let id = sampler.pick(logits, detokenizer.ids())?;
+            if self.stop_ids.contains(&id) {
+                break;
+            }
+            // A [SEG] as the very first token does not count, as in the reference.
+            if id == seg_id && step > 0 {
+                seg_states.push(state.clone());
+            }
+            let piece = detokenizer.push(&self.tokenizer, id)?;
+            if !piece.is_empty() {
+                emit(Event::Token(piece));
+            }
+            if step + 1 == settings.max_tokens || entry.keys.len() >= self.facts.context {
+                break;
+            }
+            go_on(cancelled)?;
+            state = self
+                .lamed
+                .decode(&self.lamed.embed(&[id])?, &mut entry.keys)?;
+        }
+        go_on(cancelled)?;
+        let piece = detokenizer.finish(&self.tokenizer)?;
+        if !piece.is_empty() {
+            emit(Event::Token(piece));
+        }
+        Ok(Generated {
+            detokenizer,
+            seg_states,
+        })
+    }
+
+    /// The mask of the `[SEG]` states, on the study's grid.
+    fn mask(
+        &self,
+        entry: &mut CachedImage,
+        seg_states: &[Tensor],
+        cancelled: &dyn Fn() -> bool,
+        clock: &mut Clock,
+    ) -> Result<Mask, InferenceError> {
+        let features = self.features(entry, clock)?;
+        go_on(cancelled)?;
+        let logits = clock.lap("draw mask", || -> Result<Vec<f32>, InferenceError> {
+            let prompt = self.lamed.segmentation_prompt(seg_states)?;
+            let logits = self.lamed.decode_mask(&features, &prompt)?;
+            Ok(logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
+        })?;
+        if logits.iter().any(|v| v.is_nan()) {
+            return Err(InferenceError::NotANumber);
+        }
+        Ok(clock.lap("bring mask home", || {
+            entry.image.frame.mask_from_logits(&logits)
+        }))
+    }
+}
+
+/// The prompt of a request. Without a frame yet (the volume is not prepared) there is no box in it.
+fn prompt_of(
+    task: Task,
+    request: &Request,
+    frame: Option<&ModelFrame>,
+) -> Result<Prompt, InferenceError> {
+    let place = match (task, frame, &request.voxel_box) {
+        (Task::Reg, Some(frame), Some(drawn)) => Some(frame.model_box(drawn)?),
+        _ => None,
+    };
+    build_prompt(task, &request.text, place.as_ref())
+}
