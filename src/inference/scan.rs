@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn ranks_sort_like_numbers() {
-        let sorted = [-1e30, -2.5, -1e-40, 0.0, 1e-40, 3.0, 3.0000002, 1e30];
+        let sorted = [-1e30, -2.5, -1e-40, 0.0, 1e-40, 3.0, 3.000_000_2, 1e30];
         for pair in sorted.windows(2) {
             assert!(rank_bits(pair[0]) < rank_bits(pair[1]));
         }

@@ -212,11 +212,8 @@ impl Session {
         let task = request
             .task
             .unwrap_or_else(|| recognise(&request.text, has_box));
-        if task != Task::Reg {
-            // What cannot be asked is said before any work is done.
-            let prompt = prompt_of(task, request, None)?;
-            self.token_ids(&prompt)?;
-        }
+        // What cannot be asked is said before any work is done.
+        self.token_ids(&prompt_of(task, request, None)?)?;
         let mut clock = Clock::default();
         let way = task.preparation(request.window);
         let mut entry = self.image(
@@ -481,14 +478,16 @@ impl Session {
     }
 }
 
-/// The prompt of a request. Without a frame yet (the volume is not prepared) there is no box in it.
+/// The prompt of a request. While the volume is not prepared and there is no frame, a stand-in has the
+/// place of the box.
 fn prompt_of(
     task: Task,
     request: &Request,
     frame: Option<&ModelFrame>,
 ) -> Result<Prompt, InferenceError> {
-    let place = match (task, frame, &request.voxel_box) {
-        (Task::Reg, Some(frame), Some(drawn)) => Some(frame.model_box(drawn)?),
+    let place = match (task, &request.voxel_box, frame) {
+        (Task::Reg, Some(drawn), Some(frame)) => Some(frame.model_box(drawn)?),
+        (Task::Reg, Some(_), None) => ModelBox::new([0.0; 6]),
         _ => None,
     };
     build_prompt(task, &request.text, place.as_ref())
