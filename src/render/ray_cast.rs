@@ -127,7 +127,7 @@ impl VolumeRenderer {
             Some(part) => part,
             None => None,
         };
-        let step_mm = config.step_mm(&volume.grid);
+        let step_mm = config.step_mm(&volume.texel_grid);
         let lut = config.lut(step_mm);
         let Some(distances) = slot.distances(
             gpu,
@@ -206,7 +206,7 @@ fn uniforms(
     step_mm: f64,
     lut: &Lut,
 ) -> RayCastUniforms {
-    let place = volume.grid.voxel_from_patient();
+    let place = volume.texel_grid.voxel_from_patient();
     let camera = &config.camera;
     let size = DVec2::new(f64::from(size_px[0]), f64::from(size_px[1]));
     let mm_per_pixel = camera.height_mm / size.y;
@@ -214,7 +214,7 @@ fn uniforms(
     let corner = into * camera.distance_mm - (right * size.x + down * size.y) / 2.0 * mm_per_pixel;
     let voxel = |v_mm: DVec3| (place.matrix3 * v_mm).as_vec3().to_array();
     let lut_per_value = (LUT_SIZE - 1) as f64 / (f64::from(lut.high) - f64::from(lut.low));
-    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.from_volume_voxel(volume));
+    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.scale_and_offset(volume));
     let gradients = place.matrix3.as_mat3();
     RayCastUniforms {
         eye_voxel: place.transform_point3(camera.eye_mm()).as_vec3().to_array(),

@@ -104,13 +104,13 @@ fn uniforms(
     labels: Option<&LabelTexture>,
     config: &SliceConfig,
 ) -> SliceUniforms {
-    let voxel_from_patient: DAffine3 = volume.grid.voxel_from_patient();
+    let voxel_from_patient: DAffine3 = volume.texel_grid.voxel_from_patient();
     let view = &config.view;
     let corner = view.patient_from_pixel(DVec2::ZERO);
     let per_pixel = voxel_from_patient.matrix3 * view.mm_per_pixel;
     let width = f64::from(config.window.width);
     let low = f64::from(config.window.centre) - width / 2.0;
-    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.from_volume_voxel(volume));
+    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.scale_and_offset(volume));
     SliceUniforms {
         voxel_origin: voxel_from_patient
             .transform_point3(corner)
