@@ -24,6 +24,7 @@ struct RayCastUniforms {
     gradient_y: vec3<f32>,
     label_scale: f32,
     gradient_z: vec3<f32>,
+    lut_floor: f32,
     background: vec3<f32>,
     half_size_px: vec2<f32>,
 }
@@ -61,11 +62,10 @@ fn texel_at(voxel: vec3<f32>, per_size: vec3<f32>) -> f32 {
 
 // Where a texel's value stands in the table; beyond its ends the end's entry holds.
 fn lut_place(texel: f32) -> f32 {
-    return texel * u.lut_scale + u.lut_offset;
+    return clamp(texel * u.lut_scale + u.lut_offset, 0.0, f32(LUT_SIZE - 1u));
 }
 
-fn lut_at(any_place: f32) -> vec4<f32> {
-    let place = clamp(any_place, 0.0, f32(LUT_SIZE - 1u));
+fn lut_at(place: f32) -> vec4<f32> {
     let below = min(i32(place), i32(LUT_SIZE) - 2);
     let a = textureLoad(lut, vec2<i32>(below, 0), 0);
     let b = textureLoad(lut, vec2<i32>(below + 1, 0), 0);
@@ -160,10 +160,11 @@ fn ray_cast(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     // Samples before this one are known to be in a brick where something can be seen.
     var next = 0;
     while n <= last {
-        var layer = vec4<f32>(0.0);
         var label = 0u;
+        var place = 0.0;
         var voxel = first;
-        while n <= last && layer.a <= 0.0 {
+        var found = false;
+        while n <= last && !found {
             while n >= next && n <= last {
                 let at = first + step * f32(n);
                 let brick = clamp(vec3<i32>(floor((at + 0.5) / brick_size)), vec3<i32>(0), last_brick);
@@ -178,16 +179,15 @@ fn ray_cast(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
                 next = clamp(i32(ceil(min(out_at, f32(last + 1)))), n + 1, last + 1);
                 n = select(next, n, distance == 0);
             }
-            while n < next && layer.a <= 0.0 {
+            while n < next && !found {
                 voxel = first + step * f32(n);
                 n++;
                 if WITH_LABELS {
                     label = label_of(label_voxel(voxel, u.label_scale, u.label_offset));
-                    let style = styles[label];
-                    label = select(0u, label, style.a > 0.0);
-                    layer = vec4<f32>(style.rgb * style.a, style.a);
+                    label = select(0u, label, styles[label].a > 0.0);
+                    found = label != 0u;
                 }
-                let place = lut_place(texel_at(voxel, per_size));
+                place = lut_place(texel_at(voxel, per_size));
                 if MAXIMUM {
                     largest = max(largest, place);
                     if !WITH_LABELS && largest >= f32(LUT_SIZE - 1u) {
@@ -195,9 +195,17 @@ fn ray_cast(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
                         next = n;
                     }
                 } else {
-                    layer = select(lut_at(place), layer, label != 0u);
+                    found = found || place > u.lut_floor;
                 }
             }
+        }
+        var layer = vec4<f32>(0.0);
+        if !MAXIMUM {
+            layer = select(layer, lut_at(place), found);
+        }
+        if WITH_LABELS {
+            let style = styles[label];
+            layer = select(layer, vec4<f32>(style.rgb * style.a, style.a), label != 0u);
         }
         if SHADING {
             var gradient = vec3<f32>(0.0);

@@ -85,7 +85,7 @@ fn uniform_blocks_lie_as_the_shaders_read_them() {
     );
     let fields = fields!(RayCastUniforms: eye_voxel, step_mm, ray_origin, distance_mm, ray_dx,
         mm_per_pixel, ray_dy, label_offset, box_max, lut_scale, gradient_x, lut_offset, gradient_y,
-        label_scale, gradient_z, background, half_size_px);
+        label_scale, gradient_z, lut_floor, background, half_size_px);
     assert_layout(
         Shader::RayCast,
         "RayCastUniforms",

@@ -232,10 +232,10 @@ fn uniforms(
         gradient_y: gradients.y_axis.to_array(),
         label_scale,
         gradient_z: gradients.z_axis.to_array(),
-        padding: 0.0,
+        lut_floor: lut.transparent_up_to(),
         background: config.background.map(linear_from_display),
-        padding_2: 0.0,
+        padding: 0.0,
         half_size_px: (size / 2.0).as_vec2().to_array(),
-        padding_3: [0.0; 2],
+        padding_2: [0.0; 2],
     }
 }

@@ -62,14 +62,14 @@ pub struct RayCastUniforms {
     pub label_scale: f32,
     /// Third row.
     pub gradient_z: [f32; 3],
-    /// To a multiple of 16 bytes.
-    pub padding: f32,
+    /// Places of the table up to this one are transparent; below 0 when none is.
+    pub lut_floor: f32,
     /// The background, in linear light.
     pub background: [f32; 3],
     /// To a multiple of 16 bytes.
-    pub padding_2: f32,
+    pub padding: f32,
     /// Half the picture's size in pixels.
     pub half_size_px: [f32; 2],
     /// To a multiple of 16 bytes.
-    pub padding_3: [f32; 2],
+    pub padding_2: [f32; 2],
 }
