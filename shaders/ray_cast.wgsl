@@ -3,6 +3,10 @@
 //
 // Samples stand on a lattice along each ray that only the ray decides. Bricks in which nothing can be
 // seen are leapt over from lattice point to lattice point, so that leaping changes no sample.
+//
+// Adapters run rays in groups and software ones take both ways of every `if`; only a loop that no ray
+// of the group enters costs nothing. Hence the shape: loops seek the next sample to be seen in every
+// ray, then those are lit together, and what a picture does not use is an override that drops it.
 
 struct RayCastUniforms {
     eye_voxel: vec3<f32>,
@@ -12,7 +16,7 @@ struct RayCastUniforms {
     ray_dx: vec3<f32>,
     mm_per_pixel: f32,
     ray_dy: vec3<f32>,
-    flags: u32,
+    label_offset: f32,
     box_max: vec3<f32>,
     lut_scale: f32,
     gradient_x: vec3<f32>,
@@ -20,7 +24,7 @@ struct RayCastUniforms {
     gradient_y: vec3<f32>,
     label_scale: f32,
     gradient_z: vec3<f32>,
-    label_offset: f32,
+    lut_floor: f32,
     background: vec3<f32>,
     half_size_px: vec2<f32>,
 }
@@ -32,9 +36,14 @@ struct RayCastUniforms {
 @group(0) @binding(5) var lut: texture_2d<f32>;
 @group(0) @binding(6) var linear: sampler;
 
-fn has(flag: u32) -> bool {
-    return (u.flags & flag) != 0u;
-}
+// Labels are drawn.
+override WITH_LABELS: bool;
+// Surfaces are lit.
+override SHADING: bool;
+// The largest value along the ray is shown.
+override MAXIMUM: bool;
+// Values are interpolated here: the adapter's own filter rounds them too much.
+override EXACT: bool;
 
 // A number from 0 to 1 that belongs to a pixel: starting rays there breaks up banding.
 fn jitter(pixel: vec2<u32>) -> f32 {
@@ -45,16 +54,18 @@ fn jitter(pixel: vec2<u32>) -> f32 {
 }
 
 fn texel_at(voxel: vec3<f32>, per_size: vec3<f32>) -> f32 {
+    if EXACT {
+        return texel_linear(voxel);
+    }
     return textureSampleLevel(volume, linear, (voxel + 0.5) * per_size, 0.0).r;
 }
 
 // Where a texel's value stands in the table; beyond its ends the end's entry holds.
 fn lut_place(texel: f32) -> f32 {
-    return texel * u.lut_scale + u.lut_offset;
+    return clamp(texel * u.lut_scale + u.lut_offset, 0.0, f32(LUT_SIZE - 1u));
 }
 
-fn lut_at(any_place: f32) -> vec4<f32> {
-    let place = clamp(any_place, 0.0, f32(LUT_SIZE - 1u));
+fn lut_at(place: f32) -> vec4<f32> {
     let below = min(i32(place), i32(LUT_SIZE) - 2);
     let a = textureLoad(lut, vec2<i32>(below, 0), 0);
     let b = textureLoad(lut, vec2<i32>(below + 1, 0), 0);
@@ -86,17 +97,17 @@ fn value_gradient(voxel: vec3<f32>, per_size: vec3<f32>) -> vec3<f32> {
 }
 
 // The gradient of a label's own mask, smoothed over the neighbours (Sobel): the values under a mask
-// say nothing about its surface.
+// say nothing about its surface. Zero, and no work, for label 0.
 fn label_gradient(at: vec3<i32>, label: u32) -> vec3<f32> {
     var sum = vec3<f32>(0.0);
-    for (var z = -1; z <= 1; z++) {
+    for (var z = select(2, -1, label != 0u); z <= 1; z++) {
         for (var y = -1; y <= 1; y++) {
             for (var x = -1; x <= 1; x++) {
-                if label_of(at + vec3<i32>(x, y, z)) == label {
-                    let side = vec3<f32>(f32(x), f32(y), f32(z));
-                    let weight = vec3<f32>(2.0) - abs(side);
-                    sum += side * vec3<f32>(weight.y * weight.z, weight.x * weight.z, weight.x * weight.y);
-                }
+                let same = label_of(at + vec3<i32>(x, y, z)) == label;
+                let side = vec3<f32>(f32(x), f32(y), f32(z));
+                let weight = vec3<f32>(2.0) - abs(side);
+                let pull = side * vec3<f32>(weight.y * weight.z, weight.x * weight.z, weight.x * weight.y);
+                sum += select(vec3<f32>(0.0), pull, same);
             }
         }
     }
@@ -141,62 +152,79 @@ fn ray_cast(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let per_size = 1.0 / vec3<f32>(textureDimensions(volume));
     let last_brick = vec3<i32>(textureDimensions(distances)) - 1;
     let brick_size = f32(BRICK);
-    let with_labels = has(FLAG_LABELS);
-    let shading = has(FLAG_SHADING);
-    let maximum = has(FLAG_MAXIMUM);
 
     var sum = vec4<f32>(0.0);
     // Place of the largest value in the table; what lies below the table looks like its start.
     var largest = 0.0;
     var n = 0;
+    // Samples before this one are known to be in a brick where something can be seen.
+    var next = 0;
     while n <= last {
-        let at = first + step * f32(n);
-        let brick = clamp(vec3<i32>(floor((at + 0.5) / brick_size)), vec3<i32>(0), last_brick);
-        let distance = i32(textureLoad(distances, brick, 0).r);
-        // The block of bricks around this one of which all are like it, and where the ray leaves it.
-        let around = max(distance - 1, 0);
-        let low = vec3<f32>(brick - around) * brick_size - 0.5;
-        let high = vec3<f32>(brick + around + 1) * brick_size - 0.5;
-        let out = (select(low, high, step > vec3<f32>(0.0)) - first) * per_step;
-        let out_at = min(out.x, min(out.y, out.z));
-        let next = clamp(i32(ceil(min(out_at, f32(last + 1)))), n + 1, last + 1);
-        if distance == 0 {
-            while n < next {
-                let voxel = first + step * f32(n);
+        var label = 0u;
+        var place = 0.0;
+        var voxel = first;
+        var found = false;
+        while n <= last && !found {
+            while n >= next && n <= last {
+                let at = first + step * f32(n);
+                let brick = clamp(vec3<i32>(floor((at + 0.5) / brick_size)), vec3<i32>(0), last_brick);
+                let distance = i32(textureLoad(distances, brick, 0).r);
+                // The block of bricks around this one of which all are like it, and the first sample
+                // past where the ray leaves it.
+                let around = max(distance - 1, 0);
+                let low = vec3<f32>(brick - around) * brick_size - 0.5;
+                let high = vec3<f32>(brick + around + 1) * brick_size - 0.5;
+                let out = (select(low, high, step > vec3<f32>(0.0)) - first) * per_step;
+                let out_at = min(out.x, min(out.y, out.z));
+                next = clamp(i32(ceil(min(out_at, f32(last + 1)))), n + 1, last + 1);
+                n = select(next, n, distance == 0);
+            }
+            while n < next && !found {
+                voxel = first + step * f32(n);
                 n++;
-                var layer = vec4<f32>(0.0);
-                var is_label = false;
-                if with_labels {
-                    let here = label_voxel(voxel, u.label_scale, u.label_offset);
-                    let label = label_of(here);
-                    let style = styles[label];
-                    if style.a > 0.0 {
-                        is_label = true;
-                        layer = vec4<f32>(style.rgb * style.a, style.a);
-                        if shading {
-                            layer = lit(layer, label_gradient(here, label) * u.label_scale, direction);
-                        }
-                    }
+                if WITH_LABELS {
+                    label = label_of(label_voxel(voxel, u.label_scale, u.label_offset));
+                    label = select(0u, label, styles[label].a > 0.0);
+                    found = label != 0u;
                 }
-                if maximum {
-                    largest = max(largest, lut_place(texel_at(voxel, per_size)));
-                } else if !is_label {
-                    layer = lut_at(lut_place(texel_at(voxel, per_size)));
-                    if shading && layer.a > 0.0 {
-                        layer = lit(layer, value_gradient(voxel, per_size), direction);
+                place = lut_place(texel_at(voxel, per_size));
+                if MAXIMUM {
+                    largest = max(largest, place);
+                    if !WITH_LABELS && largest >= f32(LUT_SIZE - 1u) {
+                        n = last + 1;
+                        next = n;
                     }
-                }
-                sum += layer * (1.0 - sum.a);
-                if sum.a >= OPAQUE || (maximum && !with_labels && largest >= f32(LUT_SIZE - 1u)) {
-                    n = last + 1;
-                    break;
+                } else {
+                    found = found || place > u.lut_floor;
                 }
             }
-        } else {
-            n = next;
+        }
+        var layer = vec4<f32>(0.0);
+        if !MAXIMUM {
+            layer = select(layer, lut_at(place), found);
+        }
+        if WITH_LABELS {
+            let style = styles[label];
+            layer = select(layer, vec4<f32>(style.rgb * style.a, style.a), label != 0u);
+        }
+        if SHADING {
+            var gradient = vec3<f32>(0.0);
+            if !MAXIMUM {
+                gradient = value_gradient(voxel, per_size);
+            }
+            if WITH_LABELS {
+                let here = label_voxel(voxel, u.label_scale, u.label_offset);
+                let own = label_gradient(here, label) * u.label_scale;
+                gradient = select(gradient, own, label != 0u);
+            }
+            layer = lit(layer, gradient, direction);
+        }
+        sum += layer * (1.0 - sum.a);
+        if sum.a >= OPAQUE {
+            break;
         }
     }
-    if maximum {
+    if MAXIMUM {
         sum += lut_at(largest) * (1.0 - sum.a);
     }
     return vec4<f32>(display_from_linear(sum.rgb + u.background * (1.0 - sum.a)), 1.0);

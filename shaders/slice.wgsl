@@ -6,7 +6,7 @@ struct SliceUniforms {
     voxel_dx: vec3<f32>,
     brightness_offset: f32,
     voxel_dy: vec3<f32>,
-    flags: u32,
+    invert: u32,
     box_max: vec3<f32>,
     label_scale: f32,
     label_offset: f32,
@@ -14,9 +14,10 @@ struct SliceUniforms {
 
 @group(0) @binding(0) var<uniform> u: SliceUniforms;
 
-fn has(flag: u32) -> bool {
-    return (u.flags & flag) != 0u;
-}
+// Labels are drawn.
+override WITH_LABELS: bool;
+// Values are interpolated; else the nearest voxel's.
+override INTERPOLATE: bool;
 
 fn voxel_from_pixel(pixel: vec2<f32>) -> vec3<f32> {
     return u.voxel_origin + u.voxel_dx * pixel.x + u.voxel_dy * pixel.y;
@@ -38,17 +39,17 @@ fn slice(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
         return vec4<f32>(0.0, 0.0, 0.0, 1.0);
     }
     var texel = 0.0;
-    if has(FLAG_INTERPOLATE) {
+    if INTERPOLATE {
         texel = texel_linear(voxel);
     } else {
         texel = texel_nearest(voxel);
     }
     var grey = clamp(texel * u.brightness_scale + u.brightness_offset, 0.0, 1.0);
-    if has(FLAG_INVERT) {
+    if u.invert != 0u {
         grey = 1.0 - grey;
     }
     var colour = vec3<f32>(grey);
-    if has(FLAG_LABELS) {
+    if WITH_LABELS {
         let label = label_under(position.xy);
         let style = styles[label];
         if style.a > 0.0 {

@@ -76,7 +76,7 @@ macro_rules! fields {
 #[test]
 fn uniform_blocks_lie_as_the_shaders_read_them() {
     let fields = fields!(SliceUniforms: voxel_origin, brightness_scale, voxel_dx, brightness_offset,
-        voxel_dy, flags, box_max, label_scale, label_offset);
+        voxel_dy, invert, box_max, label_scale, label_offset);
     assert_layout(
         Shader::Slice,
         "SliceUniforms",
@@ -84,8 +84,8 @@ fn uniform_blocks_lie_as_the_shaders_read_them() {
         &fields,
     );
     let fields = fields!(RayCastUniforms: eye_voxel, step_mm, ray_origin, distance_mm, ray_dx,
-        mm_per_pixel, ray_dy, flags, box_max, lut_scale, gradient_x, lut_offset, gradient_y,
-        label_scale, gradient_z, label_offset, background, half_size_px);
+        mm_per_pixel, ray_dy, label_offset, box_max, lut_scale, gradient_x, lut_offset, gradient_y,
+        label_scale, gradient_z, lut_floor, background, half_size_px);
     assert_layout(
         Shader::RayCast,
         "RayCastUniforms",

@@ -97,6 +97,12 @@ impl Lut {
         ((value - self.low) * (last / (self.high - self.low))).clamp(0.0, last)
     }
 
+    /// The place up to which all is transparent; below 0 when nothing is.
+    pub(super) fn transparent_up_to(&self) -> f32 {
+        let first = self.entries.iter().position(|entry| entry[3] > 0.0);
+        first.unwrap_or(self.entries.len()) as f32 - 1.0
+    }
+
     /// Colour times opacity, and opacity, of a value.
     pub(super) fn at(&self, value: f32) -> [f32; 4] {
         let place = self.place(value);

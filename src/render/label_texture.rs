@@ -55,7 +55,7 @@ impl LabelTexture {
     }
 
     /// Label voxels per voxel of the volume's texture, and the label coordinate of its coordinate 0.
-    pub(super) fn from_volume_voxel(&self, volume: &VolumeTexture) -> (f32, f32) {
+    pub(super) fn scale_and_offset(&self, volume: &VolumeTexture) -> (f32, f32) {
         let (v, l) = (f64::from(volume.reduction), f64::from(self.reduction));
         (
             (v / l) as f32,

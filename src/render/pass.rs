@@ -1,5 +1,7 @@
 //! What the passes have in common: one triangle over the whole target.
 
+use std::sync::OnceLock;
+
 use super::Gpu;
 use super::shader::Shader;
 
@@ -55,22 +57,21 @@ pub(super) const COMMON_ENTRIES: [wgpu::BindGroupLayoutEntry; 4] = [
     entry(3, UNIFORM),
 ];
 
-/// A pipeline with its one bind group layout, and the labels of a view that shows none.
+/// A shader's pipelines with their one bind group layout, and the labels of a view that shows none.
 #[derive(Debug)]
 pub(super) struct Pass {
-    pub(super) pipeline: wgpu::RenderPipeline,
+    shader: Shader,
+    module: wgpu::ShaderModule,
+    pipeline_layout: wgpu::PipelineLayout,
+    /// One for each choice of overrides, made when first drawn with.
+    pipelines: [OnceLock<wgpu::RenderPipeline>; 16],
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) no_labels: wgpu::Texture,
 }
 
 impl Pass {
-    /// The pass of a shader whose fragment stage is `fragment`.
-    pub(super) fn new(
-        gpu: &Gpu,
-        shader: Shader,
-        fragment: &str,
-        entries: &[wgpu::BindGroupLayoutEntry],
-    ) -> Self {
+    /// The pass of a shader.
+    pub(super) fn new(gpu: &Gpu, shader: Shader, entries: &[wgpu::BindGroupLayoutEntry]) -> Self {
         let device = &gpu.device;
         let label = Some(shader.file());
         let layout =
@@ -79,28 +80,6 @@ impl Pass {
             label,
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
-        });
-        let module = shader.module(device);
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("cover"),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                buffers: &[],
-            },
-            primitive: wgpu::PrimitiveState::default(),
-            depth_stencil: None,
-            multisample: wgpu::MultisampleState::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some(fragment),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                targets: &[Some(TARGET.into())],
-            }),
-            multiview_mask: None,
-            cache: None,
         });
         let no_labels = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("no labels"),
@@ -113,16 +92,61 @@ impl Pass {
             view_formats: &[],
         });
         Self {
-            pipeline,
+            shader,
+            module: shader.module(device),
+            pipeline_layout,
+            pipelines: [const { OnceLock::new() }; 16],
             layout,
             no_labels,
         }
     }
 
-    /// Draws over `target`, or over the part of it at `region` (x, y, width, height), keeping the rest.
+    /// The pipeline with these overrides on and all others off.
+    fn pipeline(&self, gpu: &Gpu, on: &[&str]) -> &wgpu::RenderPipeline {
+        let names = self.shader.overrides();
+        let bits = (0..names.len()).filter(|&n| on.contains(&names[n]));
+        let variant = bits.fold(0, |variant, n| variant | 1 << n);
+        self.pipelines[variant].get_or_init(|| {
+            let constants: Vec<(&str, f64)> = names
+                .iter()
+                .map(|name| (*name, f64::from(u8::from(on.contains(name)))))
+                .collect();
+            gpu.device
+                .create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+                    label: Some(self.shader.file()),
+                    layout: Some(&self.pipeline_layout),
+                    vertex: wgpu::VertexState {
+                        module: &self.module,
+                        entry_point: Some("cover"),
+                        compilation_options: wgpu::PipelineCompilationOptions {
+                            constants: &constants,
+                            ..Default::default()
+                        },
+                        buffers: &[],
+                    },
+                    primitive: wgpu::PrimitiveState::default(),
+                    depth_stencil: None,
+                    multisample: wgpu::MultisampleState::default(),
+                    fragment: Some(wgpu::FragmentState {
+                        module: &self.module,
+                        entry_point: Some(self.shader.fragment()),
+                        compilation_options: wgpu::PipelineCompilationOptions {
+                            constants: &constants,
+                            ..Default::default()
+                        },
+                        targets: &[Some(TARGET.into())],
+                    }),
+                    multiview_mask: None,
+                    cache: None,
+                })
+        })
+    }
+
+    /// Draws with the overrides that are `on` over `target`, or over the part of it at `region` (x, y, width, height), keeping the rest.
     pub(super) fn run(
         &self,
         gpu: &Gpu,
+        on: &[&str],
         bind_group: &wgpu::BindGroup,
         target: &wgpu::TextureView,
         region: Option<[u32; 4]>,
@@ -148,7 +172,7 @@ impl Pass {
                 })],
                 ..Default::default()
             });
-            pass.set_pipeline(&self.pipeline);
+            pass.set_pipeline(self.pipeline(gpu, on));
             pass.set_bind_group(0, bind_group, &[]);
             if let Some([x, y, width, height]) = region {
                 pass.set_scissor_rect(x, y, width, height);

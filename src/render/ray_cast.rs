@@ -6,7 +6,7 @@ use super::colour::{Lut, linear_from_display};
 use super::pass::{COMMON_ENTRIES, Pass, entry, texture};
 use super::slot::{Drawn, DrawnConfig, write_2d};
 use super::style::ray_cast_styles;
-use super::uniforms::{RayCastUniforms, flags};
+use super::uniforms::RayCastUniforms;
 use super::{Gpu, LabelStyle, LabelTexture, Shader, ViewSlot, VolumeTexture};
 use crate::geometry::{Camera, VoxelGrid};
 use crate::volume::{Blend, LUT_SIZE, TransferFunction};
@@ -88,7 +88,7 @@ impl VolumeRenderer {
             wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering),
         ));
         Self {
-            pass: Pass::new(gpu, Shader::RayCast, "ray_cast", &entries),
+            pass: Pass::new(gpu, Shader::RayCast, &entries),
             sampler: gpu.device.create_sampler(&wgpu::SamplerDescriptor {
                 label: Some("volume"),
                 mag_filter: wgpu::FilterMode::Linear,
@@ -127,7 +127,7 @@ impl VolumeRenderer {
             Some(part) => part,
             None => None,
         };
-        let step_mm = config.step_mm(&volume.grid);
+        let step_mm = config.step_mm(&volume.texel_grid);
         let lut = config.lut(step_mm);
         let Some(distances) = slot.distances(
             gpu,
@@ -153,7 +153,19 @@ impl VolumeRenderer {
         let lut_texture = slot.lut.clone();
         let textures = [&volume.texture, label_texture, &distances, &lut_texture];
         let group = slot.bind(gpu, &self.pass.layout, &textures, Some(&self.sampler));
-        self.pass.run(gpu, &group, &target, region);
+        // Software adapters round what they filter of 8-bit textures to 8 bits. Compositing averages
+        // that out; the one value a projection shows would be several grey levels off.
+        let maximum = config.transfer.blend == Blend::MaximumIntensity;
+        let eight_bits = volume.texture.format() == wgpu::TextureFormat::R8Unorm;
+        let named = |on: bool, name: &'static str| if on { name } else { "" };
+        let on = [
+            named(labels.is_some(), "WITH_LABELS"),
+            // A projection without labels has nothing to light.
+            named(config.shading && (!maximum || labels.is_some()), "SHADING"),
+            named(maximum, "MAXIMUM"),
+            named(maximum && eight_bits && gpu.is_software(), "EXACT"),
+        ];
+        self.pass.run(gpu, &on, &group, &target, region);
         slot.drawn = region.is_none().then_some(drawn);
     }
 }
@@ -194,7 +206,7 @@ fn uniforms(
     step_mm: f64,
     lut: &Lut,
 ) -> RayCastUniforms {
-    let place = volume.grid.voxel_from_patient();
+    let place = volume.texel_grid.voxel_from_patient();
     let camera = &config.camera;
     let size = DVec2::new(f64::from(size_px[0]), f64::from(size_px[1]));
     let mm_per_pixel = camera.height_mm / size.y;
@@ -202,9 +214,8 @@ fn uniforms(
     let corner = into * camera.distance_mm - (right * size.x + down * size.y) / 2.0 * mm_per_pixel;
     let voxel = |v_mm: DVec3| (place.matrix3 * v_mm).as_vec3().to_array();
     let lut_per_value = (LUT_SIZE - 1) as f64 / (f64::from(lut.high) - f64::from(lut.low));
-    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.from_volume_voxel(volume));
+    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.scale_and_offset(volume));
     let gradients = place.matrix3.as_mat3();
-    let flag = |on: bool, bit: u32| if on { bit } else { 0 };
     RayCastUniforms {
         eye_voxel: place.transform_point3(camera.eye_mm()).as_vec3().to_array(),
         step_mm: step_mm as f32,
@@ -213,12 +224,7 @@ fn uniforms(
         ray_dx: voxel(right * mm_per_pixel),
         mm_per_pixel: mm_per_pixel as f32,
         ray_dy: voxel(down * mm_per_pixel),
-        flags: flag(labels.is_some(), flags::LABELS)
-            | flag(config.shading, flags::SHADING)
-            | flag(
-                config.transfer.blend == Blend::MaximumIntensity,
-                flags::MAXIMUM,
-            ),
+        label_offset,
         box_max: volume.box_max().as_vec3().to_array(),
         lut_scale: (volume.value_scale * lut_per_value) as f32,
         gradient_x: gradients.x_axis.to_array(),
@@ -226,7 +232,7 @@ fn uniforms(
         gradient_y: gradients.y_axis.to_array(),
         label_scale,
         gradient_z: gradients.z_axis.to_array(),
-        label_offset,
+        lut_floor: lut.transparent_up_to(),
         background: config.background.map(linear_from_display),
         padding: 0.0,
         half_size_px: (size / 2.0).as_vec2().to_array(),

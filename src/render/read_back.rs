@@ -2,6 +2,9 @@
 
 use super::{Gpu, Picture, RenderError, ViewSlot};
 
+/// How long a device that has done its work may take to say so.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The picture a slot shows. Waits for the drawing to be done.
 ///
 /// # Errors
@@ -43,8 +46,9 @@ pub fn read_back(gpu: &Gpu, slot: &ViewSlot) -> Result<Picture, RenderError> {
     gpu.device
         .poll(wgpu::PollType::wait_indefinitely())
         .map_err(|why| failed(why.to_string()))?;
+    // Another thread's wait may be the one that delivers the answer, a moment after this one's ended.
     receiver
-        .try_recv()
+        .recv_timeout(ANSWER)
         .map_err(|why| failed(why.to_string()))?
         .map_err(|why| failed(why.to_string()))?;
     let bytes = buffer

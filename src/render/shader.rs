@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::bricks::BRICK;
 use super::colour::{Lighting, MOST_SAMPLES, OPAQUE};
-use super::uniforms::flags;
 use crate::volume::LUT_SIZE;
 
 /// The shaders, each assembled of generated constants, the shared part and its own file.
@@ -25,6 +24,22 @@ impl Shader {
         match self {
             Self::Slice => "slice.wgsl",
             Self::RayCast => "ray_cast.wgsl",
+        }
+    }
+
+    /// The name of its fragment stage.
+    pub const fn fragment(self) -> &'static str {
+        match self {
+            Self::Slice => "slice",
+            Self::RayCast => "ray_cast",
+        }
+    }
+
+    /// The names of its overrides: each is a way of drawing that is compiled in or left out.
+    pub const fn overrides(self) -> &'static [&'static str] {
+        match self {
+            Self::Slice => &["WITH_LABELS", "INTERPOLATE"],
+            Self::RayCast => &["WITH_LABELS", "SHADING", "MAXIMUM", "EXACT"],
         }
     }
 
@@ -53,11 +68,6 @@ impl Shader {
             ("BRICK", BRICK),
             ("LUT_SIZE", LUT_SIZE as u32),
             ("MOST_SAMPLES", MOST_SAMPLES),
-            ("FLAG_LABELS", flags::LABELS),
-            ("FLAG_INVERT", flags::INVERT),
-            ("FLAG_INTERPOLATE", flags::INTERPOLATE),
-            ("FLAG_SHADING", flags::SHADING),
-            ("FLAG_MAXIMUM", flags::MAXIMUM),
         ] {
             let _ = writeln!(source, "const {name}: u32 = {value}u;");
         }

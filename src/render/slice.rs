@@ -5,7 +5,7 @@ use glam::{DAffine3, DVec2};
 use super::pass::{COMMON_ENTRIES, Pass};
 use super::slot::{Drawn, DrawnConfig};
 use super::style::slice_styles;
-use super::uniforms::{SliceUniforms, flags};
+use super::uniforms::SliceUniforms;
 use super::{Gpu, LabelStyle, LabelTexture, Shader, ViewSlot, VolumeTexture};
 use crate::geometry::SliceView;
 use crate::volume::Window;
@@ -50,7 +50,7 @@ impl SliceRenderer {
     /// Compiles the pass.
     pub fn new(gpu: &Gpu) -> Self {
         Self {
-            pass: Pass::new(gpu, Shader::Slice, "slice", &COMMON_ENTRIES),
+            pass: Pass::new(gpu, Shader::Slice, &COMMON_ENTRIES),
         }
     }
 
@@ -64,7 +64,8 @@ impl SliceRenderer {
         labels: Option<&LabelTexture>,
         config: &SliceConfig,
     ) {
-        let labels = labels.filter(|l| l.fits(volume));
+        let visible = config.labels.iter().any(|style| style.opacity > 0.0);
+        let labels = labels.filter(|l| visible && l.fits(volume));
         let drawn = Drawn {
             config: DrawnConfig::Slice(config.clone()),
             volume: volume.texture.clone(),
@@ -83,7 +84,15 @@ impl SliceRenderer {
         let label_texture = labels.map_or(&self.pass.no_labels, |l| &l.texture);
         let textures = [&volume.texture, label_texture];
         let group = slot.bind(gpu, &self.pass.layout, &textures, None);
-        self.pass.run(gpu, &group, &target, None);
+        let on = [
+            labels.map_or("", |_| "WITH_LABELS"),
+            if config.interpolate {
+                "INTERPOLATE"
+            } else {
+                ""
+            },
+        ];
+        self.pass.run(gpu, &on, &group, &target, None);
         slot.drawn = Some(drawn);
     }
 }
@@ -95,15 +104,13 @@ fn uniforms(
     labels: Option<&LabelTexture>,
     config: &SliceConfig,
 ) -> SliceUniforms {
-    let voxel_from_patient: DAffine3 = volume.grid.voxel_from_patient();
+    let voxel_from_patient: DAffine3 = volume.texel_grid.voxel_from_patient();
     let view = &config.view;
     let corner = view.patient_from_pixel(DVec2::ZERO);
     let per_pixel = voxel_from_patient.matrix3 * view.mm_per_pixel;
     let width = f64::from(config.window.width);
     let low = f64::from(config.window.centre) - width / 2.0;
-    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.from_volume_voxel(volume));
-    let has_labels = labels.is_some() && config.labels.iter().any(|style| style.opacity > 0.0);
-    let flag = |on: bool, bit: u32| if on { bit } else { 0 };
+    let (label_scale, label_offset) = labels.map_or((1.0, 0.0), |l| l.scale_and_offset(volume));
     SliceUniforms {
         voxel_origin: voxel_from_patient
             .transform_point3(corner)
@@ -113,9 +120,7 @@ fn uniforms(
         voxel_dx: (per_pixel * view.plane.right).as_vec3().to_array(),
         brightness_offset: ((volume.value_offset - low) / width) as f32,
         voxel_dy: (per_pixel * view.plane.down).as_vec3().to_array(),
-        flags: flag(has_labels, flags::LABELS)
-            | flag(config.invert, flags::INVERT)
-            | flag(config.interpolate, flags::INTERPOLATE),
+        invert: u32::from(config.invert),
         box_max: volume.box_max().as_vec3().to_array(),
         label_scale,
         label_offset,

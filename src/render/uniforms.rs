@@ -2,20 +2,6 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// Bits of the `flags` fields.
-pub mod flags {
-    /// Labels are drawn.
-    pub const LABELS: u32 = 1;
-    /// White is low.
-    pub const INVERT: u32 = 2;
-    /// Values are interpolated; else the nearest voxel's.
-    pub const INTERPOLATE: u32 = 4;
-    /// Surfaces are lit.
-    pub const SHADING: u32 = 8;
-    /// The largest value along the ray is shown.
-    pub const MAXIMUM: u32 = 16;
-}
-
 /// What a slice is drawn with. Voxel coordinates are those of the texture: integers at texel centres.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -30,8 +16,8 @@ pub struct SliceUniforms {
     pub brightness_offset: f32,
     /// Voxels per pixel down.
     pub voxel_dy: [f32; 3],
-    /// Bits of [`flags`].
-    pub flags: u32,
+    /// Not 0 when white is low.
+    pub invert: u32,
     /// The upper sides of the volume, in voxel coordinates.
     pub box_max: [f32; 3],
     /// Label voxels per volume voxel.
@@ -60,13 +46,13 @@ pub struct RayCastUniforms {
     pub mm_per_pixel: f32,
     /// What a pixel down adds to the ray, in voxels.
     pub ray_dy: [f32; 3],
-    /// Bits of [`flags`].
-    pub flags: u32,
+    /// The label coordinate of voxel coordinate 0, on each axis.
+    pub label_offset: f32,
     /// The upper sides of the volume, in voxel coordinates.
     pub box_max: [f32; 3],
     /// Place in the transfer function's table per texel unit.
     pub lut_scale: f32,
-    /// First row of the map from voxel gradients to patient gradients, in table places per mm.
+    /// First row of the map from voxel gradients to patient gradients.
     pub gradient_x: [f32; 3],
     /// Place of a texel of 0 in the transfer function's table.
     pub lut_offset: f32,
@@ -76,8 +62,8 @@ pub struct RayCastUniforms {
     pub label_scale: f32,
     /// Third row.
     pub gradient_z: [f32; 3],
-    /// The label coordinate of voxel coordinate 0, on each axis.
-    pub label_offset: f32,
+    /// Places of the table up to this one are transparent; below 0 when none is.
+    pub lut_floor: f32,
     /// The background, in linear light.
     pub background: [f32; 3],
     /// To a multiple of 16 bytes.

@@ -20,9 +20,9 @@ use crate::volume::Volume;
 pub struct VolumeTexture {
     pub(super) texture: wgpu::Texture,
     /// The grid of the texture's texels.
-    pub(super) grid: VoxelGrid,
+    pub(super) texel_grid: VoxelGrid,
     /// The volume's own grid.
-    full_grid: VoxelGrid,
+    grid: VoxelGrid,
     pub(super) reduction: u32,
     /// Values per texel unit and the value of a texel of 0, rescale included.
     pub(super) value_scale: f64,
@@ -58,7 +58,7 @@ impl VolumeTexture {
                 Self::upload_whole(gpu, &smaller)
             };
             if let Some(mut texture) = uploaded {
-                texture.full_grid = *volume.grid();
+                texture.grid = *volume.grid();
                 texture.reduction = reduction;
                 return Ok(texture);
             }
@@ -84,8 +84,8 @@ impl VolumeTexture {
         let rescale = volume.rescale();
         Some(Self {
             texture,
+            texel_grid: grid,
             grid,
-            full_grid: grid,
             reduction: 1,
             value_scale: encoding.scale * rescale.slope,
             value_offset: encoding.offset * rescale.slope + rescale.intercept,
@@ -101,19 +101,19 @@ impl VolumeTexture {
 
     /// The volume's own grid.
     pub const fn grid(&self) -> &VoxelGrid {
-        &self.full_grid
+        &self.grid
     }
 
     /// Bytes on the GPU.
     pub fn byte_len(&self) -> u64 {
         let texel = self.texture.format().block_copy_size(None).unwrap_or(4);
-        self.grid.len() as u64 * u64::from(texel)
+        self.texel_grid.len() as u64 * u64::from(texel)
     }
 
     /// The upper sides of the volume in the texture's voxel coordinates: the last blocks of a reduced
     /// volume may be partly filled.
     pub(super) fn box_max(&self) -> DVec3 {
-        self.full_grid.dims().as_dvec3() / f64::from(self.reduction) - 0.5
+        self.grid.dims().as_dvec3() / f64::from(self.reduction) - 0.5
     }
 }
 
