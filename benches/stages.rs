@@ -158,7 +158,7 @@ fn model(c: &mut Criterion) {
         b.iter(|| prepare(&volume, Preparation::Segmentation, size, &|| false));
     });
     group.bench_function("encode the image", |b| {
-        b.iter(|| lamed.encode_image(&image))
+        b.iter(|| lamed.encode_image(&image));
     });
     group.bench_function("encode for segmentation", |b| {
         b.iter(|| lamed.encode_segmentation(&image));

@@ -13,6 +13,8 @@ case ${1:-} in
 esac
 cd "$here"
 . scripts/system.sh
+# Without it the Vulkan loader complains on every start.
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
 # shellcheck disable=SC2086 # lists of words
 need $build_packages $vulkan_packages

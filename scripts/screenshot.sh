@@ -5,6 +5,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/system.sh
+# Without it the Vulkan loader complains on every start.
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 out=${1:-out/screenshots}
 size=${2:-1600x1000}
 mkdir -p "$out"
@@ -30,6 +32,7 @@ viewer=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name m3d-viewer | head -n 1)
 [ -n "$window" ] || fail "the window did not open; see $out/viewer.log"
 xdotool windowmove "$window" 0 0 windowsize "$window" "${size%x*}" "${size#*x}"
+xdotool windowfocus "$window"
 shot() { import -window root "$out/$1.png"; say "  $out/$1.png"; }
 # Fractions of the window, in thousandths.
 at() { xdotool mousemove $((${size%x*} * $1 / 1000)) $((${size#*x} * $2 / 1000)); }

@@ -4,7 +4,7 @@
 //! `model.safetensors` and `stages.safetensors` is a case. Both sides compute in f32 with sums in
 //! another order; a relative error of 1e-4 is some hundred times what that alone brings.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
@@ -287,7 +287,9 @@ fn compare_masks(lamed: &Lamed, stages: &mut Stages, image: &Tensor, text: &Tens
 fn every_stage_equals_the_reference() {
     let cases = cases();
     assert!(!cases.is_empty(), "there are no cases");
-    cases.iter().for_each(|case| run_case(case));
+    for case in &cases {
+        run_case(case);
+    }
 }
 
 #[test]
@@ -301,6 +303,9 @@ fn the_llama_variant_equals_the_reference() {
     }
 }
 
+/// Shape, mean, standard deviation and first element of each tensor.
+type Told = BTreeMap<String, (Vec<usize>, f64, f64, f64)>;
+
 #[test]
 fn the_rule_gives_the_weights_of_the_wide_golden() {
     let Some(folder) = shared()
@@ -310,8 +315,6 @@ fn the_rule_gives_the_weights_of_the_wide_golden() {
         eprintln!("skipped: the wide golden is not beside the project");
         return;
     };
-    // Shape, mean, standard deviation and first element of each tensor.
-    type Told = std::collections::BTreeMap<String, (Vec<usize>, f64, f64, f64)>;
     let text = std::fs::read(folder.join("weights_check.json")).unwrap();
     let told: Told = serde_json::from_slice(&text).unwrap();
     assert!(told.len() > 100);

@@ -1,7 +1,7 @@
 //! `ask`: a question about an image.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -128,11 +128,8 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             ..inference::Settings::default()
         },
     };
-    let mut session = Session::load(&folder, arguments.device, arguments.dtype, &|share| {
-        eprint!("\rloading the model: {:3.0} %", share * 100.0);
-    })
-    .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
-    eprintln!();
+    let mut session = Session::load(&folder, arguments.device, arguments.dtype, &loading())
+        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let answer = answer(&mut session, &request, arguments.json)?;
     if let (Some(path), Some(mask)) = (&arguments.mask_out, &answer.mask) {
         io::write_mask(path, mask)?;
@@ -143,6 +140,18 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         print_places(&answer, &grid);
     }
     Ok(())
+}
+
+/// Shows on a terminal how far loading is, one figure per percent.
+fn loading() -> impl Fn(f32) {
+    let shown = std::cell::Cell::new(None);
+    move |share| {
+        let percent = (share * 100.0) as u32;
+        if shown.replace(Some(percent)) != Some(percent) && std::io::stderr().is_terminal() {
+            let end = if percent == 100 { "\n" } else { "" };
+            eprint!("\rloading the model: {percent:3} %{end}");
+        }
+    }
 }
 
 /// Asks, and prints the words as they come where no JSON is wanted.
