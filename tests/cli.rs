@@ -232,5 +232,5 @@ fn a_question_longer_than_the_context_is_refused_in_words() {
     let model = folder.path().to_str().unwrap();
     let sample = sample();
     let asked = viewer(&["ask", sample.to_str().unwrap(), &question, "--model", model]);
-    assert_refused(&asked, "context");
+    assert_refused(&asked, "the question is too long");
 }
