@@ -263,7 +263,7 @@ mod tests {
         assert!(lit(&picture, 60..340, 286..300) > 200, "the notice below");
         let bar = scale_bar_mm(400.0, view.mm_per_pixel) / view.mm_per_pixel;
         let y = 300 - 4 - 8 - 4 - 1;
-        let along = (0..400).filter(|&x| picture.pixel(x, y - 8).is_some_and(|p| p[0] > 200));
+        let along = (0..400).filter(|&x| picture.pixel(x, y).is_some_and(|p| p[0] > 200));
         assert_eq!(along.count() as f64, bar.round());
     }
 

@@ -5,7 +5,7 @@
 //! ([`SliceRenderer`], [`VolumeRenderer`]) is made once and never changes; what belongs to one view
 //! (uniforms, bind group, target) lives in its [`ViewSlot`]. `draw` takes a documented configuration
 //! and leaves an opaque picture in display colours in the slot's texture, which a window shows and
-//! [`read_back`] fetches. A whole picture is drawn again only when something it shows has changed.
+//! [`read_back()`] fetches. A whole picture is drawn again only when something it shows has changed.
 //!
 //! # Truth
 //! [`cpu`] computes the same pictures in plain Rust and in f64 geometry. Tests compare the two pixel

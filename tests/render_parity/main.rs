@@ -1,0 +1,10 @@
+//! The GPU's pictures compared with the CPU twins', and the twins with what geometry says.
+//!
+//! Any adapter will do, a software one too; without one the comparisons say so and are skipped. The
+//! truths about the twins need none.
+
+mod figures;
+mod limits;
+mod scenes;
+mod truths;
+mod twins;
