@@ -12,7 +12,7 @@ use super::{
 use crate::inference::Task;
 use crate::io::{IoError, Library, Series};
 use crate::render::Gpu;
-use crate::volume::{CT_PRESETS, Window};
+use crate::volume::{CT_PRESETS, Modality, Window};
 
 /// Everything behind the window.
 pub struct Application {
@@ -279,7 +279,7 @@ fn run_on_shown(shown: &mut Shown, command: Command) {
     match command {
         Command::WindowPreset(n) => {
             if let Some(preset) = CT_PRESETS.get(n)
-                && shown.volume.modality() == crate::volume::Modality::Ct
+                && shown.shown_as() == Modality::Ct
             {
                 shown.window = preset.window;
             }

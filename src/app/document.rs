@@ -106,7 +106,7 @@ impl Shown {
             invert: series.inverted,
             slices: [SliceState::default(); 3],
             camera: Camera::facing(grid.centre_mm(), grid.radius_mm()),
-            preset: VolumePreset::for_modality(volume.modality()),
+            preset: VolumePreset::for_modality(volume.modality().shown_as(&statistics)),
             region: None,
             findings: Findings::default(),
             series,
@@ -168,6 +168,11 @@ impl Shown {
             voxel,
             value: voxel.and_then(|v| self.volume.value(v)),
         }
+    }
+
+    /// What the image is shown as; CT has windows of its own.
+    pub fn shown_as(&self) -> Modality {
+        self.volume.modality().shown_as(&self.statistics)
     }
 
     /// The transfer function of the 3-D view.

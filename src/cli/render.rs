@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         annotate::slice_annotations(&mut picture, &config.view, &lines);
         picture
     } else {
-        let preset = VolumePreset::for_modality(volume.modality());
+        let preset = VolumePreset::for_modality(volume.modality().shown_as(&statistics));
         let config = RayCastConfig {
             camera: Camera::facing(grid.centre_mm(), grid.radius_mm()),
             size_px: arguments.size,

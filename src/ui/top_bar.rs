@@ -25,7 +25,7 @@ pub fn show(ui: &mut Ui, app: &Application, active: ViewId, commands: &mut Vec<C
             toggle(ui, Command::UseTool(tool), app.tool == tool, commands);
         }
         ui.separator();
-        window_menu(ui, shown.volume.modality(), shown.window, commands);
+        window_menu(ui, shown.shown_as(), shown.window, commands);
         toggle(ui, Command::Invert, shown.invert, commands);
         ui.menu_button(format!("3-D: {}", shown.preset.name()), |ui| {
             for preset in VolumePreset::ALL {

@@ -14,7 +14,7 @@ use super::slice_view::ViewContext;
 use super::theme;
 use crate::app::{Command, FindingKind, Revision, Shown, ViewId};
 use crate::geometry::VoxelBox;
-use crate::render::RayCastConfig;
+use crate::render::{LabelStyle, RayCastConfig};
 
 /// How long a frame may take while the view moves.
 const MOVING_BUDGET: Duration = Duration::from_millis(40);
@@ -144,7 +144,7 @@ impl VolumeView {
                 camera: shown.camera,
                 size_px,
                 transfer: shown.transfer_function(),
-                labels: cx.labels.to_vec(),
+                labels: cx.labels.iter().map(thinned).collect(),
                 step_voxels,
                 shading: true,
                 background: theme::VOLUME_BACKGROUND,
@@ -249,6 +249,14 @@ fn pointer(ui: &Ui, response: &Response, cx: &mut ViewContext<'_>) {
         if (zoom - 1.0).abs() > 1e-6 {
             camera.zoom(f64::from(zoom));
         }
+    }
+}
+
+/// In 3-D an opacity is that of 1 mm, and many of them lie behind each other.
+fn thinned(style: &LabelStyle) -> LabelStyle {
+    LabelStyle {
+        opacity: style.opacity * style.opacity * 0.5,
+        ..*style
     }
 }
 

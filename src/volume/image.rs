@@ -29,6 +29,18 @@ impl Modality {
         }
     }
 
+    /// What an image is shown as: a file that does not say what made it, and whose values run from air
+    /// (about -1000) to above water like Hounsfield units, is shown as CT. NIfTI never says.
+    #[must_use]
+    pub fn shown_as(self, statistics: &Statistics) -> Self {
+        let like_hounsfield = (-3100.0..=-900.0).contains(&statistics.min) && statistics.p99 > 50.0;
+        if self == Self::Other && like_hounsfield {
+            Self::Ct
+        } else {
+            self
+        }
+    }
+
     /// DICOM's code; `OT` for anything else.
     pub const fn code(self) -> &'static str {
         match self {

@@ -63,7 +63,7 @@ impl Window {
     /// The first window of an image that brings none of its own: soft tissue for CT, the 1st to 99th
     /// percentile else.
     pub fn for_volume(modality: Modality, statistics: &Statistics) -> Self {
-        match modality {
+        match modality.shown_as(statistics) {
             Modality::Ct => CT_PRESETS[0].window,
             _ if statistics.p99 > statistics.p01 => {
                 Self::from_range(statistics.p01, statistics.p99)
@@ -98,5 +98,23 @@ mod tests {
         assert_eq!(soft.brightness(40.0), 0.5);
         assert_eq!(soft.brightness(9000.0), 1.0);
         assert_eq!(Window::new(f32::NAN, -3.0).width, Window::NARROWEST);
+    }
+
+    #[test]
+    fn hounsfield_units_are_known_without_a_label() {
+        let values = |min: f32, p99: f32| Statistics {
+            min,
+            max: 3000.0,
+            mean: 0.0,
+            std: 1.0,
+            p01: min,
+            p99,
+        };
+        let soft = CT_PRESETS[0].window;
+        let of = |modality, min, p99| Window::for_volume(modality, &values(min, p99));
+        assert_eq!(of(Modality::Other, -1024.0, 400.0), soft);
+        assert_eq!(of(Modality::Ct, 0.0, 400.0), soft);
+        assert_ne!(of(Modality::Other, 0.0, 400.0), soft);
+        assert_ne!(of(Modality::Mr, -1024.0, 400.0), soft);
     }
 }
