@@ -8,7 +8,9 @@ use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use m3d_viewer::app::{CardState, FindingKind, Layout, ModelStatus, Shown, StartOptions, Tool};
+use m3d_viewer::app::{
+    CardState, FindingKind, Layout, ModelStatus, Shown, StartOptions, Tool, ViewId,
+};
 use m3d_viewer::geometry::Orientation;
 use m3d_viewer::model::demo::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
@@ -448,4 +450,28 @@ fn what_the_program_is_not_is_always_on_screen() {
     harness.get_by_label("Research use only, not for diagnosis");
     let harness = open_sample(None);
     harness.get_by_label("Research use only, not for diagnosis");
+}
+
+/// Small pictures are compared pixel by pixel; `UPDATE_SNAPSHOTS=1` makes them again.
+fn snapshot(mut harness: Harness<Viewer>, name: &str) {
+    harness.set_size(Vec2::new(900.0, 520.0));
+    harness.remove_cursor();
+    harness.run_steps(6);
+    let options = egui_kittest::SnapshotOptions::new().max_failed_pixels(8_usize);
+    harness.snapshot_options(name, &options);
+}
+
+#[test]
+fn the_first_window_looks_as_it_did() {
+    snapshot(start(None, None), "welcome");
+}
+
+#[test]
+fn a_view_and_what_stands_over_it_look_as_they_did() {
+    let mut harness = open_sample(None);
+    let axial = ViewId::Slice(Orientation::Axial);
+    harness.state_mut().app.layout = Layout::Single(axial);
+    harness.run_steps(2);
+    draw_box(&mut harness);
+    snapshot(harness, "axial_view_with_a_box");
 }

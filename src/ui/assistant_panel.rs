@@ -19,23 +19,20 @@ pub struct Draft {
     pub task: Option<Task>,
 }
 
-/// Shows the panel; returns a finding the reader wants to see.
-pub fn show(
+/// Shows the model and the conversation; returns a finding the reader wants to see.
+pub fn conversation(
     ui: &mut Ui,
-    app: &mut Application,
-    draft: &mut Draft,
+    app: &Application,
     commands: &mut Vec<Command>,
 ) -> Option<FindingId> {
-    model_line(ui, app, commands);
-    ui.separator();
     let mut wanted = None;
-    let height = (ui.available_height() - 150.0).max(80.0);
     ScrollArea::vertical()
         .id_salt("cards")
         .auto_shrink(false)
-        .max_height(height)
-        .stick_to_bottom(true)
+        .stick_to_bottom(!app.assistant.cards.is_empty())
         .show(ui, |ui| {
+            model_line(ui, app, commands);
+            ui.separator();
             if app.assistant.cards.is_empty() {
                 introduction(ui);
             }
@@ -47,8 +44,6 @@ pub fn show(
                 });
             }
         });
-    ui.separator();
-    ask_area(ui, app, draft, commands);
     wanted
 }
 
@@ -207,7 +202,13 @@ fn state_line(ui: &mut Ui, card: &Card) {
     }
 }
 
-fn ask_area(ui: &mut Ui, app: &mut Application, draft: &mut Draft, commands: &mut Vec<Command>) {
+/// Shows where questions are written; it is never scrolled away.
+pub fn ask_area(
+    ui: &mut Ui,
+    app: &mut Application,
+    draft: &mut Draft,
+    commands: &mut Vec<Command>,
+) {
     let shown = app.document.shown.as_ref();
     let has_box = shown.is_some_and(|s| s.region.is_some());
     let ready = app.assistant.is_ready() && shown.is_some();

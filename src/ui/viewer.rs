@@ -105,10 +105,11 @@ impl Viewer {
 
     fn right_panel(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let mut wanted = None;
-        let lower = (ui.available_height() * 0.38).min(320.0);
+        let height = ui.available_height();
         Panel::bottom("findings and display")
             .resizable(true)
-            .default_size(lower)
+            .default_size((height * 0.38).min(320.0))
+            .max_size(height * 0.45)
             .show(ui, |ui| {
                 ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                     CollapsingHeader::new("Findings")
@@ -129,10 +130,12 @@ impl Viewer {
                         });
                 });
             });
+        Panel::bottom("question").show(ui, |ui| {
+            assistant_panel::ask_area(ui, &mut self.app, &mut self.draft, commands);
+        });
         CentralPanel::default().show(ui, |ui| {
             ui.heading("Assistant");
-            let chosen = assistant_panel::show(ui, &mut self.app, &mut self.draft, commands);
-            wanted = chosen.or(wanted);
+            wanted = assistant_panel::conversation(ui, &self.app, commands).or(wanted);
         });
         if let Some(id) = wanted {
             self.go_to(id);
@@ -203,7 +206,8 @@ impl eframe::App for Viewer {
         Panel::right("assistant")
             .default_size(side(340.0, 280.0))
             .show(ui, |ui| self.right_panel(ui, &mut commands));
-        CentralPanel::no_frame().show(ui, |ui| {
+        let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
+        CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             notices_panel::show(ui, &mut self.app.notices);
             if self.app.document.shown.is_some() {
                 let painters = self.painters.as_ref();
