@@ -79,6 +79,7 @@ impl Application {
 
     /// Opens a file or folder. What is open stays until something else was found.
     pub fn open(&mut self, path: PathBuf) {
+        self.notices.clear();
         self.jobs.scan(path);
     }
 
@@ -192,20 +193,17 @@ impl Application {
         let Some(series) = largest else {
             let first = library.refused.first();
             let reason = first.map_or_else(String::new, |r| format!(" The first: {r}"));
+            let files = files_were(refused);
             let text = format!(
-                "No image could be opened in {}: {refused} files were refused.{reason}",
+                "No image could be opened in {}: {files} refused.{reason}",
                 path.display()
             );
             self.notices.add(NoticeKind::Error, text);
             return;
         };
         if refused > 0 {
-            let files = if refused == 1 {
-                "file was"
-            } else {
-                "files were"
-            };
-            let text = format!("{refused} {files} not opened; the study panel says why.");
+            let files = files_were(refused);
+            let text = format!("{files} not opened; the study panel says why.");
             self.notices.add(NoticeKind::Warning, text);
         }
         self.document.library = Some(library);
@@ -250,6 +248,13 @@ impl Application {
             self.jobs.label(state.0, masks, &shown.volume, state.1);
             self.labelled = state;
         }
+    }
+}
+
+fn files_were(count: usize) -> String {
+    match count {
+        1 => "1 file was".to_owned(),
+        n => format!("{n} files were"),
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Card {
     pub id: u64,
     /// The opening of the study it was asked about.
     pub revision: Revision,
+    /// The image it was asked about, for when another is shown.
+    pub about: String,
     /// What the reader wrote or pressed.
     pub question: String,
     /// The task it was taken for.
@@ -168,6 +170,7 @@ impl Assistant {
         self.cards.push(Card {
             id,
             revision: shown.revision,
+            about: shown.title(),
             question: match text.trim() {
                 "" => task.label().to_owned(),
                 text => text.to_owned(),

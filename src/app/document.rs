@@ -118,6 +118,18 @@ impl Shown {
         }
     }
 
+    /// Patient, date and series in one line, for the screen alone.
+    pub fn title(&self) -> String {
+        let parts = [
+            self.patient.as_str(),
+            self.study_date.as_str(),
+            self.series.modality_code.as_str(),
+            self.series.description.as_str(),
+        ];
+        let told: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+        told.join(", ")
+    }
+
     /// The zoom and pan of a slice view.
     pub fn slice_state(&mut self, orientation: Orientation) -> &mut SliceState {
         &mut self.slices[ViewId::Slice(orientation).index()]
@@ -151,12 +163,9 @@ impl Shown {
 
     /// Moves the crosshair to a voxel coordinate.
     pub fn go_to_voxel(&mut self, voxel: DVec3) {
-        let point = self
-            .volume
-            .grid()
-            .patient_from_voxel()
-            .transform_point3(voxel);
-        self.go_to(point);
+        let grid = self.volume.grid();
+        // Onto a voxel's centre, so that the slices shown are slices of the image.
+        self.go_to(grid.patient_from_voxel().transform_point3(voxel.round()));
     }
 
     /// What is at a patient point.
@@ -177,8 +186,12 @@ impl Shown {
 
     /// The transfer function of the 3-D view.
     pub fn transfer_function(&self) -> TransferFunction {
-        self.preset
-            .transfer_function(self.window.range(), &self.statistics)
+        // A window for soft tissue would show a projection of CT as a white blob.
+        let range = match self.shown_as() {
+            Modality::Ct => [-100.0, 900.0],
+            _ => self.window.range(),
+        };
+        self.preset.transfer_function(range, &self.statistics)
     }
 
     /// Forgets zoom, pan, turn and window; the findings stay.
@@ -226,14 +239,26 @@ pub struct Document {
 impl Document {
     /// Puts a loaded series on screen; the one before keeps its findings for when it comes back.
     pub fn show(&mut self, series: Series, loaded: LoadedVolume) {
+        let names = self.names_of(&series.uid);
+        let place = self
+            .shown
+            .as_ref()
+            .map(|s| (s.patient.clone(), s.crosshair_mm));
         self.keep_shown();
         self.revision = self.revision.next();
-        let names = self.names_of(&series.uid);
         let kept = self.kept.remove(&series.uid);
         let mut shown = Shown::new(series, names, loaded, self.revision);
         if let Some(kept) = kept {
             shown.findings = kept.findings;
             shown.region = kept.region;
+        }
+        // Another series of the same patient is shown at the same place.
+        if let Some((patient, place_mm)) = place {
+            let grid = shown.volume.grid();
+            let voxel = grid.voxel_from_patient().transform_point3(place_mm);
+            if patient == shown.patient && grid.nearest(voxel).is_some() {
+                shown.go_to(place_mm);
+            }
         }
         self.shown = Some(shown);
     }

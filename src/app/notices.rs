@@ -48,6 +48,11 @@ impl Notices {
         self.list.iter()
     }
 
+    /// Takes all away: the reader has gone on to something else.
+    pub fn clear(&mut self) {
+        self.list.clear();
+    }
+
     /// Takes one away.
     pub fn dismiss(&mut self, index: usize) {
         if index < self.list.len() {

@@ -71,6 +71,16 @@ pub fn direction_letters(direction: DVec3) -> String {
         .collect()
 }
 
+/// A distance along a patient direction, with the letter of the side it lies on instead of a sign: `R 12.5`.
+pub fn signed_letters(direction: DVec3, distance_mm: f64) -> String {
+    let towards = if distance_mm < 0.0 {
+        -direction
+    } else {
+        direction
+    };
+    format!("{} {:.1}", direction_letters(towards), distance_mm.abs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +92,8 @@ mod tests {
         assert_eq!(direction_letters(DVec3::new(0.0, 0.05, 1.0)), "H");
         assert_eq!(direction_letters(DVec3::new(-0.3, 0.0, -0.9)), "FR");
         assert_eq!(direction_letters(DVec3::ZERO), "");
+        assert_eq!(signed_letters(DVec3::X, -127.52), "R 127.5");
+        assert_eq!(signed_letters(DVec3::Z, 3.0), "H 3.0");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod grid;
 mod slice_plane;
 mod voxel_box;
 
-pub use anatomy::{Orientation, direction_letters};
+pub use anatomy::{Orientation, direction_letters, signed_letters};
 pub use camera::{Camera, Ray};
 pub use grid::{GridError, VoxelGrid};
 pub use slice_plane::{SlicePlane, SliceView};

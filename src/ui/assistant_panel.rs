@@ -6,9 +6,10 @@ use super::command_ui::button;
 use super::slice_overlay::shortened;
 use super::theme;
 use crate::app::{
-    Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, Shown,
+    Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, RESEARCH_NOTICE,
+    Shown,
 };
-use crate::inference::{Task, recognise};
+use crate::inference::{ModelBox, Task, build_prompt, recognise};
 
 /// What the reader is writing.
 #[derive(Debug, Default)]
@@ -22,24 +23,25 @@ pub struct Draft {
 /// Shows the model and the conversation; returns a finding the reader wants to see.
 pub fn conversation(
     ui: &mut Ui,
-    app: &Application,
+    app: &mut Application,
     commands: &mut Vec<Command>,
 ) -> Option<FindingId> {
     let mut wanted = None;
+    model_line(ui, app, commands);
+    ui.separator();
     ScrollArea::vertical()
         .id_salt("cards")
         .auto_shrink(false)
         .stick_to_bottom(!app.assistant.cards.is_empty())
         .show(ui, |ui| {
-            model_line(ui, app, commands);
-            ui.separator();
             if app.assistant.cards.is_empty() {
                 introduction(ui);
             }
-            for card in &app.assistant.cards {
+            let shown = app.document.shown.as_ref();
+            for card in &mut app.assistant.cards {
                 theme::card().show(ui, |ui| {
                     ui.set_width(ui.available_width());
-                    let chosen = show_card(ui, card, app.document.shown.as_ref());
+                    let chosen = show_card(ui, card, shown);
                     wanted = chosen.or(wanted);
                 });
             }
@@ -100,7 +102,13 @@ fn introduction(ui: &mut Ui) {
     }
 }
 
-fn show_card(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
+fn show_card(ui: &mut Ui, card: &mut Card, shown: Option<&Shown>) -> Option<FindingId> {
+    let here = shown.is_some_and(|shown| shown.revision == card.revision);
+    if !here {
+        let text = format!("About another image: {}", card.about);
+        ui.label(RichText::new(text).small().color(theme::WARNING));
+        ui.set_opacity(0.55);
+    }
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&card.question).strong());
         ui.label(RichText::new(card.task.label()).small().color(theme::FAINT));
@@ -111,27 +119,44 @@ fn show_card(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingI
         });
     }
     if !card.text.is_empty() {
-        let mut text = card.text.as_str();
-        let answer = TextEdit::multiline(&mut text)
-            .desired_width(f32::INFINITY)
-            .desired_rows(1)
-            .frame(egui::Frame::NONE);
-        let response = ui.add(answer);
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Answer: {}", card.text))
-        });
+        answer_text(ui, card);
     }
-    let wanted = chips(ui, card, shown);
+    let wanted = chips(ui, card, shown.filter(|_| here));
     state_line(ui, card);
     wanted
 }
 
+/// The answer's words: selectable, and a report can be edited, as a draft should be.
+fn answer_text(ui: &mut Ui, card: &mut Card) {
+    let told = card.text.clone();
+    let editable = card.task == Task::Report && card.state == CardState::Done;
+    let response = if editable {
+        let edit = TextEdit::multiline(&mut card.text).desired_width(f32::INFINITY);
+        ui.add(edit.desired_rows(3))
+    } else {
+        let mut text = card.text.as_str();
+        let edit = TextEdit::multiline(&mut text).desired_width(f32::INFINITY);
+        ui.add(edit.desired_rows(1).frame(egui::Frame::NONE))
+    };
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::labeled(
+            egui::Role::MultilineTextInput,
+            editable,
+            format!("Answer: {told}"),
+        );
+        info.current_text_value = Some(told.clone());
+        info
+    });
+    if card.state == CardState::Done && ui.small_button("Copy").clicked() {
+        ui.copy_text(format!("{}\n\n{RESEARCH_NOTICE}", card.text));
+    }
+}
+
 fn chips(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
     let mut wanted = None;
-    let same_study = shown.filter(|shown| shown.revision == card.revision);
     ui.horizontal_wrapped(|ui| {
         for id in &card.findings {
-            let Some(finding) = same_study.and_then(|shown| shown.findings.get(*id)) else {
+            let Some(finding) = shown.and_then(|shown| shown.findings.get(*id)) else {
                 continue;
             };
             let text = match &finding.kind {
@@ -246,6 +271,17 @@ pub fn ask_area(
         info.current_text_value = Some(draft.text.clone());
         info
     });
+    if ready && !draft.text.trim().is_empty() {
+        let task = draft
+            .task
+            .unwrap_or_else(|| recognise(&draft.text, has_box));
+        let text = prompt_preview(task, &draft.text);
+        ui.label(RichText::new(text).small().color(theme::FAINT));
+    }
+    if response.changed() {
+        // The task above was told from the text as it was.
+        ui.ctx().request_repaint();
+    }
     let entered =
         response.has_focus() && ui.input(|i| i.key_pressed(Key::Enter) && !i.modifiers.shift);
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
@@ -256,7 +292,22 @@ pub fn ask_area(
         if can_send && (send.clicked() || entered) {
             let text = std::mem::take(&mut draft.text);
             app.ask(text.trim(), draft.task);
+            // Keys belong to the views again.
+            response.surrender_focus();
         }
         button(ui, Command::CancelAnswer, app.assistant.is_busy(), commands);
     });
+}
+
+/// The exact text the model will be given after the image; the box's numbers are not known before the
+/// image is prepared.
+fn prompt_preview(task: Task, text: &str) -> String {
+    let place = ModelBox::new([0.0; 6]);
+    match build_prompt(task, text, place.as_ref()) {
+        Ok(prompt) => {
+            let numbers = place.map(|p| p.to_string()).unwrap_or_default();
+            format!("Prompt: {}", prompt.text.trim().replace(&numbers, "<box>"))
+        }
+        Err(error) => error.to_string(),
+    }
 }

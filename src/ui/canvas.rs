@@ -3,7 +3,7 @@
 use egui::TextureId;
 use egui_wgpu::RenderState;
 
-use crate::render::{Gpu, Picture, SliceRenderer, ViewSlot, VolumeRenderer};
+use crate::render::{Gpu, SliceRenderer, ViewSlot, VolumeRenderer};
 
 /// The renderers, shared by all views.
 pub struct Painters {
@@ -66,10 +66,4 @@ impl Canvas {
         self.size = self.slot.size();
         self.id
     }
-}
-
-/// A picture of the CPU's as egui takes it.
-pub fn colour_image(picture: &Picture) -> egui::ColorImage {
-    let size = [picture.width as usize, picture.height as usize];
-    egui::ColorImage::from_rgba_unmultiplied(size, &picture.rgba)
 }

@@ -15,14 +15,23 @@ pub fn show(ui: &mut Ui, app: &mut Application, commands: &mut Vec<Command>) {
     Grid::new("display").num_columns(2).show(ui, |ui| {
         let (mut width, mut centre) = (shown.window.width, shown.window.centre);
         let speed = f64::from(width) / 200.0;
+        let decimals = if width < 20.0 { 3 } else { 0 };
         let label = ui.label("Width");
         let w = ui
-            .add(DragValue::new(&mut width).speed(speed))
+            .add(
+                DragValue::new(&mut width)
+                    .speed(speed)
+                    .max_decimals(decimals),
+            )
             .labelled_by(label.id);
         ui.end_row();
         let label = ui.label("Centre");
         let c = ui
-            .add(DragValue::new(&mut centre).speed(speed))
+            .add(
+                DragValue::new(&mut centre)
+                    .speed(speed)
+                    .max_decimals(decimals),
+            )
             .labelled_by(label.id);
         ui.end_row();
         if w.changed() || c.changed() {
@@ -38,7 +47,7 @@ pub fn show(ui: &mut Ui, app: &mut Application, commands: &mut Vec<Command>) {
     ui.add_space(4.0);
     ui.label("3-D view");
     ui.horizontal_wrapped(|ui| {
-        for preset in VolumePreset::ALL {
+        for preset in VolumePreset::for_choice(shown.shown_as()) {
             let on = shown.preset == preset;
             toggle(ui, Command::VolumePreset(preset), on, commands);
         }

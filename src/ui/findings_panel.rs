@@ -91,7 +91,7 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid) -> Option<FindingActi
             false
         }
     };
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         if ui.small_button("Go to").clicked() {
             action = Some(FindingAction::GoTo(id));
         }

@@ -5,7 +5,7 @@ use egui::{Align2, Color32, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2}
 use super::slice_frame::{SliceFrame, rect_between};
 use super::theme;
 use crate::app::{FindingKind, Shown};
-use crate::geometry::{Orientation, VoxelBox, direction_letters};
+use crate::geometry::{Orientation, VoxelBox, direction_letters, signed_letters};
 use crate::render::annotate::scale_bar_mm;
 
 const MARGIN: f32 = 8.0;
@@ -107,7 +107,12 @@ fn handle_positions(rect: Rect) -> [Pos2; 9] {
 /// Text with a dark rim, readable over black and white.
 pub fn rimmed_text(painter: &Painter, at: Pos2, align: Align2, text: &str, colour: Color32) {
     let font = theme::overlay_font();
-    for offset in [vec2(1.0, 1.0), vec2(-1.0, 0.0), vec2(0.0, -1.0)] {
+    for offset in [
+        vec2(1.0, 1.0),
+        vec2(-1.0, 1.0),
+        vec2(1.0, -1.0),
+        vec2(-1.0, -1.0),
+    ] {
         let rim = Color32::from_black_alpha(200);
         painter.text(at + offset, align, text, font.clone(), rim);
     }
@@ -137,14 +142,13 @@ fn corner_text(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
     let rect = frame.rect.shrink(MARGIN);
     let orientation = frame.view.plane.orientation;
     let (plane, slice, count) = shown.slice_position(orientation);
-    let along = shown.crosshair_mm.dot(plane.normal);
+    let along = frame.view.centre_mm.dot(plane.normal);
     // A small view has no room for all of it.
     let roomy = rect.width() > 300.0 && rect.height() > 200.0;
     let title = format!("{} {}/{}", orientation.name(), slice + 1, count);
     let colour = theme::plane_colour(orientation);
     rimmed_text(painter, rect.right_top(), Align2::RIGHT_TOP, &title, colour);
-    let letter = direction_letters(plane.normal);
-    let position = format!("{letter} {along:.1} mm");
+    let position = format!("{} mm", signed_letters(plane.normal, along));
     let below = rect.right_top() + vec2(0.0, 16.0);
     rimmed_text(
         painter,
@@ -234,7 +238,7 @@ fn scale_bar(painter: &Painter, frame: &SliceFrame) {
 /// A number with as many decimals as its size wants.
 pub fn figure(value: f32) -> String {
     match value.abs() {
-        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
         v if v >= 1.0 => format!("{value:.1}"),
         _ => format!("{value:.3}"),
     }

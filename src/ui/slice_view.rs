@@ -1,9 +1,9 @@
 //! A slice view: the mouse on it, the picture in it.
 
-use egui::{CursorIcon, PointerButton, Pos2, Response, Sense, TextureHandle, Ui};
+use egui::{CursorIcon, PointerButton, Pos2, Response, Sense, Ui};
 use glam::{DVec2, DVec3};
 
-use super::canvas::{Canvas, Painters, colour_image};
+use super::canvas::{Canvas, Painters};
 use super::slice_frame::{SliceFrame, size_in_pixels};
 use super::slice_overlay::{self, HANDLE};
 use super::theme;
@@ -24,10 +24,10 @@ struct Drawn {
 pub struct SliceView {
     orientation: Orientation,
     canvas: Option<Canvas>,
-    /// The picture of a volume too large for the adapter, drawn on the CPU.
-    cpu_picture: Option<TextureHandle>,
     drawn: Option<Drawn>,
     box_drag: Option<BoxDrag>,
+    /// The window when the drag that changes it began.
+    window_before: Option<Window>,
     wheel: f32,
 }
 
@@ -55,9 +55,9 @@ impl SliceView {
         Self {
             orientation,
             canvas: None,
-            cpu_picture: None,
             drawn: None,
             box_drag: None,
+            window_before: None,
             wheel: 0.0,
         }
     }
@@ -107,7 +107,7 @@ impl SliceView {
             *cx.pointer_mm = Some(point);
             self.wheel(ui, at, frame, cx);
             let moving = ui.input(|i| i.modifiers.shift && !i.pointer.any_down());
-            if moving && ui.input(|i| i.pointer.is_moving()) {
+            if moving && ui.input(|i| i.pointer.delta() != egui::Vec2::ZERO) {
                 cx.shown.go_to(point);
             }
         }
@@ -132,15 +132,16 @@ impl SliceView {
             || response.dragged_by(PointerButton::Primary)
         {
             match cx.tool {
-                Tool::Window => window_drag(ui, moved, cx.shown),
+                Tool::Window => self.drag_window(ui, at, cx.shown),
                 Tool::Crosshair => cx.shown.go_to(frame.patient_from_screen(at)),
                 Tool::Box => self.drag_box(ui, response, at, frame, cx.shown),
             }
-        } else if response.clicked_by(PointerButton::Primary) && cx.tool != Tool::Box {
+        } else if response.clicked_by(PointerButton::Primary) && cx.tool == Tool::Crosshair {
             cx.shown.go_to(frame.patient_from_screen(at));
         }
         if response.drag_stopped() {
             self.box_drag = None;
+            self.window_before = None;
         }
     }
 
@@ -162,6 +163,27 @@ impl SliceView {
             self.wheel -= steps;
             cx.shown.step_slice(self.orientation, steps as i64);
         }
+    }
+
+    /// Right widens, down raises the centre (and so darkens); Shift is fine, Ctrl coarse. Told by where
+    /// the drag began and is, so that slow frames change nothing.
+    fn drag_window(&mut self, ui: &Ui, at: Pos2, shown: &mut Shown) {
+        let before = *self.window_before.get_or_insert(shown.window);
+        let (factor, origin) = ui.input(|i| {
+            let factor = match (i.modifiers.shift, i.modifiers.command) {
+                (true, _) => 0.2,
+                (_, true) => 5.0,
+                _ => 1.0,
+            };
+            (factor, i.pointer.press_origin().unwrap_or(at))
+        });
+        let moved = at - origin;
+        // A drag across the view (some 400 points) doubles a window, at any width.
+        let step = before.width.max(shown.statistics.std as f32 * 0.01) / 400.0 * factor;
+        shown.window = Window::new(
+            before.centre + moved.y * step,
+            (before.width + moved.x * step * 2.0).max(step),
+        );
     }
 
     fn drag_box(
@@ -213,27 +235,22 @@ impl SliceView {
             volume: shown.revision,
             labels: labels.map(|l| l.revision),
         };
-        let changed = self.drawn.as_ref() != Some(&wanted);
-        let id = if texture.reduction().is_some() {
-            if changed || self.cpu_picture.is_none() {
+        let canvas = self.canvas.get_or_insert_with(|| Canvas::new(painters));
+        if self.drawn.as_ref() != Some(&wanted) {
+            let (gpu, slot) = (&painters.gpu, &mut canvas.slot);
+            if texture.reduction().is_some() {
+                // The adapter holds a coarser copy; slices keep the image's resolution.
                 let map = labels.map(|l| &*l.map);
-                let picture = cpu::slice(&shown.volume, map, &wanted.config);
-                let name = self.orientation.name();
-                let image = colour_image(&picture);
-                let options = egui::TextureOptions::LINEAR;
-                self.cpu_picture = Some(ui.ctx().load_texture(name, image, options));
-            }
-            self.cpu_picture.as_ref().map(TextureHandle::id)
-        } else {
-            let canvas = self.canvas.get_or_insert_with(|| Canvas::new(painters));
-            if changed {
+                slot.show(gpu, &cpu::slice(&shown.volume, map, &wanted.config));
+            } else {
                 let map = labels.and_then(|l| l.texture.as_deref());
-                let (slices, gpu) = (&painters.slices, &painters.gpu);
-                slices.draw(gpu, &mut canvas.slot, texture, map, &wanted.config);
+                painters
+                    .slices
+                    .draw(gpu, slot, texture, map, &wanted.config);
             }
-            canvas.texture(painters)
-        };
-        self.drawn = Some(wanted);
+            self.drawn = Some(wanted);
+        }
+        let id = canvas.texture(painters);
         if let Some(id) = id {
             let uv = egui::Rect::from_min_max(egui::Pos2::ZERO, egui::pos2(1.0, 1.0));
             painter.image(id, frame.rect, uv, egui::Color32::WHITE);
@@ -291,20 +308,4 @@ fn wheel_notches(event: &egui::Event) -> f32 {
 /// How far, in voxels per axis, a press may be from a handle.
 fn reach_voxels(frame: &SliceFrame, spacing_mm: DVec3) -> DVec3 {
     DVec3::splat(frame.mm_per_point() * f64::from(HANDLE + 3.0)) / spacing_mm
-}
-
-/// Right widens, down raises the centre (and so darkens); Shift is fine, Ctrl coarse.
-fn window_drag(ui: &Ui, moved: egui::Vec2, shown: &mut Shown) {
-    let factor = ui.input(|i| match (i.modifiers.shift, i.modifiers.command) {
-        (true, _) => 0.2,
-        (_, true) => 5.0,
-        _ => 1.0,
-    });
-    let window = shown.window;
-    // A drag across the view (some 400 points) doubles or halves a window, at any width.
-    let step = window.width.max(shown.statistics.std as f32 * 0.01) / 400.0 * factor;
-    shown.window = Window::new(
-        window.centre + moved.y * step,
-        (window.width + moved.x * step * 2.0).max(step),
-    );
 }

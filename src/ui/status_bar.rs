@@ -6,6 +6,7 @@ use glam::DVec3;
 use super::slice_overlay::figure;
 use super::theme;
 use crate::app::{Application, RESEARCH_NOTICE};
+use crate::geometry::signed_letters;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {
@@ -25,7 +26,9 @@ pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {
             let value = place.value.map_or_else(String::new, |value| {
                 format!("   {} {}", figure(value), shown.volume.units().symbol())
             });
-            let text = format!("L {:.1}  P {:.1}  H {:.1} mm{voxel}{value}", p.x, p.y, p.z);
+            let [x, y, z] = [(DVec3::X, p.x), (DVec3::Y, p.y), (DVec3::Z, p.z)]
+                .map(|(axis, mm)| signed_letters(axis, mm));
+            let text = format!("{x}  {y}  {z} mm{voxel}{value}");
             ui.monospace(text);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

@@ -43,7 +43,7 @@ const FINDINGS: [Color32; 8] = [
     Color32::from_rgb(80, 200, 255),
     Color32::from_rgb(150, 230, 110),
     Color32::from_rgb(235, 140, 255),
-    Color32::from_rgb(255, 214, 90),
+    Color32::from_rgb(226, 232, 240),
     Color32::from_rgb(110, 150, 255),
     Color32::from_rgb(255, 130, 180),
     Color32::from_rgb(90, 225, 190),
@@ -86,6 +86,8 @@ pub fn apply(ctx: &egui::Context) {
     visuals.widgets.noninteractive.bg_stroke.color = Color32::from_rgb(48, 53, 59);
     ctx.set_visuals_of(egui::Theme::Dark, visuals);
     ctx.all_styles_mut(|style| {
+        let small = FontId::proportional(11.5);
+        style.text_styles.insert(egui::TextStyle::Small, small);
         style.spacing.item_spacing = egui::vec2(6.0, 5.0);
         style.spacing.button_padding = egui::vec2(7.0, 3.0);
         style.interaction.tooltip_delay = 0.4;

@@ -3,11 +3,11 @@
 use egui::Ui;
 
 use super::command_ui::{button, toggle};
-use crate::app::{Application, Command, Tool, ViewId};
+use crate::app::{Application, Command, Tool};
 use crate::volume::{CT_PRESETS, Modality, VolumePreset, Window};
 
 /// Shows the bar.
-pub fn show(ui: &mut Ui, app: &Application, active: ViewId, commands: &mut Vec<Command>) {
+pub fn show(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
         ui.menu_button("Open", |ui| {
             button(ui, Command::OpenFolder, true, commands);
@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, app: &Application, active: ViewId, commands: &mut Vec<C
         window_menu(ui, shown.shown_as(), shown.window, commands);
         toggle(ui, Command::Invert, shown.invert, commands);
         ui.menu_button(format!("3-D: {}", shown.preset.name()), |ui| {
-            for preset in VolumePreset::ALL {
+            for preset in VolumePreset::for_choice(shown.shown_as()) {
                 button(ui, Command::VolumePreset(preset), true, commands);
             }
         });
@@ -39,13 +39,12 @@ pub fn show(ui: &mut Ui, app: &Application, active: ViewId, commands: &mut Vec<C
         let (undo, redo) = shown.findings.can_undo_redo();
         button(ui, Command::Undo, undo, commands);
         button(ui, Command::Redo, redo, commands);
-        ui.weak(active.name());
     });
 }
 
 fn window_menu(ui: &mut Ui, modality: Modality, window: Window, commands: &mut Vec<Command>) {
     let current = CT_PRESETS.iter().find(|p| p.window == window);
-    let name = current.map_or("Window", |p| p.name);
+    let name = current.map_or("Custom", |p| p.name);
     ui.menu_button(format!("Preset: {name}"), |ui| {
         if modality == Modality::Ct {
             for (n, preset) in CT_PRESETS.iter().enumerate() {

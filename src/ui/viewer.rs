@@ -135,7 +135,7 @@ impl Viewer {
         });
         CentralPanel::default().show(ui, |ui| {
             ui.heading("Assistant");
-            wanted = assistant_panel::conversation(ui, &self.app, commands).or(wanted);
+            wanted = assistant_panel::conversation(ui, &mut self.app, commands).or(wanted);
         });
         if let Some(id) = wanted {
             self.go_to(id);
@@ -189,7 +189,7 @@ impl eframe::App for Viewer {
         let mut commands = command_ui::pressed(&ctx);
         self.arrow_keys(&ctx);
         Panel::top("top bar").show(ui, |ui| {
-            top_bar::show(ui, &self.app, self.viewports.active, &mut commands);
+            top_bar::show(ui, &self.app, &mut commands);
         });
         Panel::bottom("status bar").show(ui, |ui| {
             status_bar::show(ui, &self.app, self.viewports.pointer_mm);
@@ -209,10 +209,15 @@ impl eframe::App for Viewer {
         let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             notices_panel::show(ui, &mut self.app.notices);
-            if self.app.document.shown.is_some() {
+            if let Some(window) = self.app.document.shown.as_ref().map(|s| s.window) {
                 let painters = self.painters.as_ref();
                 self.viewports
                     .show(ui, &mut self.app, painters, &mut commands);
+                let after = self.app.document.shown.as_ref().map(|s| s.window);
+                if after != Some(window) {
+                    // The panels were drawn before the views.
+                    ctx.request_repaint();
+                }
             } else {
                 welcome(ui, &mut commands);
             }

@@ -62,8 +62,15 @@ impl VolumePreset {
             Self::CtBone => "CT bone",
             Self::CtSoftTissue => "CT soft tissue",
             Self::MaximumIntensity => "MIP",
-            Self::Ramp => "Ramp",
+            Self::Ramp => "Grey levels",
         }
+    }
+
+    /// Those that make sense for an image.
+    pub fn for_choice(modality: Modality) -> impl Iterator<Item = Self> {
+        let ct = modality == Modality::Ct;
+        let all = Self::ALL.into_iter();
+        all.filter(move |preset| ct || !matches!(preset, Self::CtBone | Self::CtSoftTissue))
     }
 
     /// The preset a volume is first shown with.
