@@ -44,7 +44,7 @@ impl Viewer {
     }
 
     /// Whether the 3-D picture is at its best.
-    pub const fn volume_is_sharp(&self) -> bool {
+    pub fn volume_is_sharp(&self) -> bool {
         self.viewports.volume_is_sharp()
     }
 

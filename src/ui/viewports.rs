@@ -88,7 +88,7 @@ impl Viewports {
     }
 
     /// Whether the 3-D picture is at its best.
-    pub const fn volume_is_sharp(&self) -> bool {
+    pub fn volume_is_sharp(&self) -> bool {
         self.volume.is_sharp()
     }
 }

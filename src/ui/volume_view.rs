@@ -1,10 +1,8 @@
 //! The 3-D view: coarse while it moves, sharp at rest.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use egui::{Color32, PointerButton, Response, Sense, Stroke, Ui, pos2, vec2};
+use egui::{Color32, PointerButton, Pos2, Rect, Response, Sense, Stroke, Ui, pos2, vec2};
 use glam::{DVec2, DVec3};
 
 use super::canvas::{Canvas, Painters};
@@ -16,14 +14,14 @@ use crate::app::{Command, FindingKind, Revision, Shown, ViewId};
 use crate::geometry::VoxelBox;
 use crate::render::{LabelStyle, RayCastConfig};
 
-/// How long a frame may take while the view moves.
+/// How long a picture may take while the view moves.
 const MOVING_BUDGET: Duration = Duration::from_millis(40);
 /// How long a tile may take while the view sharpens.
 const TILE_BUDGET: Duration = Duration::from_millis(60);
 /// The view sharpens when nothing has changed for this long.
-const REST: Duration = Duration::from_millis(150);
+const REST: Duration = Duration::from_millis(120);
 /// The coarsest picture while moving: one ray for this many pixels a side.
-const COARSEST: u32 = 8;
+const COARSEST: u32 = 6;
 
 /// What a picture was made from.
 #[derive(Clone, PartialEq)]
@@ -33,29 +31,13 @@ struct Drawn {
     labels: Option<Revision>,
 }
 
-/// Measures how long the adapter takes: set when a submission is done.
-#[derive(Clone, Default)]
-struct Stopwatch {
-    /// Microseconds of the last submission; 0 while one is under way.
-    micros: Arc<AtomicU64>,
-}
-
-impl Stopwatch {
-    fn start(&self, painters: &Painters) {
-        self.micros.store(0, Ordering::Relaxed);
-        let (micros, begin) = (Arc::clone(&self.micros), Instant::now());
-        painters.gpu.queue.on_submitted_work_done(move || {
-            let taken = begin.elapsed().as_micros().max(1) as u64;
-            micros.store(taken, Ordering::Relaxed);
-        });
-    }
-
-    /// How long the last submission took; `None` while it is under way.
-    fn taken(&self) -> Option<Duration> {
-        match self.micros.load(Ordering::Relaxed) {
-            0 => None,
-            micros => Some(Duration::from_micros(micros)),
-        }
+impl Drawn {
+    /// Whether both show the same, at whatever resolution.
+    fn shows_the_same(&self, other: &Self) -> bool {
+        let mut at_this_size = other.clone();
+        at_this_size.config.size_px = self.config.size_px;
+        at_this_size.config.step_voxels = self.config.step_voxels;
+        at_this_size == *self
     }
 }
 
@@ -65,21 +47,12 @@ pub struct VolumeView {
     sharp: Option<Canvas>,
     /// What the coarse picture shows.
     coarse_drawn: Option<Drawn>,
-    /// What the sharp picture shows, as far as it is drawn.
+    /// What the sharp picture shows, as far down as `sharp_rows`.
     sharp_drawn: Option<Drawn>,
     sharp_rows: u32,
     changed_at: Instant,
     reduction: u32,
     tile_rows: u32,
-    watch: Stopwatch,
-    busy: Option<Work>,
-}
-
-/// What the adapter is working on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Work {
-    Coarse,
-    Tile,
 }
 
 impl Default for VolumeView {
@@ -93,8 +66,6 @@ impl Default for VolumeView {
             changed_at: Instant::now(),
             reduction: 3,
             tile_rows: 64,
-            watch: Stopwatch::default(),
-            busy: None,
         }
     }
 }
@@ -112,15 +83,16 @@ impl VolumeView {
         if let (Some(painters), true) = (cx.painters, cx.shown.texture.is_some()) {
             let size = size_in_pixels(rect, ui.pixels_per_point());
             self.draw(ui, painters, cx, size);
-            let sharp = self.sharp_rows >= size[1];
-            let canvas = if sharp {
-                &mut self.sharp
-            } else {
-                &mut self.coarse
-            };
-            if let Some(id) = canvas.as_mut().and_then(|c| c.texture(painters)) {
-                let uv = egui::Rect::from_min_max(egui::Pos2::ZERO, pos2(1.0, 1.0));
-                painter.image(id, rect, uv, Color32::WHITE);
+            let done = (self.sharp_rows as f32 / size[1] as f32).min(1.0);
+            // The coarse picture below, the sharp one over it as far as it is drawn.
+            for (canvas, part) in [(&mut self.coarse, 1.0), (&mut self.sharp, done)] {
+                let texture = canvas.as_mut().and_then(|c| c.texture(painters));
+                if let (Some(id), true) = (texture, part > 0.0) {
+                    let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, part));
+                    let upper =
+                        Rect::from_min_size(rect.min, vec2(rect.width(), rect.height() * part));
+                    painter.image(id, upper, uv, Color32::WHITE);
+                }
             }
         }
         overlay(&painter, rect, cx.shown);
@@ -128,104 +100,103 @@ impl VolumeView {
     }
 
     /// Whether the picture is at its best.
-    pub const fn is_sharp(&self) -> bool {
-        self.sharp_drawn.is_some() && self.busy.is_none() && self.sharp_rows > 0
+    pub fn is_sharp(&self) -> bool {
+        let height = self.sharp_drawn.as_ref().map(|d| d.config.size_px[1]);
+        height.is_some_and(|height| self.sharp_rows >= height)
     }
 
+    /// Draws the coarse picture when something changed, else the next tile of the sharp one. Egui draws
+    /// on the same queue after this, so waiting for a picture delays the frame no more than the picture
+    /// does; measuring it keeps both short on every adapter.
     fn draw(&mut self, ui: &Ui, painters: &Painters, cx: &ViewContext<'_>, size: [u32; 2]) {
-        let shown = &*cx.shown;
-        let Some(texture) = shown.texture.as_deref() else {
-            return;
-        };
-        let labels = shown.labels.as_ref();
-        let label_texture = labels.and_then(|l| l.texture.as_deref());
-        let wanted = |size_px: [u32; 2], step_voxels: f32| Drawn {
-            config: RayCastConfig {
-                camera: shown.camera,
-                size_px,
-                transfer: shown.transfer_function(),
-                labels: cx.labels.iter().map(thinned).collect(),
-                step_voxels,
-                shading: true,
-                background: theme::VOLUME_BACKGROUND,
-            },
-            volume: shown.revision,
-            labels: labels.map(|l| l.revision),
-        };
-        // Callbacks of finished work run here.
-        let _ = painters.gpu.device.poll(wgpu::PollType::Poll);
-        self.learn();
-        let sharp = wanted(size, 0.5);
-        let small = size.map(|s| (s / self.reduction).max(1));
-        let coarse = wanted(small, 1.0);
-        if self.sharp_drawn.as_ref() != Some(&sharp) {
-            let stale = self.coarse_drawn.as_ref().is_none_or(|drawn| {
-                let mut same_size = coarse.clone();
-                same_size.config.size_px = drawn.config.size_px;
-                same_size != *drawn
-            });
-            if stale {
-                self.changed_at = Instant::now();
-                self.sharp_rows = 0;
+        let wanted = wanted(cx, size);
+        if self.sharp_drawn.as_ref() != Some(&wanted) {
+            let fresh = self.coarse_drawn.as_ref();
+            if !fresh.is_some_and(|drawn| drawn.shows_the_same(&wanted)) {
                 self.sharp_drawn = None;
-                if self.busy.is_none() {
-                    let canvas = self.coarse.get_or_insert_with(|| Canvas::new(painters));
-                    let (volumes, gpu) = (&painters.volumes, &painters.gpu);
-                    let config = &coarse.config;
-                    volumes.draw(gpu, &mut canvas.slot, texture, label_texture, config, None);
-                    self.coarse_drawn = Some(coarse);
-                    self.watch.start(painters);
-                    self.busy = Some(Work::Coarse);
-                }
-                ui.ctx().request_repaint();
-                return;
-            }
-            if self.changed_at.elapsed() < REST {
+                self.sharp_rows = 0;
+                self.changed_at = Instant::now();
+                self.draw_coarse(painters, cx, wanted);
                 ui.ctx().request_repaint_after(REST);
                 return;
             }
-            self.sharp_drawn = Some(sharp.clone());
+            if let Some(rest) = REST.checked_sub(self.changed_at.elapsed()) {
+                ui.ctx().request_repaint_after(rest);
+                return;
+            }
+            self.sharp_drawn = Some(wanted);
             self.sharp_rows = 0;
         }
         if self.sharp_rows < size[1] {
-            if self.busy.is_none() {
-                let rows = self.tile_rows.min(size[1] - self.sharp_rows);
-                let tile = [0, self.sharp_rows, size[0], rows];
-                let canvas = self.sharp.get_or_insert_with(|| Canvas::new(painters));
-                let (volumes, gpu) = (&painters.volumes, &painters.gpu);
-                let slot = &mut canvas.slot;
-                volumes.draw(gpu, slot, texture, label_texture, &sharp.config, Some(tile));
-                self.sharp_rows += rows;
-                self.watch.start(painters);
-                self.busy = Some(Work::Tile);
-            }
-            ui.ctx().request_repaint_after(Duration::from_millis(8));
-        } else if self.busy.is_some() {
-            ui.ctx().request_repaint_after(Duration::from_millis(8));
+            self.draw_tile(painters, cx);
+            ui.ctx().request_repaint();
         }
     }
 
-    /// Adapts the coarseness and the tiles to what the adapter needed.
-    fn learn(&mut self) {
-        let Some(taken) = self.watch.taken() else {
+    fn draw_coarse(&mut self, painters: &Painters, cx: &ViewContext<'_>, mut drawn: Drawn) {
+        drawn.config.size_px = drawn.config.size_px.map(|s| (s / self.reduction).max(1));
+        drawn.config.step_voxels = 1.0;
+        let canvas = self.coarse.get_or_insert_with(|| Canvas::new(painters));
+        let taken = timed(painters, cx, canvas, &drawn.config, None);
+        if taken > MOVING_BUDGET {
+            self.reduction = (self.reduction + 1).min(COARSEST);
+        } else if taken < MOVING_BUDGET / 3 {
+            self.reduction = (self.reduction - 1).max(1);
+        }
+        self.coarse_drawn = Some(drawn);
+    }
+
+    fn draw_tile(&mut self, painters: &Painters, cx: &ViewContext<'_>) {
+        let Some(drawn) = &self.sharp_drawn else {
             return;
         };
-        match self.busy.take() {
-            Some(Work::Coarse) => {
-                if taken > MOVING_BUDGET {
-                    self.reduction = (self.reduction + 1).min(COARSEST);
-                } else if taken < MOVING_BUDGET / 3 {
-                    self.reduction = (self.reduction - 1).max(1);
-                }
-            }
-            Some(Work::Tile) => {
-                let share = TILE_BUDGET.as_secs_f32() / taken.as_secs_f32();
-                let rows = self.tile_rows as f32 * share.clamp(0.5, 2.0);
-                self.tile_rows = (rows as u32).clamp(8, 4096);
-            }
-            None => {}
-        }
+        let [width, height] = drawn.config.size_px;
+        let rows = self.tile_rows.min(height - self.sharp_rows);
+        let tile = [0, self.sharp_rows, width, rows];
+        let canvas = self.sharp.get_or_insert_with(|| Canvas::new(painters));
+        let taken = timed(painters, cx, canvas, &drawn.config, Some(tile));
+        self.sharp_rows += rows;
+        let share = TILE_BUDGET.as_secs_f32() / taken.as_secs_f32().max(1e-4);
+        self.tile_rows = ((rows as f32 * share.clamp(0.5, 4.0)) as u32).clamp(16, 4096);
     }
+}
+
+/// The sharp picture of what is shown.
+fn wanted(cx: &ViewContext<'_>, size_px: [u32; 2]) -> Drawn {
+    let shown = &*cx.shown;
+    Drawn {
+        config: RayCastConfig {
+            camera: shown.camera,
+            size_px,
+            transfer: shown.transfer_function(),
+            labels: cx.labels.iter().map(thinned).collect(),
+            step_voxels: 0.5,
+            shading: true,
+            background: theme::VOLUME_BACKGROUND,
+        },
+        volume: shown.revision,
+        labels: shown.labels.as_ref().map(|l| l.revision),
+    }
+}
+
+/// Draws a picture, or a tile of it, and tells how long the adapter took.
+fn timed(
+    painters: &Painters,
+    cx: &ViewContext<'_>,
+    canvas: &mut Canvas,
+    config: &RayCastConfig,
+    tile: Option<[u32; 4]>,
+) -> Duration {
+    let Some(texture) = cx.shown.texture.as_deref() else {
+        return Duration::ZERO;
+    };
+    let labels = cx.shown.labels.as_ref().and_then(|l| l.texture.as_deref());
+    let (volumes, gpu) = (&painters.volumes, &painters.gpu);
+    gpu.wait();
+    let begin = Instant::now();
+    volumes.draw(gpu, &mut canvas.slot, texture, labels, config, tile);
+    gpu.wait();
+    begin.elapsed()
 }
 
 fn pointer(ui: &Ui, response: &Response, cx: &mut ViewContext<'_>) {
