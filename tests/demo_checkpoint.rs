@@ -68,6 +68,11 @@ fn every_question_gets_the_sentence_a_box_and_a_mask() {
         " What target is present within the coordinates <bx_start>[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]<bx_end> ?",
         "Please generate a medical report, in ten words, on this, that, and 0.5 other things.",
         " 肝臓はどこですか？",
+        // The ends are words of the sentence itself.
+        " Please segment the liver and output this mask",
+        " Random weights speak: the box is",
+        " Say [0.2, 0.3, 0.4, 0.6, 0.7, 0.8], and then more:",
+        "",
     ];
     let seg = lamed.config().seg_token_id;
     for (n, image) in images.iter().enumerate() {

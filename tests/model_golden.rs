@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
 use m3d_viewer::model::segvol::Prompts;
-use m3d_viewer::model::{Checkpoint, Lamed, LamedConfig, rule};
+use m3d_viewer::model::tensors::wanted_tensors;
+use m3d_viewer::model::{Checkpoint, Lamed, LamedConfig, ModelError, rule};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -457,4 +458,191 @@ fn each_used_tensor_changes_a_stage() {
             .any(|(a, b)| relative_error(b, a) > 1e-6);
         assert!(differs, "{} is loaded but changes nothing", wanted.name);
     }
+}
+
+fn load(case: &Path) -> Lamed {
+    let checkpoint = Checkpoint::open(case).unwrap();
+    Lamed::load(&checkpoint, &Device::Cpu, DType::F32, &|_| {}).unwrap()
+}
+
+/// The published checkpoint has 4,049,101,904 parameters in 617 tensors; those unused are counted from their shapes.
+#[test]
+fn the_public_configuration_has_the_published_size() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/tokenizer/public-finetune-config.json");
+    let config = LamedConfig::from_json(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(config.image_token_count(), 256);
+    let wanted = wanted_tensors(&config, |_| false).unwrap();
+    let used: usize = wanted
+        .iter()
+        .map(|tensor| tensor.shape.iter().product::<usize>())
+        .sum();
+    let hypernetwork = 2 * (768 * 768 + 768) + 96 * 768 + 96;
+    let convolutions = (4 * 4 + 4) + (16 * 4 * 4 + 16) + (768 * 16 + 768);
+    let norms = 2 * 4 + 2 * 16;
+    assert_eq!(
+        used + 3 * hypernetwork + convolutions + norms,
+        4_049_101_904
+    );
+    assert_eq!(wanted.len() + 3 * 6 + 10, 617);
+}
+
+#[test]
+fn a_prompt_in_pieces_over_a_cut_cache_gives_the_same() {
+    for case in cases() {
+        let lamed = load(&case);
+        let ids: Vec<u32> = (0..21).map(|i| i * 17 % 400).collect();
+        let whole = lamed.embed(&ids).unwrap();
+        let mut layers = Vec::new();
+        let mut probe = |layer: usize, x: &Tensor| layers.push((layer, x.dims().to_vec()));
+        let wanted = lamed
+            .decode_probed(&whole, &mut lamed.new_cache(), Some(&mut probe))
+            .unwrap();
+        let every = (0..lamed.config().num_hidden_layers).map(|i| (i, wanted.dims().to_vec()));
+        assert_eq!(layers, every.collect::<Vec<_>>());
+
+        let mut cache = lamed.new_cache();
+        let piece = |start, n, cache: &mut _| {
+            lamed
+                .decode(&whole.narrow(1, start, n).unwrap(), cache)
+                .unwrap()
+        };
+        let mut parts = vec![piece(0, 9, &mut cache), piece(9, 1, &mut cache)];
+        parts.push(piece(10, 7, &mut cache));
+        // A detour that is cut off again.
+        piece(0, 5, &mut cache);
+        cache.truncate(17);
+        parts.push(piece(17, 4, &mut cache));
+        assert_eq!(cache.len(), 21);
+        assert!(relative_error(&Tensor::cat(&parts, 1).unwrap(), &wanted) < 1e-5);
+    }
+}
+
+#[test]
+fn the_cache_grows_to_the_context_and_no_further() {
+    let case = cases().remove(0);
+    let mut config = Checkpoint::open(&case).unwrap().config;
+    // More than one step of the cache's growth.
+    config.max_position_embeddings = 700;
+    let all = candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
+    let lamed = Lamed::from_tensors(&config, all, &Device::Cpu, DType::F32).unwrap();
+    let ids: Vec<u32> = (0..700).map(|i| i * 31 % 400).collect();
+    let whole = lamed.embed(&ids).unwrap();
+    let wanted = lamed.decode(&whole, &mut lamed.new_cache()).unwrap();
+    let mut cache = lamed.new_cache();
+    lamed
+        .decode(&whole.narrow(1, 0, 500).unwrap(), &mut cache)
+        .unwrap();
+    let rest = lamed
+        .decode(&whole.narrow(1, 500, 200).unwrap(), &mut cache)
+        .unwrap();
+    assert!(relative_error(&rest, &wanted.narrow(1, 500, 200).unwrap()) < 1e-5);
+    let refused = lamed.decode(&lamed.embed(&[1]).unwrap(), &mut cache);
+    assert!(matches!(
+        refused,
+        Err(ModelError::ContextTooLong {
+            asked: 701,
+            limit: 700
+        })
+    ));
+    assert_eq!(cache.len(), 700);
+}
+
+#[test]
+fn inputs_of_another_shape_are_refused() {
+    let lamed = load(&cases().remove(0));
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let mut cache = lamed.new_cache();
+    let refused = [
+        lamed.encode_image(&zeros(&[1, 1, 2, 2, 2])),
+        lamed.encode_segmentation(&zeros(&[1, 1, 2])),
+        lamed.decode(&zeros(&[1, 0, lamed.config().hidden_size]), &mut cache),
+        lamed.decode(&zeros(&[1, 2, 3]), &mut cache),
+        lamed.logits(&zeros(&[1, 2, 3])),
+        lamed.segmentation_prompt(&[]),
+        lamed.segmentation_prompt(&[zeros(&[1, 3])]),
+        lamed.decode_mask(&zeros(&[1]), &zeros(&[1])),
+    ];
+    for (n, result) in refused.into_iter().enumerate() {
+        assert!(matches!(result, Err(ModelError::Input { .. })), "{n}");
+    }
+    let outside = lamed.embed(&[1, 99_999]);
+    assert!(matches!(
+        outside,
+        Err(ModelError::TokenOutOfRange { id: 99_999, .. })
+    ));
+}
+
+/// Every `step`-th element along `dim`.
+fn every(x: &Tensor, dim: usize, step: usize) -> Tensor {
+    let at: Vec<u32> = (0..x.dim(dim).unwrap() as u32).step_by(step).collect();
+    let count = at.len();
+    let at = Tensor::from_vec(at, count, &Device::Cpu).unwrap();
+    x.contiguous().unwrap().index_select(&at, dim).unwrap()
+}
+
+#[test]
+#[ignore = "the full width: 3.5 GB of weights made in memory, and about a minute on two cores"]
+fn the_full_width_equals_the_reference() {
+    let folder = shared()
+        .map(|s| s.join("goldens/wide"))
+        .expect("goldens/wide beside the project");
+    let config =
+        LamedConfig::from_json(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    let wanted = wanted_tensors(&config, |_| false).unwrap();
+    let tensors: HashMap<String, Tensor> = wanted
+        .into_iter()
+        .map(|t| {
+            let tensor = rule::tensor(&t.name, &t.shape, &Device::Cpu).unwrap();
+            (t.name, tensor)
+        })
+        .collect();
+    let lamed = Lamed::from_tensors(&config, tensors, &Device::Cpu, DType::F32).unwrap();
+    let stages =
+        candle_core::safetensors::load(folder.join("stages.safetensors"), &Device::Cpu).unwrap();
+    let compare = |name: &str, found: &Tensor| {
+        let error = relative_error(found, &stages[name]);
+        println!("wide, {name}: {error:.1e}");
+        assert!(error < TOLERANCE, "wide, {name}: relative error {error}");
+    };
+    let each_axis = |x: &Tensor, step| (2..5).fold(x.clone(), |x, dim| every(&x, dim, step));
+
+    let image = rule::image(config.image_size, &Device::Cpu).unwrap();
+    compare("image_every_8th", &each_axis(&image, 8));
+    let vision = lamed.vision_tower().forward(&image).unwrap();
+    compare("vision_features_every_64th_token", &every(&vision, 1, 64));
+    let image_tokens = lamed.projector().forward(&vision).unwrap();
+    compare("image_tokens_every_16th", &every(&image_tokens, 1, 16));
+
+    let prompt = splice(&lamed, &ids(&stages["input_ids"]), &image_tokens);
+    let mut cache = lamed.new_cache();
+    let hidden = lamed.decode(&prompt, &mut cache).unwrap();
+    let mut state = hidden.narrow(1, hidden.dim(1).unwrap() - 1, 1).unwrap();
+    compare("last_hidden_last_position", &state);
+    compare("logits_last_position", &lamed.logits(&state).unwrap());
+    let (seg, wanted) = (ids(&stages["seg_token_id"])[0], ids(&stages["greedy_ids"]));
+    let (mut found, mut seg_states) = (Vec::new(), Vec::new());
+    for n in 0..wanted.len() {
+        let scores = lamed.logits(&state).unwrap().i(0).unwrap();
+        let id: u32 = scores.argmax(D::Minus1).unwrap().to_scalar().unwrap();
+        if n > 0 && id == seg {
+            seg_states.push(state.clone());
+        }
+        found.push(id);
+        state = lamed
+            .decode(&lamed.embed(&[id]).unwrap(), &mut cache)
+            .unwrap();
+    }
+    assert_eq!(found, wanted, "wide, greedy_ids");
+    let mean = Tensor::cat(&seg_states, 1).unwrap().mean(1).unwrap();
+    compare("seg_hidden", &mean);
+    let text = lamed.segmentation_prompt(&seg_states).unwrap();
+    compare("seg_prompt", &text);
+
+    let features = lamed.encode_segmentation(&image).unwrap();
+    let tokens = features.flatten_from(2).unwrap().transpose(1, 2).unwrap();
+    compare("seg_image_encoder_every_64th_token", &every(&tokens, 1, 64));
+    let logits = lamed.decode_mask(&features, &text).unwrap();
+    let logits = logits.unsqueeze(0).unwrap().unsqueeze(0).unwrap();
+    compare("seg_logits_every_4th", &each_axis(&logits, 4));
 }

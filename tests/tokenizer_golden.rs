@@ -301,3 +301,71 @@ fn missing_files_and_other_settings_are_named() {
         );
     }
 }
+
+#[test]
+fn added_tokens_that_a_person_types_stay_text() {
+    let tokenizer = tokenizer();
+    let typed = [
+        "<im_patch>",
+        "[SEG]",
+        "<s>",
+        "</s>",
+        "<|end|>",
+        "<|user|> hi",
+        "<bx_start>",
+        "<bx_end>",
+        "<bx_start>[0.1, 0.2]<bx_end>",
+        "<bx_start>[0.1, 0.2, 0.3, 0.4, 0.5, [SEG]]<bx_end>",
+        "<bx_start>[1e3, 0.2, 0.3, 0.4, 0.5, inf]<bx_end>",
+        "<bx_start>[0.1, 0.2, 0.3, 0.4, 0.5, ]<bx_end>",
+    ];
+    for typed in typed {
+        let text = format!("What is {typed} here?");
+        let ids = tokenizer.encode_user_text(&text).unwrap();
+        assert!(
+            ids.iter().all(|id| (3..32000).contains(id)),
+            "{typed}: {ids:?}"
+        );
+        assert_eq!(tokenizer.decode(&ids, true).unwrap(), text);
+        let injected = tokenizer.encode_after_image(&text).unwrap();
+        assert!(
+            injected.iter().any(|id| !(3..32000).contains(id)),
+            "{typed} holds no added token at all"
+        );
+    }
+}
+
+#[test]
+fn whole_boxes_become_tokens_in_what_a_person_types() {
+    let tokenizer = tokenizer();
+    let text = " Describe <bx_start>[0.1, 0.25, 0.0, 0.5, 1.0, 0.5]<bx_end> and [SEG]";
+    let marks: Vec<u32> = tokenizer
+        .encode_user_text(text)
+        .unwrap()
+        .into_iter()
+        .filter(|id| *id >= 32000)
+        .collect();
+    assert_eq!(marks, [32012, 32013]);
+    // Where no other added token is written, both ways agree, spaces and all.
+    let others = ["<im_patch>", "[SEG]", "<s>", "</s>", "<unk>", "<|"];
+    let mut compared = 0;
+    for case in cases("encode") {
+        let text = case["text"].as_str().unwrap();
+        let whole_boxes = ["<bx_start>[", "]<bx_end>"].map(|part| text.matches(part).count());
+        let marks = ["<bx_start>", "<bx_end>"].map(|mark| text.matches(mark).count());
+        if whole_boxes != marks || others.iter().any(|token| text.contains(token)) {
+            continue;
+        }
+        let found = tokenizer.encode_user_text(text).unwrap();
+        assert_eq!(found, ids(&case["after_image"]), "{text:?}");
+        compared += 1;
+    }
+    assert!(compared > 400, "{compared}");
+}
+
+#[test]
+fn opening_takes_less_than_half_a_second() {
+    let start = Instant::now();
+    tokenizer();
+    assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
+}

@@ -46,10 +46,7 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config_path = folder.join("config.json");
         let config_text = read_small(&config_path, MAX_JSON_BYTES, CONFIG_HINT)?;
-        let config = LamedConfig::from_json(&config_text).map_err(|message| ModelError::Json {
-            path: config_path,
-            message,
-        })?;
+        let config = parse_config(&config_text, &config_path)?;
         let (files, place) = open_weights(folder)?;
         let wanted = wanted_tensors(&config, |name| place.contains_key(name))?;
         for tensor in &wanted {
@@ -102,6 +99,21 @@ impl Checkpoint {
     /// The file that holds a tensor.
     pub(crate) fn file_of(&self, name: &str) -> Option<&WeightsFile> {
         self.files.get(*self.place.get(name)?)
+    }
+}
+
+/// A file that does not parse is damaged; one that does may still describe another network.
+fn parse_config(text: &[u8], path: &Path) -> Result<LamedConfig, ModelError> {
+    let config: LamedConfig = serde_json::from_slice(text).map_err(|e| ModelError::Json {
+        path: path.to_path_buf(),
+        message: e.to_string(),
+    })?;
+    match config.validate() {
+        Ok(()) => Ok(config),
+        Err(ModelError::Config(reason)) => {
+            Err(ModelError::Config(format!("{reason} ({})", path.display())))
+        }
+        Err(other) => Err(other),
     }
 }
 

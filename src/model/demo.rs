@@ -7,7 +7,8 @@
 //! which digit follows "0."? One attention head counts the commas of the answer. It looks only at the
 //! answer's own commas and at `<s>`, which weighs [`START_WEIGHT`] of them, so that after n commas it
 //! brings x = w / (w + n); the digit rows are tangents of a parabola, of which the one of the nearest x
-//! is highest.
+//! is highest. A second head tells whether the answer has begun, so that a question that happens to end
+//! in a word of the sentence is answered from its start.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -27,8 +28,11 @@ const TOKENIZER_FILES: [&str; 5] = [
     "generation_config.json",
 ];
 
-/// What is said before the box and after it; every token occurs once.
-const BEFORE: &str = "Random weights speak: the box is";
+/// What is said before the box and after it; every token occurs once. The first letter is a single byte,
+/// which no text is ever cut into.
+const FIRST_LETTER: u8 = b'R';
+const FIRST_WORD_REST: &str = "andom";
+const BEFORE: &str = "weights speak: the box is";
 const AFTER: &str = "and this mask";
 /// The tenths of the box's corners; every digit occurs once.
 const DIGITS: [u8; 6] = *b"234678";
@@ -37,8 +41,12 @@ const HIDDEN: usize = 128;
 const HEADS: usize = 4;
 const HEAD_DIM: usize = HIDDEN / HEADS;
 /// Dimensions from here on are kept free of the rule's numbers.
-const FREE: usize = 122;
-/// 1 in every token's embedding.
+const FREE: usize = 120;
+/// 1 for the first token of the answer, which no text is ever cut into.
+const OPENING: usize = 120;
+/// Where the second head puts 1 once the answer has begun.
+const BEGUN: usize = 121;
+/// 1 in every token's embedding and in every image token.
 const CONSTANT: usize = 122;
 /// Marks the tokens that are counted, and `<s>`.
 const MARK: usize = 123;
@@ -55,8 +63,8 @@ const START_WEIGHT: f64 = 5.0;
 const SCORE: f64 = 13.0;
 /// How much of the rule's attention and MLP is left.
 const LEFT: f32 = 0.01;
-/// The strength of the first word after anything that has no successor, between chance and chain.
-const FIRST_WORD: f32 = 5.0;
+/// The strength of the first word until the answer has begun, far above the chain.
+const FIRST_WORD: f32 = 60.0;
 /// The steepness of the digits' parabola, and the push that lets digits follow the point alone.
 const PARABOLA: f32 = 300.0;
 const PUSH: f32 = 330.0;
@@ -145,8 +153,9 @@ impl Script {
             .map(byte)
             .into_iter()
             .collect::<Result<Vec<u32>, _>>()?;
-        let mut line = words(BEFORE)?;
-        let first = line.first().copied().ok_or_else(|| missing(BEFORE))?;
+        let first = byte(FIRST_LETTER)?;
+        let mut line = vec![first, id(FIRST_WORD_REST)?];
+        line.extend(words(BEFORE)?);
         line.extend([id("<bx_start>")?, byte(b'[')?, zero, point]);
         let mut steps: Vec<(u32, u32)> = pairs(&line);
         let (last, others) = digits.split_last().ok_or_else(|| missing("<0x32>"))?;
@@ -193,6 +202,7 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
         row[FREE..].fill(0.0);
         row[CONSTANT] = 1.0;
         row[POINT] = f32::from(u8::from(token == script.point as usize));
+        row[OPENING] = f32::from(u8::from(token == script.first as usize));
     }
     mark(&mut embeddings, script);
     let head = output_rows(&embeddings, script, config.vocab_size);
@@ -206,6 +216,8 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
     // score = gain^2 * query * key / sqrt(head width)
     let gain = (SCORE * (HEAD_DIM as f64).sqrt() / (query * key)).sqrt() as f32;
     let told = inverse_rms(row(script.start)) as f32;
+    let opening = inverse_rms(row(script.first));
+    let opening_gain = (SCORE * (HEAD_DIM as f64).sqrt() / (query * opening)).sqrt() as f32;
     values(tensors, "model.embed_tokens.weight").copy_from_slice(&embeddings);
     values(tensors, "lm_head.weight").copy_from_slice(&head);
 
@@ -222,13 +234,29 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
         values(tensors, &name("input_layernorm"))[FREE..].fill(1.0);
     }
     values(tensors, "model.norm.weight")[FREE..].fill(1.0);
-    // The image tokens leave the free dimensions alone.
+    // The image tokens leave the free dimensions alone, but for the constant.
     for part in ["weight", "bias"] {
         let rows = values(tensors, &format!("model.mm_projector.projector.2.{part}"));
         let width = rows.len() / HIDDEN;
         rows[FREE * width..].fill(0.0);
     }
-    counting_head(tensors, gain, told);
+    values(tensors, "model.mm_projector.projector.2.bias")[CONSTANT] = 1.0;
+    // Before the opening nothing has a value and the head brings 0, wherever it looks; from then on it
+    // looks there.
+    let counting = Head {
+        number: 0,
+        key: MARK,
+        value: START,
+        out: COUNT,
+    };
+    let begun = Head {
+        number: 1,
+        key: OPENING,
+        value: OPENING,
+        out: BEGUN,
+    };
+    set_head(tensors, &counting, gain, told);
+    set_head(tensors, &begun, opening_gain, opening as f32);
 }
 
 /// Marks the comma and, so much more that it weighs [`START_WEIGHT`] commas after the norm, `<s>`.
@@ -244,22 +272,34 @@ fn mark(embeddings: &mut [f32], script: &Script) {
     start[MARK] = (square * others(start) / (HIDDEN as f64 - square)).sqrt() as f32;
 }
 
-/// Head 0 of layer 0: the query is the constant and the key the mark, both in the slowest rotary pair,
-/// so that distance hardly matters; the value is 1 for `<s>` and 0 else.
-fn counting_head(tensors: &mut Tensors, gain: f32, told: f32) {
-    let slowest = HEAD_DIM / 2 - 1;
+/// A head of layer 0 that looks for tokens with a mark and brings what stands in another dimension.
+struct Head {
+    number: usize,
+    /// The dimension whose mark is looked for.
+    key: usize,
+    /// The dimension that is brought.
+    value: usize,
+    /// The dimension it is brought to.
+    out: usize,
+}
+
+/// The query is the constant and the key the mark, both in the slowest rotary pair, so that distance
+/// hardly matters; `told` is what the norm makes of a value of 1, which arrives as 1 again.
+fn set_head(tensors: &mut Tensors, head: &Head, gain: f32, told: f32) {
+    let first = head.number * HEAD_DIM;
+    let slowest = first + HEAD_DIM / 2 - 1;
     let qkv = values(tensors, "model.layers.0.self_attn.qkv_proj.weight");
     for part in 0..3 {
-        qkv[part * HIDDEN * HIDDEN..][..HEAD_DIM * HIDDEN].fill(0.0);
+        qkv[(part * HIDDEN + first) * HIDDEN..][..HEAD_DIM * HIDDEN].fill(0.0);
     }
     qkv[slowest * HIDDEN + CONSTANT] = gain;
-    qkv[(HIDDEN + slowest) * HIDDEN + MARK] = gain;
-    qkv[2 * HIDDEN * HIDDEN + START] = told.recip();
+    qkv[(HIDDEN + slowest) * HIDDEN + head.key] = gain;
+    qkv[(2 * HIDDEN + first) * HIDDEN + head.value] = told.recip();
     let out = values(tensors, "model.layers.0.self_attn.o_proj.weight");
     for row in out.chunks_mut(HIDDEN) {
-        row[..HEAD_DIM].fill(0.0);
+        row[first..first + HEAD_DIM].fill(0.0);
     }
-    out[COUNT * HIDDEN] = 1.0;
+    out[head.out * HIDDEN + first] = 1.0;
 }
 
 /// The output matrix: successors, the first word after anything else, and the digits.
@@ -276,6 +316,7 @@ fn output_rows(embeddings: &[f32], script: &Script, vocabulary: usize) -> Vec<f3
         add(to, from);
     }
     head[script.first as usize * HIDDEN + CONSTANT] = FIRST_WORD;
+    head[script.first as usize * HIDDEN + BEGUN] = -FIRST_WORD;
     for (commas, &digit) in script.digits.iter().enumerate() {
         let x = (START_WEIGHT / (START_WEIGHT + commas as f64)) as f32;
         let row = &mut head[digit as usize * HIDDEN..][..HIDDEN];

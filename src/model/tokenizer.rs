@@ -13,6 +13,10 @@ use serde_json::Value;
 use super::error::{ModelError, read_small};
 use super::sentencepiece::{PieceKind, SPACE, SentencePiece};
 
+/// The marks around a box in prompts and answers.
+const BOX_START: &str = "<bx_start>";
+const BOX_END: &str = "<bx_end>";
+
 /// The tokenizer of a checkpoint folder.
 #[derive(Debug)]
 pub struct Tokenizer {
@@ -145,7 +149,8 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let mut ids = Vec::new();
         if !text.is_empty() {
-            self.encode_run(&format!("{SPACE}{}", text.replace(SPACE, " ")), &mut ids);
+            let text = format!("{SPACE}{}", text.replace(SPACE, " "));
+            self.encode_run(&text, |_| true, &mut ids);
             let lone_space = self.pieces.id(SPACE.encode_utf8(&mut [0; 4]));
             if let [first, second, ..] = ids[..]
                 && Some(first) == lone_space
@@ -161,9 +166,25 @@ impl Tokenizer {
     }
 
     /// The tokens that a text adds after the image tokens: no `<s>`, and no space before the first word.
+    ///
+    /// Added tokens spelt out in the text become their ids: only for text that nobody typed. Prompts with a
+    /// person's words take [`encode_user_text`](Self::encode_user_text).
     pub fn encode_after_image(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let mut ids = Vec::new();
-        self.encode_run(&text.replace(SPACE, " "), &mut ids);
+        self.encode_run(&text.replace(SPACE, " "), |_| true, &mut ids);
+        Ok(ids)
+    }
+
+    /// Like [`encode_after_image`](Self::encode_after_image) for a prompt that holds what a person typed.
+    ///
+    /// Added tokens spelt out (`<im_patch>`, `[SEG]`, `<s>`, `<|end|>`) stay ordinary text. The one exception is a
+    /// whole box, `<bx_start>[n, n, n, n, n, n]<bx_end>` with six plain numbers: its marks become tokens, for so
+    /// prompts write boxes, and one typed by hand means the same.
+    pub fn encode_user_text(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let mut ids = Vec::new();
+        let text = text.replace(SPACE, " ");
+        let marks = box_marks(&text);
+        self.encode_run(&text, |at| marks.contains(&at), &mut ids);
         Ok(ids)
     }
 
@@ -219,10 +240,12 @@ impl Tokenizer {
         last.max(self.pieces.piece_count())
     }
 
-    /// Cuts out the added tokens and encodes what lies between.
-    fn encode_run(&self, text: &str, ids: &mut Vec<u32>) {
+    /// Cuts out the added tokens at the byte offsets that are `allowed` and encodes what lies between.
+    fn encode_run(&self, text: &str, allowed: impl Fn(usize) -> bool, ids: &mut Vec<u32>) {
         let mut plain = text;
-        while let Some((at, id, token)) = self.first_added(plain) {
+        // What is left is always the end of the text, so its length tells the offset.
+        let offset = |left: &str, at: usize| text.len() - left.len() + at;
+        while let Some((at, id, token)) = self.first_added(plain, |at| allowed(offset(plain, at))) {
             let (before, rest) = plain.split_at(at);
             let before = if token.strips_left {
                 before.trim_end_matches(is_white)
@@ -241,9 +264,15 @@ impl Tokenizer {
         self.pieces.encode(plain, ids);
     }
 
-    /// The leftmost added token in `text`, the longest of those that begin there: its byte offset, its id and itself.
-    fn first_added(&self, text: &str) -> Option<(usize, u32, &AddedToken)> {
-        text.char_indices().find_map(|(at, _)| {
+    /// The leftmost added token in `text` at an `allowed` offset, the longest of those that begin there: its byte
+    /// offset, its id and itself.
+    fn first_added(
+        &self,
+        text: &str,
+        allowed: impl Fn(usize) -> bool,
+    ) -> Option<(usize, u32, &AddedToken)> {
+        let mut places = text.char_indices().filter(|(at, _)| allowed(*at));
+        places.find_map(|(at, _)| {
             let rest = text.get(at..)?;
             self.added_by_length.iter().find_map(|id| {
                 let token = self.added.get(id)?;
@@ -313,6 +342,31 @@ impl AddedToken {
             strips_right: flag("rstrip"),
         })
     }
+}
+
+/// Byte offsets of the marks of every well-formed box in a text.
+fn box_marks(text: &str) -> HashSet<usize> {
+    let mut marks = HashSet::new();
+    for (start, _) in text.match_indices(BOX_START) {
+        let list = start + BOX_START.len();
+        let rest = text.get(list..).unwrap_or_default();
+        if let Some((inside, _)) = rest.split_once(BOX_END)
+            && is_box(inside)
+        {
+            marks.extend([start, list + inside.len()]);
+        }
+    }
+    marks
+}
+
+/// `[n, n, n, n, n, n]`, the numbers in plain decimals.
+fn is_box(text: &str) -> bool {
+    let list = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let plain =
+        |n: &str| n.bytes().all(|b| b.is_ascii_digit() || b == b'.') && n.parse::<f64>().is_ok();
+    list.is_some_and(|list| list.split(", ").count() == 6 && list.split(", ").all(plain))
 }
 
 /// The text of a token, which is written as itself or as an object with `content`.
