@@ -1,7 +1,8 @@
 //! `ask`: a question about an image.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use clap::Args;
 use glam::DVec3;
 use serde::Serialize;
 
-use super::{numbers, source};
+use super::output::{self, OutputError};
+use super::{numbers, source, target};
 use crate::app::{Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
 use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
@@ -46,13 +48,13 @@ pub struct AskArguments {
     #[arg(long, default_value = "auto")]
     dtype: DTypeChoice,
     /// The most tokens of the answer.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = numbers::tokens, allow_negative_numbers = true)]
     max_tokens: usize,
     /// 0 always takes the likeliest token; higher values vary more.
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = numbers::temperature, allow_negative_numbers = true)]
     temperature: f64,
     /// With a temperature: only the likeliest tokens that together have this share.
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = numbers::share, allow_negative_numbers = true)]
     top_p: f64,
     /// With a temperature: the seed of the random choices.
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -99,6 +101,13 @@ struct MaskReport {
 }
 
 pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
+    if arguments.task.0 == Some(Task::Reg) && arguments.corners.is_none() {
+        bail!("describing a place needs a box: give the box with --box");
+    }
+    let mask_out = arguments.mask_out.as_deref();
+    if let Some(out) = mask_out {
+        target::check_nifti(out)?;
+    }
     let settings = Settings::default_path().map(|path| Settings::load(&path));
     let folder = chosen_model(arguments.model.clone(), &settings.unwrap_or_default());
     let Some(folder) = folder else {
@@ -107,7 +116,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
              where to get it)"
         );
     };
-    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref())?;
+    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), mask_out)?;
     let grid = *volume.grid();
     let window = first_window(&series, volume.modality(), &volume.statistics());
     let request = Request {
@@ -130,14 +139,23 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     };
     let mut session = Session::load(&folder, arguments.device, arguments.dtype, &loading())
         .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
-    let answer = answer(&mut session, &request, arguments.json)?;
-    if let (Some(path), Some(mask)) = (&arguments.mask_out, &answer.mask) {
-        io::write_mask(path, mask)?;
+    let (answer, words) = answer(&mut session, &request, arguments.json)?;
+    match (mask_out, &answer.mask) {
+        (Some(path), Some(mask)) => io::write_mask(path, mask)?,
+        (Some(path), None) => output::note(&format!(
+            "the answer holds no mask; {} was not written",
+            path.display()
+        )),
+        (None, _) => {}
     }
+    // Only now: the mask is there, whoever has stopped to read the words.
+    words?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report(&answer, &grid))?);
+        let document = serde_json::to_string_pretty(&report(&answer, &grid))?;
+        output::print(&format!("{document}\n"))?;
     } else {
-        print_places(&answer, &grid);
+        output::print(&places(&answer, &grid))?;
+        output::note(RESEARCH_NOTICE);
     }
     Ok(())
 }
@@ -149,21 +167,29 @@ fn loading() -> impl Fn(f32) {
         let percent = (share * 100.0) as u32;
         if shown.replace(Some(percent)) != Some(percent) && std::io::stderr().is_terminal() {
             let end = if percent == 100 { "\n" } else { "" };
-            eprint!("\rloading the model: {percent:3} %{end}");
+            let mut out = std::io::stderr().lock();
+            let _ = write!(out, "\rloading the model: {percent:3} %{end}");
+            let _ = out.flush();
         }
     }
 }
 
-/// Asks, and prints the words as they come where no JSON is wanted.
-fn answer(session: &mut Session, request: &Request, json: bool) -> anyhow::Result<Answer> {
+/// Asks, and prints the words as they come where no JSON is wanted. With the answer comes whether its
+/// words could be printed.
+fn answer(
+    session: &mut Session,
+    request: &Request,
+    json: bool,
+) -> anyhow::Result<(Answer, Result<(), OutputError>)> {
     let mut outcome = None;
+    let mut words = Ok(());
+    let mut begun = false;
     session.ask(
         request,
         &mut |event| match event {
-            Event::Token(piece) if !json => {
-                print!("{piece}");
-                // A broken pipe shows at the last line.
-                let _ = std::io::stdout().flush();
+            Event::Token(piece) if !json && words.is_ok() => {
+                words = output::print(&output::plain_lines(&piece));
+                begun = true;
             }
             Event::Done(answer) => outcome = Some(Ok(*answer)),
             Event::Failed(error) => outcome = Some(Err(error)),
@@ -171,11 +197,12 @@ fn answer(session: &mut Session, request: &Request, json: bool) -> anyhow::Resul
         },
         &|| false,
     );
-    if !json {
-        println!();
+    let answered = matches!(outcome, Some(Ok(_)));
+    if !json && words.is_ok() && (begun || answered) {
+        words = output::print("\n");
     }
     match outcome {
-        Some(result) => Ok(result?),
+        Some(result) => Ok((result?, words)),
         None => bail!("the question was not answered"),
     }
 }
@@ -203,13 +230,17 @@ fn report<'a>(answer: &'a Answer, grid: &VoxelGrid) -> Report<'a> {
     }
 }
 
-fn print_places(answer: &Answer, grid: &VoxelGrid) {
+/// The places of an answer, a line each.
+fn places(answer: &Answer, grid: &VoxelGrid) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
     for region in &answer.boxes {
         let mm = corners(region, grid).map(|c| format!("{c:.1}"));
-        println!("box {} (mm, LPS)", mm.join(","));
+        let _ = writeln!(text, "box {} (mm, LPS)", mm.join(","));
     }
     if let Some(mask) = &answer.mask {
-        println!("mask {} voxels, {:.2} mL", mask.count(), mask.volume_ml());
+        let (voxels, ml) = (mask.count(), mask.volume_ml());
+        let _ = writeln!(text, "mask {voxels} voxels, {ml:.2} mL");
     }
-    eprintln!("{RESEARCH_NOTICE}");
+    text
 }

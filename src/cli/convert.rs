@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::source;
+use super::{output, source, target};
 use crate::io;
 
 /// Arguments of `convert`.
@@ -20,17 +20,19 @@ pub struct ConvertArguments {
 }
 
 pub(super) fn run(arguments: &ConvertArguments) -> anyhow::Result<()> {
-    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref())?;
-    io::write_nifti(&arguments.out, &volume)?;
+    let out = &arguments.out;
+    target::check_nifti(out)?;
+    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), Some(out))?;
+    io::write_nifti(out, &volume)?;
     let dims = volume.grid().dims();
-    eprintln!(
+    output::note(&format!(
         "{} {}: {} x {} x {} voxels written to {}",
         series.modality_code,
         series.description,
         dims.x,
         dims.y,
         dims.z,
-        arguments.out.display()
-    );
+        out.display()
+    ));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `info`: what is in a file or folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::output;
 use super::source::nothing_opened;
 use crate::io::{self, IoError, Progress, Series};
 use crate::volume::Volume;
@@ -34,7 +35,7 @@ struct SeriesReport {
     uid: String,
     modality: String,
     description: String,
-    path: PathBuf,
+    path: String,
     dims: [u32; 3],
     spacing_mm: [f64; 3],
     /// Rows of the 4x4 matrix, patient mm in LPS.
@@ -63,7 +64,7 @@ struct WarningReport {
 
 #[derive(Serialize)]
 struct RefusedReport {
-    path: PathBuf,
+    path: String,
     code: String,
     message: String,
 }
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
         .refused
         .iter()
         .map(|r| RefusedReport {
-            path: r.path.clone(),
+            path: lossy(&r.path),
             code: r.code.to_owned(),
             message: r.message.clone(),
         })
@@ -89,9 +90,9 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
     }
     let report = Report { series, refused };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        print_text(&report);
+        output::print(&text(&report))?;
     }
     if report.series.is_empty() {
         match report.refused.first() {
@@ -102,9 +103,14 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A path as text, with a mark for what is no Unicode.
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 fn unreadable(series: &Series, error: &IoError) -> RefusedReport {
     RefusedReport {
-        path: series.path.clone(),
+        path: lossy(&series.path),
         code: "unreadable".into(),
         message: error.to_string(),
     }
@@ -118,7 +124,7 @@ fn describe(series: &Series, volume: &Volume, hash: bool) -> SeriesReport {
         uid: series.uid.clone(),
         modality: series.modality_code.clone(),
         description: series.description.clone(),
-        path: series.path.clone(),
+        path: lossy(&series.path),
         dims: grid.dims().to_array(),
         spacing_mm: grid.spacing_mm().to_array(),
         patient_from_voxel: rows.to_cols_array_2d(),
@@ -137,32 +143,58 @@ fn describe(series: &Series, volume: &Volume, hash: bool) -> SeriesReport {
                 code: w.code.to_owned(),
                 message: w.message.clone(),
             })
+            .chain(not_finite(volume))
             .collect(),
         voxels_sha256: hash.then(|| io::voxels_sha256(volume)),
     }
 }
 
-fn print_text(report: &Report) {
+/// Voxels without a value, which only shows once they are read.
+fn not_finite(volume: &Volume) -> Option<WarningReport> {
+    let rescale = volume.rescale();
+    let count = volume.voxels().fold_chunks(
+        || 0_usize,
+        |count, stored| count + usize::from(!rescale.apply(stored).is_finite()),
+        |a, b| a + b,
+    );
+    (count > 0).then(|| WarningReport {
+        code: "not_finite".into(),
+        message: format!(
+            "{count} of {} voxels are no finite numbers and count in none of the values",
+            volume.voxels().len()
+        ),
+    })
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |line: String| {
+        text.push_str(&output::plain(&line));
+        text.push('\n');
+    };
     for s in &report.series {
-        println!("{} {}", s.modality, s.description);
-        println!("  uid      {}", s.uid);
-        println!("  file     {}", s.path.display());
+        line(format!("{} {}", s.modality, s.description));
+        line(format!("  uid      {}", s.uid));
+        line(format!("  file     {}", s.path));
         let [i, j, k] = s.dims;
         let [x, y, z] = s.spacing_mm;
-        println!("  voxels   {i} x {j} x {k}, {x:.4} x {y:.4} x {z:.4} mm");
+        line(format!(
+            "  voxels   {i} x {j} x {k}, {x:.4} x {y:.4} x {z:.4} mm"
+        ));
         let v = &s.value;
-        println!(
+        line(format!(
             "  values   {} to {}, mean {:.4}, deviation {:.4} ({})",
             v.min, v.max, v.mean, v.std, s.units
-        );
+        ));
         if let Some(hash) = &s.voxels_sha256 {
-            println!("  sha256   {hash}");
+            line(format!("  sha256   {hash}"));
         }
         for warning in &s.warnings {
-            println!("  warning  {}", warning.message);
+            line(format!("  warning  {}", warning.message));
         }
     }
     for r in &report.refused {
-        println!("refused  {}: {}", r.path.display(), r.message);
+        line(format!("refused  {}: {}", r.path, r.message));
     }
+    text
 }

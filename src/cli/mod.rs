@@ -7,10 +7,13 @@ mod ask;
 mod convert;
 mod info;
 mod numbers;
+pub mod output;
 mod render;
 mod source;
+mod target;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -47,6 +50,15 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
+}
+
+/// Subcommands that later versions will have, and no file is likely to be called.
+const PLANNED: [&str; 5] = ["model", "data", "train", "bench", "anonymize"];
+
+/// Whether the first word on the command line is a subcommand that this version lacks, rather than a
+/// file or folder.
+pub fn is_planned(first: &OsStr) -> bool {
+    PLANNED.iter().any(|word| first == *word) && !Path::new(first).exists()
 }
 
 /// Carries a subcommand out.

@@ -37,6 +37,30 @@ pub fn window(text: &str) -> Result<crate::volume::Window, String> {
     }
 }
 
+/// A temperature.
+pub fn temperature(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|n| (0.0..=100.0).contains(n))
+        .ok_or_else(|| "a number from 0 to 100 is wanted".into())
+}
+
+/// A share of the likeliest tokens.
+pub fn share(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|&n| n > 0.0 && n <= 1.0)
+        .ok_or_else(|| "a number above 0 and at most 1 is wanted".into())
+}
+
+/// A number of tokens.
+pub fn tokens(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok();
+    number
+        .filter(|&n| n > 0)
+        .ok_or_else(|| "a whole number from 1 on is wanted".into())
+}
+
 /// The largest side of a picture.
 const LARGEST: u32 = 8192;
 

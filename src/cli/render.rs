@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use glam::{DVec2, DVec3};
 
-use super::{numbers, source};
+use super::{numbers, output, source, target};
 use crate::app::{SliceState, first_window};
 use crate::geometry::{Camera, Orientation, VoxelBox};
 use crate::io;
@@ -63,7 +63,12 @@ const MASK_COLOUR: [f32; 3] = [1.0, 0.47, 0.35];
 const BOX_COLOUR: [u8; 3] = [255, 196, 61];
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
-    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref())?;
+    let out = &arguments.out;
+    target::check_png(out)?;
+    if let Some(mask) = &arguments.mask {
+        target::refuse_same(out, mask)?;
+    }
+    let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), Some(out))?;
     let grid = *volume.grid();
     let labels = match &arguments.mask {
         Some(path) => {
@@ -139,7 +144,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         annotate::research_notice(&mut picture);
         picture
     };
-    picture.save_png(&arguments.out)?;
+    picture.save_png(out)?;
     Ok(())
 }
 
@@ -180,6 +185,6 @@ fn draw_volume(
 /// The graphics adapter; where there is none the twins on the CPU draw.
 fn adapter() -> Option<Gpu> {
     Gpu::headless()
-        .inspect_err(|why| eprintln!("drawing on the CPU: {why}"))
+        .inspect_err(|why| output::note(&format!("drawing on the CPU: {why}")))
         .ok()
 }

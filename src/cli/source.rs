@@ -4,21 +4,22 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::io::{self, Library, Progress, Series};
+use super::target;
+use crate::io::{self, Library, Progress, Refused, Series};
 use crate::volume::Volume;
 
-/// The series of a path that a command is about: the one named, or the largest.
+/// The series of a path that a command is about: the one named, or the largest; and all that is there.
 ///
 /// # Errors
 /// When nothing can be opened there or there is no series of that name.
-pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<Series> {
+pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Library)> {
     let library = io::scan(path, &Progress::silent())?;
     let found = match uid {
         Some(uid) => library.series().find(|s| s.uid == uid),
         None => library.largest_series(),
     };
-    match (found, uid) {
-        (Some(series), _) => Ok(series.clone()),
+    match (found.cloned(), uid) {
+        (Some(series), _) => Ok((series, library)),
         (None, Some(uid)) => {
             let known: Vec<&str> = library.series().map(|s| s.uid.as_str()).collect();
             bail!(
@@ -34,8 +35,12 @@ pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<Series> {
 /// Why nothing could be opened, in one line.
 pub fn nothing_opened(path: &Path, library: &Library) -> String {
     let refused = &library.refused;
+    // What is no image at all tells less than what is wrong with one.
+    let telling = |r: &&Refused| r.code != "not_an_image";
     let first = refused
-        .first()
+        .iter()
+        .find(telling)
+        .or(refused.first())
         .map_or_else(String::new, |r| format!("; the first: {r}"));
     format!(
         "{}: no image could be opened, {} {} refused{first}",
@@ -49,12 +54,19 @@ pub fn nothing_opened(path: &Path, library: &Library) -> String {
     )
 }
 
-/// A series of a path, read.
+/// A series of a path, read. `out`, the file to be written from it, must be none of those there.
 ///
 /// # Errors
-/// As [`find_series`], or when the voxels cannot be read.
-pub fn read(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Volume)> {
-    let series = find_series(path, uid)?;
+/// As [`find_series`], when `out` would write over what is read, or when the voxels cannot be read.
+pub fn read(
+    path: &Path,
+    uid: Option<&str>,
+    out: Option<&Path>,
+) -> anyhow::Result<(Series, Volume)> {
+    let (series, library) = find_series(path, uid)?;
+    if let Some(out) = out {
+        target::refuse_input(out, &library)?;
+    }
     let volume = io::load(&series, &Progress::silent())
         .with_context(|| format!("series {} cannot be read", series.uid))?;
     Ok((series, volume))

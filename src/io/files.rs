@@ -68,15 +68,8 @@ pub(super) enum Kind {
 
 /// The first bytes decide; the name only where they say nothing.
 pub(super) fn kind(path: &Path) -> Result<Kind, Refusal> {
-    let about = fs::metadata(path)?;
-    if !about.is_file() {
-        return Err(Refusal::new(
-            "unreadable",
-            "neither a file nor a folder; it is left alone",
-        ));
-    }
     let mut head = Vec::with_capacity(352);
-    BufReader::new(File::open(path)?)
+    BufReader::new(open(path)?)
         .take(352)
         .read_to_end(&mut head)?;
     let at = |offset: usize, length: usize| head.get(offset..offset + length);
@@ -100,6 +93,17 @@ pub(super) fn kind(path: &Path) -> Result<Kind, Refusal> {
         Some([8, 0, _, 0]) => Ok(Kind::BareDicom),
         _ => Ok(Kind::Other),
     }
+}
+
+/// Opens a file. Pipes and devices are refused unopened: they may never give a byte, or never end.
+pub(super) fn open(path: &Path) -> Result<File, Refusal> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(Refusal::new(
+            "unreadable",
+            "not a regular file (a pipe, a device or a folder); it is left alone",
+        ));
+    }
+    Ok(File::open(path)?)
 }
 
 /// The file's name in lower case.

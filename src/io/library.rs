@@ -47,7 +47,8 @@ pub struct Study {
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Series Instance UID (0020,000E), with `#2`, `#3` behind it where one series held several
-    /// volumes; for NIfTI the path below the opened folder. Unique within a library unless the same
+    /// volumes; for DICOM without one `no-uid/FOLDER/NUMBER` from the folder below the opened one
+    /// and the series number; for NIfTI the path below the opened folder. Unique within a library unless the same
     /// UID was exported for different patients.
     pub uid: String,
     /// What made the image.

@@ -19,7 +19,7 @@ use std::path::Path;
 pub use error::IoError;
 pub use hash::voxels_sha256;
 pub use library::{Library, Patient, Refused, Series, Study, Warning};
-pub use nifti::{read_mask, write_mask, write_nifti};
+pub use nifti::{check_nifti_name, read_mask, write_mask, write_nifti};
 pub use progress::Progress;
 
 use crate::volume::Volume;

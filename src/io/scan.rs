@@ -57,7 +57,7 @@ pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError>
         }
     }
     refuse_lone_halves(&pairs, &filed, &mut refused);
-    dicom::stack(slices, &mut filed, &mut refused);
+    dicom::stack(slices, path, &mut filed, &mut refused);
     Ok(library::file(filed, refused))
 }
 

@@ -148,6 +148,17 @@ impl From<candle_core::Error> for ModelError {
     }
 }
 
+/// Opens a file. Pipes and devices are refused unopened: they may never give a byte, or never end.
+pub(crate) fn open_file(path: &Path) -> std::io::Result<std::fs::File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "it is not a regular file; fetch the file again",
+        ));
+    }
+    std::fs::File::open(path)
+}
+
 /// Reads a small text file, refusing one that is larger than `limit_bytes`.
 pub(crate) fn read_small(
     path: &Path,
@@ -155,7 +166,7 @@ pub(crate) fn read_small(
     hint: &'static str,
 ) -> Result<Vec<u8>, ModelError> {
     use std::io::Read;
-    let file = std::fs::File::open(path).map_err(|source| match source.kind() {
+    let file = open_file(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::MissingFile {
             path: path.to_path_buf(),
             hint,

@@ -330,9 +330,12 @@ impl Settings {
 
     fn check(&self, piece_count: usize) -> Result<(), String> {
         if self.piece_count != Some(piece_count as u64) {
+            let announced = self.piece_count.map_or_else(
+                || "does not say how many".to_owned(),
+                |count| format!("announces {count}"),
+            );
             return Err(format!(
-                "it holds {piece_count} pieces where its header announces {:?}",
-                self.piece_count
+                "it holds {piece_count} pieces where its header {announced}"
             ));
         }
         let obstacles = [

@@ -13,6 +13,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
 use super::ModelError;
+use super::error::open_file;
 
 /// Longest header accepted; the published ones are under 100 kB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
@@ -143,7 +144,7 @@ impl WeightsFile {
 }
 
 fn open(path: &Path) -> Result<File, ModelError> {
-    File::open(path).map_err(|source| match source.kind() {
+    open_file(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::MissingFile {
             path: path.to_path_buf(),
             hint: "fetch every file of the published checkpoint into one folder",

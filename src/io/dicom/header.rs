@@ -1,6 +1,5 @@
 //! What the import needs from a DICOM file's header.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry
 
 use super::elements::{Encoding, ITEM, Walker, is_vr, malformed};
 use crate::io::error::{Refusal, reserve};
+use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
 const WANTED: [Tag; 31] = [
@@ -92,7 +92,7 @@ impl Header {
     /// Reads up to the pixels. `meta` is the offset of the File Meta group; `None` where the file begins
     /// with the data set itself.
     pub fn read(path: &Path, meta: Option<u64>) -> Result<Self, Refusal> {
-        let file = File::open(path)?;
+        let file = files::open(path)?;
         let file_length = file.metadata()?.len();
         let mut reader = BufReader::new(file);
         reader.seek(SeekFrom::Start(meta.unwrap_or(0)))?;
@@ -261,7 +261,7 @@ fn parse(bytes: &[u8], encoding: Encoding) -> Result<InMemDicomObject, Refusal> 
 
 /// A deflated data set (PS3.5 A.5) in memory, at most [`MOST_INFLATED`] bytes of it.
 fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     file.seek(SeekFrom::Start(start))?;
     let packed = BufReader::new(file);
     let mut bytes = Vec::new();
@@ -286,7 +286,7 @@ fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
 /// # Errors
 /// When the file cannot be read or is not as long as it was.
 pub(super) fn open(path: &Path, place: &PixelPlace) -> Result<(Box<dyn Source>, u64), Refusal> {
-    let file = File::open(path)?;
+    let file = files::open(path)?;
     let length = file.metadata()?.len();
     if length != place.file_length {
         return Err(Refusal::new(
@@ -295,8 +295,8 @@ pub(super) fn open(path: &Path, place: &PixelPlace) -> Result<(Box<dyn Source>, 
         ));
     }
     if place.syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-        let meta = match crate::io::files::kind(path)? {
-            crate::io::files::Kind::Dicom { meta } => meta,
+        let meta = match files::kind(path)? {
+            files::Kind::Dicom { meta } => meta,
             _ => 0,
         };
         let mut walker = Walker::new(BufReader::new(file), 0, length);

@@ -1,7 +1,7 @@
 //! Slices to series: which belong together, and in what order.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::place::{depth_mm, grid, repeated};
@@ -13,7 +13,13 @@ use crate::io::{Refused, Series, Warning};
 use crate::volume::{Modality, Units};
 
 /// Sorts slices into volumes. Those that make none are refused, file by file.
-pub(in crate::io) fn stack(slices: Vec<Slice>, filed: &mut Vec<Filed>, refused: &mut Vec<Refused>) {
+pub(in crate::io) fn stack(
+    slices: Vec<Slice>,
+    root: &Path,
+    filed: &mut Vec<Filed>,
+    refused: &mut Vec<Refused>,
+) {
+    let mut made: BTreeMap<String, usize> = BTreeMap::new();
     type Key = (String, String, String, String, Option<PathBuf>);
     let mut groups: BTreeMap<Key, Vec<Slice>> = BTreeMap::new();
     for slice in slices {
@@ -53,11 +59,32 @@ pub(in crate::io) fn stack(slices: Vec<Slice>, filed: &mut Vec<Filed>, refused: 
                     .warnings
                     .push(Warning::new("split_series", message));
             }
-            if n > 0 {
+            if volume.series.uid.is_empty() {
+                volume.series.uid = made_uid(&volume.series, root, &mut made);
+            } else if n > 0 {
                 volume.series.uid = format!("{}#{}", volume.series.uid, n + 1);
             }
             filed.push(volume);
         }
+    }
+}
+
+/// A name for a series without a UID, the same at every opening of one folder; `made` counts those that
+/// would be called alike.
+fn made_uid(series: &Series, root: &Path, made: &mut BTreeMap<String, usize>) -> String {
+    let folder = series.path.parent().unwrap_or(root);
+    let below = folder.strip_prefix(root).unwrap_or(Path::new(""));
+    let number = series.number.map_or("none".to_owned(), |n| n.to_string());
+    let mut parts = vec!["no-uid".into()];
+    parts.extend(below.iter().map(std::ffi::OsStr::to_string_lossy));
+    parts.push(number.into());
+    let uid = parts.join("/");
+    let count = made.entry(uid.clone()).or_default();
+    *count += 1;
+    if *count == 1 {
+        uid
+    } else {
+        format!("{uid}#{count}")
     }
 }
 
@@ -139,9 +166,10 @@ fn describe(slices: &[Slice]) -> Result<(Filed, PathBuf), Refusal> {
         return Err(Refusal::new(
             "duplicate_positions",
             format!(
-                "{} slices at only {places} places (several time points, or copies), which is not read \
+                "{} slices at only {places} {} (several time points, or copies), which is not read \
                  yet; open one time point alone",
-                slices.len()
+                slices.len(),
+                if places == 1 { "place" } else { "places" }
             ),
         ));
     }

@@ -1,11 +1,10 @@
 //! A NIfTI-1 header, checked against the size of its file.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
-use glam::UVec3;
+use glam::{DAffine3, UVec3};
 use nifti::{Endianness, NiftiHeader, NiftiType};
 
 use super::orientation::patient_from_voxel;
@@ -70,6 +69,7 @@ impl Header {
 
         let mut warnings = Vec::new();
         let place = patient_from_voxel(&header, dims, &mut warnings)?;
+        refuse_absurd(&place)?;
         let grid = VoxelGrid::new(dims, place)
             .map_err(|error| Refusal::new("no_geometry", error.to_string()))?;
         if times > 1 {
@@ -100,7 +100,7 @@ impl Header {
 
 /// Opens a file, unpacking it when it is gzip, whatever its name says.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Refusal> {
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut reader = BufReader::with_capacity(1 << 16, files::open(path)?);
     if is_gzip(&mut reader)? {
         Ok(Box::new(MultiGzDecoder::new(reader)))
     } else {
@@ -228,7 +228,7 @@ fn offset(header: &NiftiHeader, is_pair: bool) -> Result<u64, Refusal> {
 /// The file must be as long as its header says; a packed one as long as it can possibly unpack to. The
 /// rest of a packed file shows itself when it is loaded.
 fn refuse_short(path: &Path, offset: u64, count: u64, kind: NiftiType) -> Result<(), Refusal> {
-    let file = File::open(path)?;
+    let file = files::open(path)?;
     let length = file.metadata()?.len();
     let packed = is_gzip(&mut BufReader::new(file))?;
     let most = if packed {
@@ -247,6 +247,24 @@ fn refuse_short(path: &Path, offset: u64, count: u64, kind: NiftiType) -> Result
             kind.size_of()
         ))),
     }
+}
+
+/// Voxels of ten metres or a tenth of a micrometre are a wrong unit or a damaged header; every measure
+/// would be wrong with them.
+fn refuse_absurd(place: &DAffine3) -> Result<(), Refusal> {
+    // A little wider than said: the header's numbers have 7 digits.
+    const POSSIBLE_MM: std::ops::RangeInclusive<f64> = 0.99e-4..=1.01e4;
+    let [x, y, z] = [0, 1, 2].map(|axis| place.matrix3.col(axis).length());
+    if [x, y, z].iter().all(|mm| POSSIBLE_MM.contains(mm)) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "absurd_spacing",
+        format!(
+            "its voxels measure {x:e} x {y:e} x {z:e} mm, which cannot be; convert it again from the \
+             source"
+        ),
+    ))
 }
 
 /// A slope of 0 means none; one that is not a number is worth a word.

@@ -9,6 +9,7 @@ use super::header::Header;
 use super::read::read;
 use super::write::{header, write};
 use crate::geometry::VoxelGrid;
+use crate::io::error::Refusal;
 use crate::io::{IoError, Progress};
 use crate::volume::{Mask, Rescale};
 
@@ -24,15 +25,22 @@ pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
     write(path, &header, |out| out.write_all(&mask.to_bytes()))
 }
 
-/// Reads a mask for `grid`: every voxel whose value is not 0 is inside. The file may have its axes in
+/// Reads a mask for `grid`: every voxel whose value is above 0 is inside. The file may have its axes in
 /// another order or direction as long as its voxels are the grid's voxels; its affine says which is
 /// which.
 ///
 /// # Errors
-/// When the file is no NIfTI image, is damaged, or its voxels are not those of `grid`.
+/// When the file is no NIfTI image, is damaged, has time points, or its voxels are not those of `grid`.
 pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
     std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
     let found = Header::read(path).map_err(|refusal| refusal.at(path))?;
+    if found.times > 1 {
+        let message = format!(
+            "it has {} time points, and a mask has one; keep one of them",
+            found.times
+        );
+        return Err(Refusal::new("time_points", message).at(path));
+    }
     let walk = Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
     let (voxels, rescale) = read(&found, &Progress::silent())?;
     Ok(Mask::from_fn(*grid, |voxel| {
@@ -41,7 +49,7 @@ pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
             .offset(walk.source(voxel))
             .and_then(|offset| voxels.get(offset))
             .map_or(0.0, |stored| rescale.apply(stored));
-        value != 0.0 && !value.is_nan()
+        value > 0.0
     }))
 }
 

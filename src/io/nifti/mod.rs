@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use mask::{read_mask, write_mask};
 pub(super) use read::load;
-pub use write::write_nifti;
+pub use write::{check_nifti_name, write_nifti};
 
 use super::error::Refusal;
 use super::library::{Filed, Source};

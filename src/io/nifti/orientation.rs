@@ -19,23 +19,43 @@ pub(super) fn patient_from_voxel(
     dims: UVec3,
     warnings: &mut Vec<Warning>,
 ) -> Result<DAffine3, Refusal> {
-    let usable = |ras: &DAffine3| ras.is_finite() && ras.matrix3.determinant().abs() > 1e-12;
-    let sform = (header.sform_code > 0)
-        .then(|| sform(header))
-        .filter(usable);
-    let qform = || {
-        (header.qform_code > 0)
-            .then(|| qform(header))
-            .filter(usable)
+    // Flat against the size of its own voxels: small ones are no fault of the orientation.
+    let usable = |ras: &DAffine3| {
+        let sizes: f64 = (0..3).map(|axis| ras.matrix3.col(axis).length()).product();
+        ras.is_finite() && sizes > 0.0 && ras.matrix3.determinant().abs() > 1e-9 * sizes
+    };
+    let named = |code: i16, place: fn(&NiftiHeader) -> DAffine3| (code > 0).then(|| place(header));
+    let (sform, qform) = (
+        named(header.sform_code, sform),
+        named(header.qform_code, qform),
+    );
+    let broken = |place: Option<DAffine3>| place.is_some_and(|ras| !usable(&ras));
+    let what = match (broken(sform), broken(qform)) {
+        (true, true) => Some("sform and qform are"),
+        (true, false) => Some("sform is"),
+        (false, true) if sform.is_none() => Some("qform is"),
+        _ => None,
     };
     let sizes = || Some(sizes_only(header, dims)).filter(usable);
-    let ras = if let Some(ras) = sform.or_else(qform) {
+    let ras = if let Some(ras) = sform.filter(usable) {
+        ras
+    } else if let Some(ras) = qform.filter(usable) {
+        if let Some(what) = what {
+            let message = format!("its {what} unusable (not finite, or flat); its qform is used");
+            warnings.push(Warning::new("unusable_orientation", message));
+        }
         ras
     } else if let Some(ras) = sizes() {
-        warnings.push(Warning::new(
-            "no_orientation",
-            "the file does not say how it lies in the patient; left and right are a guess",
-        ));
+        warnings.push(match what {
+            Some(what) => Warning::new(
+                "unusable_orientation",
+                format!("its {what} unusable (not finite, or flat); left and right are a guess"),
+            ),
+            None => Warning::new(
+                "no_orientation",
+                "the file does not say how it lies in the patient; left and right are a guess",
+            ),
+        });
         ras
     } else {
         return Err(Refusal::new(

@@ -134,18 +134,33 @@ fn rotation(grid: &VoxelGrid) -> Option<(f32, DQuat)> {
     Some((mirror as f32, if turn.w < 0.0 { -turn } else { turn }))
 }
 
+/// Refuses a name that [`write_nifti`] would refuse, before there is anything to write.
+///
+/// # Errors
+/// For another ending than `.nii` and `.nii.gz`.
+pub fn check_nifti_name(path: &Path) -> Result<(), IoError> {
+    is_packed(path).map(|_| ())
+}
+
+/// Whether a name asks for a packed file.
+fn is_packed(path: &Path) -> Result<bool, IoError> {
+    let name = files::lower_name(path);
+    let packed = name.ends_with(".nii.gz");
+    let plain = Path::new(&name).extension().is_some_and(|e| e == "nii");
+    if packed || plain {
+        Ok(packed)
+    } else {
+        Err(IoError::OutputName(path.to_owned()))
+    }
+}
+
 /// Writes header and voxels beside `path` and moves them there.
 pub(super) fn write(
     path: &Path,
     header: &[u8],
     voxels: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), IoError> {
-    let name = files::lower_name(path);
-    let packed = name.ends_with(".nii.gz");
-    let plain = Path::new(&name).extension().is_some_and(|e| e == "nii");
-    if !packed && !plain {
-        return Err(IoError::OutputName(path.to_owned()));
-    }
+    let packed = is_packed(path)?;
     let failed = |error| IoError::write(path, error);
     let (file, beside) = create_beside(path).map_err(failed)?;
     let written =
