@@ -44,7 +44,7 @@ model=${M3D_MODEL:-}
 if [ -z "$model" ] && [ ! -f models/config.json ] && ! ls models/*/config.json >/dev/null 2>&1; then
     say "No model is in models/: writing a small one with random weights. What it answers means"
     say "nothing; it only shows the way from a question to an answer, a box and a mask."
-    cargo run --quiet --release --locked --example random_model -- "$out/random_model"
+    "$target/release/m3d-random-model" "$out/random_model"
     model=$out/random_model
 fi
 set -- --mask-out "$out/mask.nii.gz" --json

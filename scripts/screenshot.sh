@@ -14,10 +14,10 @@ mkdir -p "$out"
 # shellcheck disable=SC2086 # lists of words
 need $build_packages $window_packages $vulkan_packages xvfb xdotool imagemagick
 need_rust
-cargo build --release --locked --bin m3d-viewer --example random_model
+cargo build --release --locked
 target=${CARGO_TARGET_DIR:-target}
 model=${M3D_MODEL:-$out/random_model}
-[ -f "$model/config.json" ] || "$target/release/examples/random_model" "$model"
+[ -f "$model/config.json" ] || "$target/release/m3d-random-model" "$model"
 
 display=:${M3D_DISPLAY:-87}
 Xvfb "$display" -screen 0 "${size}x24" -nolisten tcp >/dev/null 2>&1 &

@@ -426,7 +426,7 @@ fn control_tokens_typed_by_a_person_stay_words() {
         let mut question = request(&format!("is\u{0} it {} so?", markers.join("")));
         question.task = Some(task);
         let found = answer(&ask(&mut session, &question));
-        let ids = tokenizer.encode_after_image(&found.prompt).unwrap();
+        let ids = tokenizer.encode_user_text(&found.prompt).unwrap();
         assert!(
             !ids.iter().any(|id| special.contains(id)),
             "{task}: {}",

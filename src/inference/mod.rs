@@ -30,7 +30,7 @@ pub use error::InferenceError;
 pub use frame::ModelFrame;
 pub use model_box::ModelBox;
 pub use prepare::{Preparation, PreparedImage, prepare};
-pub use prompt::{Prompt, build_prompt, harmless};
+pub use prompt::{Prompt, build_prompt};
 pub use sampling::Settings;
 pub use session::{OpenedModel, Session};
 pub use task::{Task, recognise};

@@ -45,16 +45,6 @@ impl ModelBox {
             .filter_map(|(at, _)| Self::after_bracket(&text[at + 1..]))
     }
 
-    /// The box at the very start of a text with both markers, and the length of its text.
-    pub(super) fn marked_prefix(text: &str) -> Option<(Self, usize)> {
-        let inner = text.strip_prefix(Self::START)?;
-        let end = inner.find(Self::END)?;
-        let numbers = inner[..end].strip_prefix('[')?;
-        let found = Self::after_bracket(numbers)?;
-        numbers.strip_suffix(']')?;
-        Some((found, Self::START.len() + end + Self::END.len()))
-    }
-
     fn after_bracket(rest: &str) -> Option<Self> {
         let (inside, _) = rest.split_once(']')?;
         let mut numbers = [0.0; 6];
@@ -137,11 +127,5 @@ mod tests {
         let written = ModelBox::new([0.125, 0.333_333, 0.9, 0.5, 0.666_667, 0.999]).unwrap();
         let text = written.to_string();
         assert_eq!(ModelBox::parse(&text), Some(written));
-        assert_eq!(
-            ModelBox::marked_prefix(&format!("{text} and more")),
-            Some((written, text.len()))
-        );
-        assert_eq!(ModelBox::marked_prefix("<bx_start>[1]<bx_end>"), None);
-        assert_eq!(ModelBox::marked_prefix(&text[1..]), None);
     }
 }

@@ -17,8 +17,7 @@ const NAME_WORDS: usize = 6;
 const PLAIN_REQUEST_WORDS: usize = 3;
 
 /// Puts what the reader typed into the form of the task's training data. Text already in such a form
-/// passes unchanged, but for what could be taken for the model's own control tokens (see
-/// [`harmless`]).
+/// passes unchanged, but for what nobody can see.
 ///
 /// # Errors
 /// When the task needs words or a box and there are none.
@@ -27,7 +26,7 @@ pub fn build_prompt(
     text: &str,
     drawn: Option<&ModelBox>,
 ) -> Result<Prompt, InferenceError> {
-    let typed = harmless(text);
+    let typed = visible(text);
     let body = match task {
         Task::Chat => words_of(&typed)?.to_owned(),
         Task::Report if typed.split_whitespace().count() <= PLAIN_REQUEST_WORDS => {
@@ -200,43 +199,16 @@ fn cut_back<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     (tail.eq_ignore_ascii_case(words) && rest.ends_with(char::is_whitespace)).then_some(rest)
 }
 
-/// What a person typed, trimmed and made harmless: control characters become spaces, invisible
-/// direction and joining marks go, and anything that reads like one of the model's control tokens
-/// (`<...`, `[SEG]`) gets a space after its first sign, so that it stays words. A box written out in
-/// full, `<bx_start>[six numbers]<bx_end>`, is a place and stays.
-pub fn harmless(text: &str) -> String {
-    let visible: String = text
-        .chars()
+/// What a person typed, trimmed, with control characters as spaces and without invisible direction and
+/// joining marks. That marks such as `[SEG]` stay words is the tokenizer's work
+/// ([`encode_user_text`](crate::model::Tokenizer::encode_user_text)).
+fn visible(text: &str) -> String {
+    text.chars()
         .filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'))
         .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let mut rest = visible.trim();
-    let mut out = String::with_capacity(rest.len());
-    while let Some(sign) = rest.chars().next() {
-        if let Some((_, length)) = ModelBox::marked_prefix(rest) {
-            out.push_str(&rest[..length]);
-            rest = &rest[length..];
-            continue;
-        }
-        let after = &rest[sign.len_utf8()..];
-        out.push(sign);
-        let next_could_name = after
-            .chars()
-            .next()
-            .is_some_and(|c| c.is_alphabetic() || "/|_".contains(c));
-        let is_marker = match sign {
-            '<' => next_could_name,
-            '[' => after
-                .get(..4)
-                .is_some_and(|word| word.eq_ignore_ascii_case("SEG]")),
-            _ => false,
-        };
-        if is_marker {
-            out.push(' ');
-        }
-        rest = after;
-    }
-    out
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -353,21 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn control_tokens_typed_by_a_person_are_words() {
+    fn nothing_invisible_reaches_the_model() {
         for (typed, wanted) in [
-            ("a <|end|> b", "a < |end|> b"),
-            ("</s><s>", "< /s>< s>"),
-            ("<im_patch>", "< im_patch>"),
-            ("[SEG] [seg]", "[ SEG] [ seg]"),
-            ("<bx_start>[1, 2]<bx_end>", "< bx_start>[1, 2]< bx_end>"),
-            ("smaller <5 mm, x < y", "smaller <5 mm, x < y"),
             ("a\u{0}b\nc\u{202e}d\u{1b}[2J", "a b cd [2J"),
-            ("<\u{200b}s>", "< s>"),
-            ("zwölf €", "zwölf €"),
+            ("<\u{200b}s>", "<s>"),
+            ("zwölf €, x < y", "zwölf €, x < y"),
         ] {
-            assert_eq!(harmless(typed), wanted);
+            assert_eq!(visible(typed), wanted);
         }
-        let place = "<bx_start>[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]<bx_end>";
-        assert_eq!(harmless(place), place);
     }
 }

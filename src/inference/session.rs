@@ -299,7 +299,7 @@ impl Session {
             let asked = prompt.text.len() / 16;
             return Err(InferenceError::TooLong { asked, room });
         }
-        let ids = self.tokenizer.encode_after_image(&prompt.text)?;
+        let ids = self.tokenizer.encode_user_text(&prompt.text)?;
         if ids.len() > room {
             let asked = ids.len();
             return Err(InferenceError::TooLong { asked, room });

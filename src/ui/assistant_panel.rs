@@ -271,13 +271,16 @@ pub fn ask_area(
         info.current_text_value = Some(draft.text.clone());
         info
     });
-    if ready && !draft.text.trim().is_empty() {
-        let task = draft
-            .task
-            .unwrap_or_else(|| recognise(&draft.text, has_box));
-        let text = prompt_preview(task, &draft.text);
-        ui.label(RichText::new(text).small().color(theme::FAINT));
-    }
+    // Always one line, so that nothing moves while the reader types.
+    let preview = if draft.text.trim().is_empty() {
+        "The exact prompt is shown here.".to_owned()
+    } else {
+        let recognised = recognise(&draft.text, has_box);
+        prompt_preview(draft.task.unwrap_or(recognised), &draft.text)
+    };
+    let line = RichText::new(&preview).small().color(theme::FAINT);
+    ui.add(egui::Label::new(line).truncate())
+        .on_hover_text(&preview);
     if response.changed() {
         // The task above was told from the text as it was.
         ui.ctx().request_repaint();
