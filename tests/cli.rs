@@ -1,5 +1,11 @@
 //! The command line as scripts use it: the real binary, its documents and its exit status.
 
+#[path = "cli/guards.rs"]
+mod guards;
+#[cfg(unix)]
+#[path = "cli/pipes.rs"]
+mod pipes;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -3,16 +3,24 @@
 #[path = "import/support.rs"]
 #[allow(dead_code, reason = "this test needs a part of it")]
 mod support;
+#[path = "import/synthetic.rs"]
+#[allow(dead_code, reason = "this test needs a part of it")]
+mod synthetic;
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use glam::DVec3;
 use m3d_viewer::io::{self, IoError, Progress};
+use m3d_viewer::volume::{Modality, Rescale, Units, Volume, Voxels};
 use support::{Numbers, codes, json, repository, scan};
+use synthetic::{Made, write_stack};
 
 fn scan_error(path: &Path) -> IoError {
     io::scan(path, &Progress::silent()).unwrap_err()
@@ -310,4 +318,137 @@ fn writing_where_it_cannot_leaves_nothing_behind() {
     fs::create_dir_all(path.join("inside")).unwrap();
     assert!(io::write_nifti(&path, &volume).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+fn put(bytes: &mut [u8], at: usize, values: &[f32]) {
+    for (n, value) in values.iter().enumerate() {
+        bytes[at + 4 * n..at + 4 * n + 4].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+#[test]
+fn voxels_of_impossible_sizes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sizes.nii");
+    let with = |mm: f32| {
+        let mut bytes = ramp();
+        bytes[123] = 2;
+        bytes[252..256].fill(0);
+        put(&mut bytes, 80, &[mm, mm, mm]);
+        fs::write(&path, &bytes).unwrap();
+        codes(&scan(&path))
+    };
+    for mm in [2e4, 1e-5, 1e30] {
+        assert_eq!(with(mm), ["absurd_spacing"], "{mm}");
+    }
+    for mm in [1e4, 1.0, 2e-4] {
+        assert!(with(mm).is_empty(), "{mm}");
+    }
+}
+
+#[test]
+fn an_orientation_of_no_use_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("place.nii");
+    let warnings = |codes: [u8; 2], sform: f32, qform: f32| {
+        let mut bytes = ramp();
+        bytes[252..256].copy_from_slice(&[codes[0], 0, codes[1], 0]);
+        put(&mut bytes, 80, &[1.0, 1.0, 1.0]);
+        put(&mut bytes, 256, &[0.0, 0.0, 0.0, qform, 0.0, 0.0]);
+        let row = [0.0, 0.0, 0.0, 0.0];
+        let rows = [[sform, 0.0, 0.0, 0.0], row, row].concat();
+        put(&mut bytes, 280, &rows);
+        fs::write(&path, &bytes).unwrap();
+        let library = scan(&path);
+        let series = library.series().next().unwrap();
+        let found: Vec<_> = series.warnings.iter().map(|w| w.code).collect();
+        let words: Vec<_> = series.warnings.iter().map(|w| w.message.clone()).collect();
+        (found, words.join(" "))
+    };
+    assert_eq!(warnings([0, 0], 1.0, 0.0).0, ["no_orientation"]);
+    for (codes, sform, qform, words) in [
+        ([0, 1], 1.0, 0.0, "sform is unusable"),
+        ([0, 1], f32::NAN, 0.0, "left and right are a guess"),
+        ([1, 0], 1.0, f32::NAN, "qform is unusable"),
+        ([1, 1], 1.0, f32::NAN, "sform and qform are unusable"),
+        ([1, 1], 1.0, 0.0, "its qform is used"),
+    ] {
+        let (found, told) = warnings(codes, sform, qform);
+        assert_eq!(found, ["unusable_orientation"], "{codes:?} {told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_mask_is_above_zero_and_has_one_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.nii");
+    let grid = *support::only(&repository("tests/data/nifti_malformed/00_valid.nii"))
+        .1
+        .grid();
+    let values: Vec<i8> = (0..grid.len())
+        .map(|n| n as i8 % 2 - (n % 3) as i8)
+        .collect();
+    let inside = values.iter().filter(|&&v| v > 0).count();
+    assert!(values.iter().any(|&v| v < 0) && inside > 0);
+    let voxels = Voxels::I8(values);
+    let volume = Volume::new(
+        grid,
+        voxels,
+        Rescale::IDENTITY,
+        Modality::Other,
+        Units::Arbitrary,
+    );
+    io::write_nifti(&path, &volume.unwrap()).unwrap();
+    assert_eq!(io::read_mask(&path, &grid).unwrap().count(), inside);
+
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend_from_within(352..);
+    bytes[40] = 4;
+    bytes[48] = 2;
+    fs::write(&path, &bytes).unwrap();
+    let error = io::read_mask(&path, &grid).unwrap_err();
+    assert_line(&error.to_string(), &path, "2 time points");
+}
+
+#[test]
+fn series_without_a_uid_have_names_that_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, number) in [("one", "7"), ("two", "7"), ("two/deep", "")] {
+        let inside = folder.path().join(name);
+        fs::create_dir_all(&inside).unwrap();
+        write_stack(&inside, "s", 4, DVec3::Z, |_, made| {
+            let made = Made { series: "", ..made };
+            made.with(tags::SERIES_NUMBER, VR::IS, number)
+        });
+    }
+    // Another study in the same folder, with the same number.
+    write_stack(&folder.path().join("one"), "t", 3, DVec3::Z, |_, made| {
+        Made { series: "", ..made }
+            .with(tags::SERIES_NUMBER, VR::IS, "7")
+            .with(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.9")
+    });
+    let uids = || {
+        let library = scan(folder.path());
+        let mut uids: Vec<_> = library.series().map(|s| s.uid.clone()).collect();
+        uids.sort();
+        uids
+    };
+    let wanted = [
+        "no-uid/one/7",
+        "no-uid/one/7#2",
+        "no-uid/two/7",
+        "no-uid/two/deep/none",
+    ];
+    assert_eq!(uids(), wanted);
+    assert_eq!(uids(), wanted);
+}
+
+#[test]
+fn one_place_is_not_called_places() {
+    let folder = tempfile::tempdir().unwrap();
+    write_stack(folder.path(), "s", 3, DVec3::ZERO, |_, made| made);
+    let library = scan(folder.path());
+    let message = library.refused[0].to_string();
+    assert!(message.contains("3 slices at only 1 place ("), "{message}");
 }

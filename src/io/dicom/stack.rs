@@ -19,9 +19,9 @@ pub(in crate::io) fn stack(
     filed: &mut Vec<Filed>,
     refused: &mut Vec<Refused>,
 ) {
-    let mut made: BTreeMap<String, usize> = BTreeMap::new();
     type Key = (String, String, String, String, Option<PathBuf>);
     let mut groups: BTreeMap<Key, Vec<Slice>> = BTreeMap::new();
+    let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for slice in slices {
         // Without a series UID the folder is all there is to go by.
         let folder = slice.path.parent().filter(|_| slice.series_uid.is_empty());
