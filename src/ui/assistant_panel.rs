@@ -111,7 +111,9 @@ fn show_card(ui: &mut Ui, card: &mut Card, shown: Option<&Shown>) -> Option<Find
     }
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&card.question).strong());
-        ui.label(RichText::new(card.task.label()).small().color(theme::FAINT));
+        if card.question != card.task.label() {
+            ui.label(RichText::new(card.task.label()).small().color(theme::FAINT));
+        }
     });
     if !card.prompt.is_empty() {
         ui.collapsing(RichText::new("Prompt").small(), |ui| {
