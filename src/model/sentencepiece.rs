@@ -517,4 +517,15 @@ mod tests {
             assert!(SentencePiece::parse(bytes).is_err(), "{bytes:?}");
         }
     }
+
+    #[test]
+    fn a_header_without_a_number_of_pieces_is_told_in_words() {
+        let settings = Settings {
+            piece_count: None,
+            ..Settings::default()
+        };
+        let message = settings.check(3).unwrap_err();
+        assert!(message.contains("does not say how many"), "{message}");
+        assert!(!message.contains("None"), "{message}");
+    }
 }
