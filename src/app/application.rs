@@ -191,19 +191,12 @@ impl Application {
         let largest = library.largest_series().cloned();
         let refused = library.refused.len();
         let Some(series) = largest else {
-            let first = library.refused.first();
-            let reason = first.map_or_else(String::new, |r| format!(" The first: {r}"));
-            let files = files_were(refused);
-            let text = format!(
-                "No image could be opened in {}: {files} refused.{reason}",
-                path.display()
-            );
+            let text = library.nothing_opened(path);
             self.notices.add(NoticeKind::Error, text);
             return;
         };
         if refused > 0 {
-            let files = files_were(refused);
-            let text = format!("{files} not opened; the study panel says why.");
+            let text = format!("Files not opened: {refused}. The study panel says why.");
             self.notices.add(NoticeKind::Warning, text);
         }
         self.document.library = Some(library);
@@ -248,13 +241,6 @@ impl Application {
             self.jobs.label(state.0, masks, &shown.volume, state.1);
             self.labelled = state;
         }
-    }
-}
-
-fn files_were(count: usize) -> String {
-    match count {
-        1 => "1 file was".to_owned(),
-        n => format!("{n} files were"),
     }
 }
 

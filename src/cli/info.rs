@@ -7,7 +7,6 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output;
-use super::source::nothing_opened;
 use crate::io::{self, IoError, Progress, Series};
 use crate::volume::Volume;
 
@@ -97,7 +96,7 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
     if report.series.is_empty() {
         match report.refused.first() {
             Some(first) if library.refused.is_empty() => bail!("{}", first.message),
-            _ => bail!(nothing_opened(path, &library)),
+            _ => bail!(library.nothing_opened(path)),
         }
     }
     Ok(())

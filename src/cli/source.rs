@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::target;
-use crate::io::{self, Library, Progress, Refused, Series};
+use crate::io::{self, Library, Progress, Series};
 use crate::volume::Volume;
 
 /// The series of a path that a command is about: the one named, or the largest; and all that is there.
@@ -28,30 +28,8 @@ pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Li
                 known.join(", ")
             )
         }
-        (None, None) => bail!(nothing_opened(path, &library)),
+        (None, None) => bail!(library.nothing_opened(path)),
     }
-}
-
-/// Why nothing could be opened, in one line.
-pub fn nothing_opened(path: &Path, library: &Library) -> String {
-    let refused = &library.refused;
-    // What is no image at all tells less than what is wrong with one.
-    let telling = |r: &&Refused| r.code != "not_an_image";
-    let first = refused
-        .iter()
-        .find(telling)
-        .or(refused.first())
-        .map_or_else(String::new, |r| format!("; the first: {r}"));
-    format!(
-        "{}: no image could be opened, {} {} refused{first}",
-        path.display(),
-        refused.len(),
-        if refused.len() == 1 {
-            "file was"
-        } else {
-            "files were"
-        }
-    )
 }
 
 /// A series of a path, read. `out`, the file to be written from it, must be none of those there.

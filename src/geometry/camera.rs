@@ -21,24 +21,24 @@ pub struct Camera {
     pub patient_from_view: DQuat,
     /// The distance from the eye to the target, in mm.
     pub distance_mm: f64,
-    /// The height of the picture at the target, in mm: smaller is closer.
-    pub height_mm: f64,
+    /// What the shorter side of the picture covers at the target, in mm: smaller is closer.
+    pub span_mm: f64,
 }
 
-/// The eye stands this many picture heights away: a vertical opening of about 28 degrees.
-const DISTANCE_PER_HEIGHT: f64 = 2.0;
+/// The eye stands this many spans away: an opening of about 28 degrees.
+const DISTANCE_PER_SPAN: f64 = 2.0;
 
 impl Camera {
     /// A camera in front of the patient, looking to the back with the head up, that sees a sphere of
     /// `radius_mm` around `centre_mm` whole.
     pub fn facing(centre_mm: DVec3, radius_mm: f64) -> Self {
-        let height_mm = (radius_mm * 2.1).max(1e-3);
+        let span_mm = (radius_mm * 2.1).max(1e-3);
         let patient_from_view = DMat3::from_cols(DVec3::X, DVec3::NEG_Z, DVec3::Y);
         Self {
             target_mm: centre_mm,
             patient_from_view: DQuat::from_mat3(&patient_from_view),
-            distance_mm: height_mm * DISTANCE_PER_HEIGHT,
-            height_mm,
+            distance_mm: span_mm * DISTANCE_PER_SPAN,
+            span_mm,
         }
     }
 
@@ -58,24 +58,29 @@ impl Camera {
         self.patient_from_view = (self.patient_from_view * turn).normalize();
     }
 
-    /// Moves the picture by `delta` picture heights to the right and down.
+    /// Moves the picture by `delta` shorter sides to the right and down.
     pub fn pan(&mut self, delta: DVec2) {
         let [right, down, _] = self.axes();
-        self.target_mm -= (right * delta.x + down * delta.y) * self.height_mm;
+        self.target_mm -= (right * delta.x + down * delta.y) * self.span_mm;
     }
 
     /// Comes closer (`factor` above 1) or goes away, within sane limits.
     pub fn zoom(&mut self, factor: f64) {
         if factor.is_finite() && factor > 0.0 {
-            self.height_mm = (self.height_mm / factor).clamp(1.0, 1e5);
-            self.distance_mm = self.height_mm * DISTANCE_PER_HEIGHT;
+            self.span_mm = (self.span_mm / factor).clamp(1.0, 1e5);
+            self.distance_mm = self.span_mm * DISTANCE_PER_SPAN;
         }
+    }
+
+    /// Millimetres per pixel at the target, in a picture of `size_px`.
+    pub fn mm_per_pixel(&self, size_px: DVec2) -> f64 {
+        self.span_mm / size_px.min_element().max(1.0)
     }
 
     /// The line of sight through a pixel of a picture of `size_px`; (0, 0) is the top left corner.
     pub fn ray(&self, pixel: DVec2, size_px: DVec2) -> Ray {
         let [right, down, into] = self.axes();
-        let offset = (pixel - size_px / 2.0) * (self.height_mm / size_px.y.max(1.0));
+        let offset = (pixel - size_px / 2.0) * self.mm_per_pixel(size_px);
         let through = into * self.distance_mm + right * offset.x + down * offset.y;
         Ray {
             origin_mm: self.eye_mm(),
@@ -87,7 +92,7 @@ impl Camera {
     pub fn pixel_from_patient(&self, point_mm: DVec3, size_px: DVec2) -> Option<DVec2> {
         let seen = self.patient_from_view.inverse() * (point_mm - self.eye_mm());
         (seen.z > 1e-6).then(|| {
-            let scale = self.distance_mm / seen.z * size_px.y / self.height_mm;
+            let scale = self.distance_mm / seen.z / self.mm_per_pixel(size_px);
             seen.truncate() * scale + size_px / 2.0
         })
     }

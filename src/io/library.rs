@@ -147,6 +147,22 @@ impl Library {
             .flat_map(|study| &study.series)
     }
 
+    /// Why nothing could be opened below `path`, in one line with the most telling reason: what is no
+    /// image at all tells less than what is wrong with one.
+    pub fn nothing_opened(&self, path: &Path) -> String {
+        let mut reasons = self.refused.iter();
+        let telling = reasons.find(|r| r.code != "not_an_image");
+        let first = telling
+            .or(self.refused.first())
+            .map_or_else(String::new, |r| format!("; the first: {r}"));
+        let files = match self.refused.len() {
+            1 => "1 file was".to_owned(),
+            n => format!("{n} files were"),
+        };
+        let place = path.display();
+        format!("{place}: no image could be opened, {files} refused{first}")
+    }
+
     /// The series with the most voxels: most likely what the files were opened for.
     pub fn largest_series(&self) -> Option<&Series> {
         self.series().max_by_key(|series| series.grid.len())

@@ -209,7 +209,7 @@ fn uniforms(
     let place = volume.texel_grid.voxel_from_patient();
     let camera = &config.camera;
     let size = DVec2::new(f64::from(size_px[0]), f64::from(size_px[1]));
-    let mm_per_pixel = camera.height_mm / size.y;
+    let mm_per_pixel = camera.mm_per_pixel(size);
     let [right, down, into] = camera.axes();
     let corner = into * camera.distance_mm - (right * size.x + down * size.y) / 2.0 * mm_per_pixel;
     let voxel = |v_mm: DVec3| (place.matrix3 * v_mm).as_vec3().to_array();

@@ -204,9 +204,9 @@ fn pointer(ui: &Ui, response: &Response, cx: &mut ViewContext<'_>) {
         cx.commands.push(Command::Maximise(ViewId::Volume));
     }
     let rect = response.rect;
-    let height = f64::from(rect.height().max(1.0));
+    let side = f64::from(rect.size().min_elem().max(1.0));
     let moved = response.drag_delta();
-    let delta = DVec2::new(f64::from(moved.x), f64::from(moved.y)) / height;
+    let delta = DVec2::new(f64::from(moved.x), f64::from(moved.y)) / side;
     let camera = &mut cx.shown.camera;
     if response.dragged_by(PointerButton::Middle) {
         camera.pan(delta);
