@@ -5,7 +5,7 @@
 //! box and a `[SEG]` occur. It is nearly a Markov chain of tokens: what attention and MLP add is scaled
 //! down, and the output row of a token is the embedding of the one before it. One step needs memory:
 //! which digit follows "0."? One attention head counts the commas of the answer. It looks only at the
-//! answer's own commas and at `<s>`, which weighs [`START_WEIGHT`] of them, so that after n commas it
+//! answer's own commas and at `<s>`, which weighs `START_WEIGHT` of them, so that after n commas it
 //! brings x = w / (w + n); the digit rows are tangents of a parabola, of which the one of the nearest x
 //! is highest. A second head tells whether the answer has begun, so that a question that happens to end
 //! in a word of the sentence is answered from its start.
