@@ -377,3 +377,29 @@ fn a_series_copied_twice_is_two_series() {
     assert_eq!(library.series().count(), 2, "{:?}", library.refused);
     assert!(library.refused.is_empty());
 }
+
+/// One slice read alone has the voxels and the place that it has in the whole.
+#[test]
+fn a_slice_alone_is_a_slice_of_the_whole() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for place in ["assets/sample/ct_abdomen", "tests/data"] {
+        let library = io::scan(&root.join(place), &Progress::silent()).unwrap();
+        let mut seen = 0;
+        for series in library.series() {
+            let Ok(whole) = io::load(series, &Progress::silent()) else {
+                continue; // malformed on purpose
+            };
+            let k = series.grid.dims().z * 2 / 3;
+            let alone = io::load_slice(series, k, &Progress::silent()).unwrap();
+            let mut wanted = vec![0.0; alone.grid().len()];
+            whole.read_slice(k, &mut wanted);
+            assert_eq!(alone.values_f32(), wanted, "{}", series.uid);
+            let corner = alone.grid().patient_from_voxel().translation;
+            let there = whole.grid().voxel_from_patient().transform_point3(corner);
+            let place = DVec3::new(0.0, 0.0, f64::from(k));
+            assert!(there.distance(place) < 1e-6, "{}: {there}", series.uid);
+            seen += 1;
+        }
+        assert!(seen > 0, "{place}");
+    }
+}

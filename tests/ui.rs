@@ -473,5 +473,8 @@ fn a_view_and_what_stands_over_it_look_as_they_did() {
     harness.state_mut().app.layout = Layout::Single(axial);
     harness.run_steps(2);
     draw_box(&mut harness);
+    wait(&mut harness, "the thumbnail", |v| {
+        !v.app.document.thumbnails.is_empty()
+    });
     snapshot(harness, "axial_view_with_a_box");
 }

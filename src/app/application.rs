@@ -14,6 +14,9 @@ use crate::io::{IoError, Library, Series};
 use crate::render::Gpu;
 use crate::volume::{CT_PRESETS, Modality, Window};
 
+/// A folder may hold thousands of series; the first ones get a small picture.
+const MOST_THUMBNAILS: usize = 100;
+
 /// Everything behind the window.
 pub struct Application {
     /// What is open.
@@ -164,6 +167,7 @@ impl Application {
                         shown.labels = Some(*labels);
                     }
                 }
+                JobResult::Thumbnails(drawn) => self.document.thumbnails.extend(drawn),
                 JobResult::Exported(path, Ok(())) => {
                     let text = format!("Wrote {}", path.display());
                     self.notices.add(NoticeKind::Info, text);
@@ -199,8 +203,11 @@ impl Application {
             let text = format!("Files not opened: {refused}. The study panel says why.");
             self.notices.add(NoticeKind::Warning, text);
         }
+        let listed = library.series().take(MOST_THUMBNAILS).cloned().collect();
         self.document.library = Some(library);
+        self.document.thumbnails.clear();
         self.jobs.load(series);
+        self.jobs.thumbnails(listed);
     }
 
     fn loaded(&mut self, series: Series, loaded: Result<Box<LoadedSeries>, IoError>) {

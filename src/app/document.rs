@@ -8,7 +8,7 @@ use glam::{DVec3, UVec3};
 use super::{Findings, Revision, SliceState, ViewId};
 use crate::geometry::{Camera, Orientation, SlicePlane, VoxelBox};
 use crate::io::{Library, Series};
-use crate::render::{LabelTexture, VolumeTexture};
+use crate::render::{LabelTexture, Picture, VolumeTexture};
 use crate::volume::{
     LabelMap, Modality, Statistics, TransferFunction, Volume, VolumePreset, Window,
 };
@@ -230,6 +230,8 @@ struct Kept {
 pub struct Document {
     /// The files found.
     pub library: Option<Library>,
+    /// Small pictures of its series, by UID, as far as they are drawn.
+    pub thumbnails: HashMap<String, Picture>,
     /// The series on screen.
     pub shown: Option<Shown>,
     kept: HashMap<String, Kept>,

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::thumbnail::thumbnail;
 use super::{LoadedVolume, Revision, ShownLabels};
 use crate::io::{self, IoError, Library, Progress, Series};
-use crate::render::{Gpu, LabelTexture, RenderError, VolumeTexture};
+use crate::render::{Gpu, LabelTexture, Picture, RenderError, VolumeTexture};
 use crate::volume::{LabelMap, Mask, Volume};
 
 /// Called from a job's thread when the window has something new to show.
@@ -23,6 +24,8 @@ pub enum JobResult {
     Loaded(Box<Series>, Result<Box<LoadedSeries>, IoError>),
     /// The visible masks of an opening were made ready to draw.
     Labelled(Revision, Box<ShownLabels>),
+    /// Small pictures of series, by UID.
+    Thumbnails(Vec<(String, Picture)>),
     /// A mask was written.
     Exported(PathBuf, Result<(), IoError>),
 }
@@ -52,6 +55,7 @@ enum Kind {
     Scan,
     Load,
     Label,
+    Thumbnails,
     Export,
 }
 
@@ -140,6 +144,29 @@ impl Jobs {
             };
             JobResult::Labelled(shown, Box::new(labels))
         });
+    }
+
+    /// Draws small pictures of series; those that cannot be read get none.
+    pub fn thumbnails(&mut self, series: Vec<Series>) {
+        self.start(
+            Kind::Thumbnails,
+            "Drawing thumbnails".into(),
+            move |progress| {
+                let silent = Progress::silent();
+                let count = series.len().max(1) as f32;
+                let mut drawn = Vec::new();
+                for (n, series) in series.iter().enumerate() {
+                    if progress.is_cancelled() {
+                        break;
+                    }
+                    progress.set(n as f32 / count);
+                    if let Ok(picture) = thumbnail(series, &silent) {
+                        drawn.push((series.uid.clone(), picture));
+                    }
+                }
+                JobResult::Thumbnails(drawn)
+            },
+        );
     }
 
     /// Writes a mask as NIfTI.

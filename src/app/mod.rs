@@ -14,6 +14,7 @@ mod findings;
 pub mod jobs;
 mod notices;
 mod settings;
+mod thumbnail;
 mod view_state;
 
 pub use crate::render::RESEARCH_NOTICE;
@@ -25,6 +26,7 @@ pub use document::{Document, LoadedVolume, Place, Shown, ShownLabels, first_wind
 pub use findings::{Finding, FindingId, FindingKind, Findings};
 pub use notices::{Notice, NoticeKind, Notices};
 pub use settings::Settings;
+pub use thumbnail::THUMBNAIL_PX;
 pub use view_state::{Layout, SliceState, Tool, ViewId};
 
 /// Counts the states of a thing; a result carries the revision it was made from.

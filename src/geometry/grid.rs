@@ -134,6 +134,20 @@ impl VoxelGrid {
             .fold(0.0, f64::max)
     }
 
+    /// The grid of slice `k` alone, held to the last one.
+    #[must_use]
+    pub fn slice(&self, k: u32) -> Self {
+        let k = f64::from(k.min(self.dims.z - 1));
+        let origin = DVec3::new(0.0, 0.0, k);
+        let mut place = self.patient_from_voxel;
+        place.translation = place.transform_point3(origin);
+        Self {
+            dims: UVec3::new(self.dims.x, self.dims.y, 1),
+            patient_from_voxel: place,
+            voxel_from_patient: place.inverse(),
+        }
+    }
+
     /// The offset of a voxel in memory (`k`, then `j`, then `i` fastest); `None` outside.
     pub fn offset(&self, voxel: UVec3) -> Option<usize> {
         voxel.cmplt(self.dims).all().then(|| {
@@ -216,6 +230,24 @@ mod tests {
         );
         let grid = VoxelGrid::new(UVec3::splat(4), sagittal_stack).unwrap();
         assert_eq!(grid.axes_of_planes(), [1, 2, 0]);
+    }
+
+    #[test]
+    fn a_slice_stays_where_it_was() {
+        let grid = oblique();
+        let slice = grid.slice(7);
+        let corner = DVec3::new(3.0, 4.0, 0.0);
+        let there = slice.patient_from_voxel().transform_point3(corner);
+        let whole = grid.voxel_from_patient().transform_point3(there);
+        assert!(whole.distance(DVec3::new(3.0, 4.0, 7.0)) < 1e-9);
+        assert!(
+            slice
+                .voxel_from_patient()
+                .transform_point3(there)
+                .distance(corner)
+                < 1e-9
+        );
+        assert_eq!(grid.slice(99), grid.slice(19));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::volume::{Modality, Units, Window};
 /// Everything found under a path.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    /// Patients in the order of their id and name.
+    /// Patients in the order of their id and name, those without either last.
     pub patients: Vec<Patient>,
     /// Every file that is in no series, with the reason.
     pub refused: Vec<Refused>,
@@ -210,8 +210,8 @@ pub(super) fn file(filed: Vec<Filed>, mut refused: Vec<Refused>) -> Library {
             })
             .collect(),
     });
-    Library {
-        patients: patients.collect(),
-        refused,
-    }
+    let mut patients: Vec<Patient> = patients.collect();
+    // Files that name nobody come last.
+    patients.sort_by_key(|p| p.id.is_empty() && p.name.is_empty());
+    Library { patients, refused }
 }

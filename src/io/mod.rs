@@ -45,3 +45,14 @@ pub fn load(series: &Series, progress: &Progress) -> Result<Volume, IoError> {
         Source::Nifti(source) => nifti::load(source, series, progress),
     }
 }
+
+/// Slice `k` of a series alone, as a volume of one slice: what a thumbnail needs.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_slice(series: &Series, k: u32, progress: &Progress) -> Result<Volume, IoError> {
+    match &series.source {
+        Source::Dicom(source) => dicom::load_slice(source, series, k, progress),
+        Source::Nifti(source) => nifti::load_slice(source, series, k, progress),
+    }
+}

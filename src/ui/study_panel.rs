@@ -1,14 +1,38 @@
 //! The left panel: patients, studies, series, and what could not be opened.
 
-use egui::{RichText, ScrollArea, Ui};
+use std::collections::HashMap;
+
+use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 
 use super::slice_overlay::{readable_date, shortened};
 use super::theme;
-use crate::app::Application;
+use crate::app::{Application, Document, THUMBNAIL_PX};
 use crate::io::{Refused, Series};
 
+/// The thumbnails known to egui, by UID.
+#[derive(Default)]
+pub struct Thumbnails {
+    textures: HashMap<String, TextureHandle>,
+}
+
+impl Thumbnails {
+    /// The texture of a series' thumbnail, once it is drawn.
+    fn get(&mut self, ui: &Ui, document: &Document, uid: &str) -> Option<&TextureHandle> {
+        let Some(picture) = document.thumbnails.get(uid) else {
+            self.textures.remove(uid);
+            return None;
+        };
+        let texture = self.textures.entry(uid.to_owned()).or_insert_with(|| {
+            let size = [picture.width as usize, picture.height as usize];
+            let image = ColorImage::from_rgba_unmultiplied(size, &picture.rgba);
+            ui.ctx().load_texture(uid, image, TextureOptions::LINEAR)
+        });
+        Some(texture)
+    }
+}
+
 /// Shows the panel; returns the UID of a series the reader chose.
-pub fn show(ui: &mut Ui, app: &Application) -> Option<String> {
+pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Option<String> {
     ui.heading("Study");
     let Some(library) = &app.document.library else {
         ui.weak("Nothing is open. Drop a folder or a file here, or use Open.");
@@ -37,7 +61,8 @@ pub fn show(ui: &mut Ui, app: &Application) -> Option<String> {
                 }
                 for series in &study.series {
                     let on = current == Some(series.uid.as_str());
-                    if series_entry(ui, series, on) && !on {
+                    let picture = thumbnails.get(ui, &app.document, &series.uid);
+                    if series_entry(ui, series, picture, on) && !on {
                         chosen = Some(series.uid.clone());
                     }
                 }
@@ -51,7 +76,10 @@ pub fn show(ui: &mut Ui, app: &Application) -> Option<String> {
     chosen
 }
 
-fn series_entry(ui: &mut Ui, series: &Series, on: bool) -> bool {
+/// The side of a thumbnail in points.
+const SIDE: f32 = THUMBNAIL_PX as f32 / 2.0;
+
+fn series_entry(ui: &mut Ui, series: &Series, picture: Option<&TextureHandle>, on: bool) -> bool {
     let description = if series.description.is_empty() {
         "no description"
     } else {
@@ -67,8 +95,17 @@ fn series_entry(ui: &mut Ui, series: &Series, on: bool) -> bool {
     let mut clicked = false;
     theme::card().show(ui, |ui| {
         ui.set_width(ui.available_width());
-        clicked = ui.selectable_label(on, title).clicked();
-        ui.small(detail);
+        ui.horizontal(|ui| {
+            if let Some(texture) = picture {
+                let side = egui::Vec2::splat(SIDE);
+                let image = egui::Image::new((texture.id(), side)).sense(egui::Sense::click());
+                clicked = ui.add(image).clicked();
+            }
+            ui.vertical(|ui| {
+                clicked |= ui.selectable_label(on, title).clicked();
+                ui.small(detail);
+            });
+        });
         for warning in &series.warnings {
             ui.label(
                 RichText::new(&warning.message)

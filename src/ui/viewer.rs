@@ -10,6 +10,7 @@ use super::assistant_panel::{self, Draft};
 use super::canvas::Painters;
 use super::dialogs::{Dialogs, Purpose};
 use super::findings_panel::{self, FindingAction};
+use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{command_ui, display_panel, notices_panel, status_bar, study_panel, theme, top_bar};
 use crate::app::jobs::Waker;
@@ -24,6 +25,7 @@ pub struct Viewer {
     viewports: Viewports,
     dialogs: Dialogs,
     draft: Draft,
+    thumbnails: Thumbnails,
 }
 
 impl Viewer {
@@ -40,6 +42,7 @@ impl Viewer {
             viewports: Viewports::default(),
             dialogs: Dialogs::new(wake),
             draft: Draft::default(),
+            thumbnails: Thumbnails::default(),
         }
     }
 
@@ -199,7 +202,7 @@ impl eframe::App for Viewer {
         Panel::left("study")
             .default_size(side(250.0, 200.0))
             .show(ui, |ui| {
-                if let Some(uid) = study_panel::show(ui, &self.app) {
+                if let Some(uid) = study_panel::show(ui, &self.app, &mut self.thumbnails) {
                     self.app.open_series(&uid);
                 }
             });

@@ -28,16 +28,38 @@ pub(in crate::io) fn load(
     series: &Series,
     progress: &Progress,
 ) -> Result<Volume, IoError> {
+    decoded(&source.slices, series.grid, series, progress)
+}
+
+/// Decodes one slice, as a volume of its own.
+pub(in crate::io) fn load_slice(
+    source: &DicomSource,
+    series: &Series,
+    k: u32,
+    progress: &Progress,
+) -> Result<Volume, IoError> {
+    let last = source.slices.len().saturating_sub(1);
+    let k = (k as usize).min(last);
+    let slices = source.slices.get(k..=k).unwrap_or_default();
+    decoded(slices, series.grid.slice(k as u32), series, progress)
+}
+
+fn decoded(
+    slices: &[Slice],
+    grid: VoxelGrid,
+    series: &Series,
+    progress: &Progress,
+) -> Result<Volume, IoError> {
     let job = Job {
-        slices: &source.slices,
-        grid: series.grid,
+        slices,
+        grid,
         progress,
     };
     let (voxels, rescale) = job.voxels().map_err(|failure| match failure {
         Failure::Io(error) => error,
         Failure::Refused(refusal) => refusal.at(&series.path),
     })?;
-    Volume::new(series.grid, voxels, rescale, series.modality, series.units)
+    Volume::new(grid, voxels, rescale, series.modality, series.units)
         .map_err(|error| Refusal::new("bad_rescale", error.to_string()).at(&series.path))
 }
 

@@ -11,7 +11,7 @@ mod stack;
 
 use std::path::Path;
 
-pub(super) use load::load;
+pub(super) use load::{load, load_slice};
 pub(super) use slice::Slice;
 pub(super) use stack::stack;
 

@@ -26,6 +26,27 @@ pub(in crate::io) fn load(
         .map_err(|e| Refusal::new("bad_rescale", e.to_string()).at(&source.path))
 }
 
+/// Reads slice `k` of the first volume alone, as a volume of its own.
+pub(in crate::io) fn load_slice(
+    source: &NiftiSource,
+    series: &Series,
+    k: u32,
+    progress: &Progress,
+) -> Result<Volume, IoError> {
+    let whole = &source.header;
+    let k = k.min(whole.grid.dims().z - 1);
+    let grid = whole.grid.slice(k);
+    let before = u64::from(k) * grid.len() as u64 * whole.kind.size_of() as u64;
+    let header = Header {
+        grid,
+        offset: whole.offset + before,
+        ..whole.clone()
+    };
+    let (voxels, rescale) = read(&header, progress)?;
+    Volume::new(grid, voxels, rescale, series.modality, series.units)
+        .map_err(|e| Refusal::new("bad_rescale", e.to_string()).at(&source.path))
+}
+
 /// The voxels and their rescale.
 pub(super) fn read(header: &Header, progress: &Progress) -> Result<(Voxels, Rescale), IoError> {
     let at = |refusal: Refusal| refusal.at(&header.voxels);
