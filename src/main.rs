@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use clap::Parser;
-use m3d_viewer::app::{Settings, StartOptions};
+use m3d_viewer::app::{MODELS_FOLDER, Settings, StartOptions};
 use m3d_viewer::cli::output::{self, OutputError};
 use m3d_viewer::cli::{self, Arguments, WindowArguments};
 use m3d_viewer::io::IoError;
@@ -52,6 +52,7 @@ fn open_window(window: WindowArguments) -> anyhow::Result<()> {
     m3d_viewer::ui::run(StartOptions {
         path: window.path,
         model: window.model,
+        models: Some(MODELS_FOLDER.into()),
         settings_path: Settings::default_path(),
     })
     .map_err(|error| anyhow!("no window can be opened: {}", reason(&error.to_string())))

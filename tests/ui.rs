@@ -35,6 +35,7 @@ fn start(path: Option<PathBuf>, model: Option<&Path>) -> Harness<'static, Viewer
     let options = StartOptions {
         path,
         model: model.map(Path::to_owned),
+        models: None,
         settings_path: None,
     };
     Harness::builder()

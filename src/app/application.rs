@@ -48,6 +48,8 @@ pub struct StartOptions {
     pub path: Option<PathBuf>,
     /// The model to use instead of the one in the settings.
     pub model: Option<PathBuf>,
+    /// Where models are looked for when none is chosen; nowhere in tests.
+    pub models: Option<PathBuf>,
     /// Where settings are kept; none in tests.
     pub settings_path: Option<PathBuf>,
 }
@@ -71,7 +73,8 @@ impl Application {
             settings_path: path,
             labelled: Default::default(),
         };
-        if let Some(folder) = chosen_model(options.model, &app.settings) {
+        if let Some(folder) = chosen_model(options.model, &app.settings, options.models.as_deref())
+        {
             app.assistant.load(folder);
         }
         if let Some(path) = options.path {
@@ -295,11 +298,18 @@ fn run_on_shown(shown: &mut Shown, command: Command) {
     }
 }
 
-/// The model to use: the one asked for, else the one in the settings, else one in `models/`.
-pub fn chosen_model(asked: Option<PathBuf>, settings: &Settings) -> Option<PathBuf> {
+/// The folder where models are looked for, below where the program is started.
+pub const MODELS_FOLDER: &str = "models";
+
+/// The model to use: the one asked for, else the one in the settings, else the first below `models`.
+pub fn chosen_model(
+    asked: Option<PathBuf>,
+    settings: &Settings,
+    models: Option<&Path>,
+) -> Option<PathBuf> {
     asked
         .or_else(|| settings.model_folder.clone())
-        .or_else(|| find_model(Path::new("models")))
+        .or_else(|| find_model(models?))
 }
 
 /// The first folder below `models` that looks like a checkpoint, by name.

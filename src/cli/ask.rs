@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::output::{self, OutputError};
 use super::{numbers, source, target};
-use crate::app::{Settings, chosen_model, first_window};
+use crate::app::{MODELS_FOLDER, Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
 use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
 use crate::io;
@@ -109,7 +109,11 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         target::check_nifti(out)?;
     }
     let settings = Settings::default_path().map(|path| Settings::load(&path));
-    let folder = chosen_model(arguments.model.clone(), &settings.unwrap_or_default());
+    let folder = chosen_model(
+        arguments.model.clone(),
+        &settings.unwrap_or_default(),
+        Some(Path::new(MODELS_FOLDER)),
+    );
     let Some(folder) = folder else {
         bail!(
             "no model: give its folder with --model, or put one into models/ (README.md says \
