@@ -17,6 +17,8 @@ cargo fmt --check
 say "Lints"
 cargo clippy --release --locked --all-targets -- -D warnings
 say "Tests"
+[ -d "${M3D_SHARED:-../shared}" ] ||
+    say "The public studies are not beside the project (\$M3D_SHARED or ../shared): tests on them are skipped."
 cargo test --release --locked
 say "Documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
