@@ -246,7 +246,7 @@ impl Application {
         if state != self.labelled && !nothing_drawn {
             let masks = masks
                 .into_iter()
-                .map(|(mask, _)| Arc::clone(mask))
+                .map(|(mask, colour)| (Arc::clone(mask), colour))
                 .collect();
             self.jobs.label(state.0, masks, &shown.volume, state.1);
             self.labelled = state;

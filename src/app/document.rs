@@ -29,6 +29,8 @@ pub struct LoadedVolume {
 pub struct ShownLabels {
     /// The state of the masks it was made from.
     pub revision: Revision,
+    /// The place in the theme's row of colours of label 1, 2, ...
+    pub colours: Vec<usize>,
     /// One label per voxel.
     pub map: Arc<LabelMap>,
     /// Its copy on the GPU.

@@ -121,17 +121,17 @@ impl Jobs {
         });
     }
 
-    /// Makes the visible masks of an opening ready to draw.
+    /// Makes the visible masks of an opening, each with its colour, ready to draw.
     pub fn label(
         &mut self,
         shown: Revision,
-        masks: Vec<Arc<Mask>>,
+        masks: Vec<(Arc<Mask>, usize)>,
         volume: &Volume,
         revision: Revision,
     ) {
         let (gpu, grid) = (self.gpu.clone(), *volume.grid());
         self.start(Kind::Label, "Drawing masks".into(), move |_| {
-            let map = LabelMap::from_masks(grid, masks.iter().map(|m| &**m));
+            let map = LabelMap::from_masks(grid, masks.iter().map(|(mask, _)| &**mask));
             let texture = gpu.and_then(|gpu| {
                 LabelTexture::upload(&gpu, &map)
                     .inspect_err(|error| tracing::warn!("masks are not drawn: {error}"))
@@ -139,6 +139,7 @@ impl Jobs {
             });
             let labels = ShownLabels {
                 revision,
+                colours: masks.iter().map(|(_, colour)| *colour).collect(),
                 map: Arc::new(map),
                 texture: texture.map(Arc::new),
             };

@@ -49,12 +49,13 @@ impl Viewports {
         let Some(shown) = app.document.shown.as_mut() else {
             return;
         };
-        let labels: Vec<LabelStyle> = shown
-            .findings
-            .visible_masks()
+        // The colours the labels were made with: a mask hidden just now may still be among them.
+        let colours = shown.labels.as_ref().map(|l| l.colours.as_slice());
+        let labels: Vec<LabelStyle> = colours
+            .unwrap_or_default()
             .iter()
-            .map(|(_, colour)| LabelStyle {
-                colour: theme::rgb(theme::finding_colour(*colour)),
+            .map(|&colour| LabelStyle {
+                colour: theme::rgb(theme::finding_colour(colour)),
                 opacity: app.mask_opacity,
             })
             .collect();
