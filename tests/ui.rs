@@ -194,6 +194,24 @@ fn the_crosshair_links_the_views() {
 }
 
 #[test]
+fn shift_and_a_move_drive_the_crosshair() {
+    let mut harness = open_sample(None);
+    let middle = centre_of(&harness, "Axial view");
+    let before = slice_of(&harness, Orientation::Sagittal);
+    harness.event(Event::PointerMoved(middle));
+    harness.step();
+    let there = middle + Vec2::new(60.0, 0.0);
+    harness.event_modifiers(Event::PointerMoved(there), Modifiers::SHIFT);
+    harness.step();
+    assert!(slice_of(&harness, Orientation::Sagittal) > before + 10);
+    // Without Shift the crosshair stays.
+    let after = slice_of(&harness, Orientation::Sagittal);
+    harness.event(Event::PointerMoved(middle));
+    harness.step();
+    assert_eq!(slice_of(&harness, Orientation::Sagittal), after);
+}
+
+#[test]
 fn a_double_click_maximises_and_brings_back() {
     let mut harness = open_sample(None);
     let double_click = |harness: &mut Harness<Viewer>, at: Pos2| {
