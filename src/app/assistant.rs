@@ -90,8 +90,6 @@ pub struct Assistant {
     worker: Option<Worker>,
     /// Whether a model is there.
     pub status: ModelStatus,
-    /// The model's folder, once chosen.
-    pub folder: Option<PathBuf>,
     /// Questions and answers, oldest first.
     pub cards: Vec<Card>,
     next: u64,
@@ -107,7 +105,6 @@ impl Assistant {
         Self {
             worker,
             status,
-            folder: None,
             cards: Vec::new(),
             next: 0,
         }
@@ -115,10 +112,8 @@ impl Assistant {
 
     /// Reads a model; the one before stays until the new one is read.
     pub fn load(&mut self, folder: PathBuf) {
-        let asked = self.with_worker(|worker| {
-            worker.load(folder.clone(), DeviceChoice::Auto, DTypeChoice::Auto)
-        });
-        self.folder = Some(folder);
+        let asked =
+            self.with_worker(|worker| worker.load(folder, DeviceChoice::Auto, DTypeChoice::Auto));
         self.status = match asked {
             Ok(()) => ModelStatus::Loading(0.0),
             Err(error) => ModelStatus::Failed(error.to_string()),
@@ -272,11 +267,26 @@ fn take_in(
 
 /// A question as the name of what it brought: its first words.
 pub(super) fn short_name(question: &str) -> String {
-    const MOST: usize = 28;
-    let line = question.lines().next().unwrap_or_default().trim();
-    if line.chars().count() <= MOST {
-        return line.to_owned();
+    shortened(question.lines().next().unwrap_or_default().trim(), 28)
+}
+
+/// At most `most` characters, with an ellipsis where some are left out.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
-    let kept: String = line.chars().take(MOST - 1).collect();
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
     kept.trim_end().to_owned() + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_end_in_an_ellipsis() {
+        assert_eq!(shortened("abcdef", 4), "abc…");
+        assert_eq!(shortened("abcd", 4), "abcd");
+        assert_eq!(short_name("  where is it\nnow"), "where is it");
+    }
 }

@@ -103,7 +103,7 @@ impl Shown {
         Self {
             patient: names.0,
             study_date: names.1,
-            crosshair_mm: middle(&volume),
+            crosshair_mm: grid.middle_voxel_mm(),
             window,
             invert: series.inverted,
             slices: [SliceState::default(); 3],
@@ -201,7 +201,7 @@ impl Shown {
         let grid = *self.volume.grid();
         self.slices = [SliceState::default(); 3];
         self.camera = Camera::facing(grid.centre_mm(), grid.radius_mm());
-        self.crosshair_mm = middle(&self.volume);
+        self.crosshair_mm = grid.middle_voxel_mm();
         self.invert = self.series.inverted;
         self.window = first_window(&self.series, self.volume.modality(), &self.statistics);
     }
@@ -211,13 +211,6 @@ impl Shown {
 pub fn first_window(series: &Series, modality: Modality, statistics: &Statistics) -> Window {
     let own = series.windows.first().copied();
     own.unwrap_or_else(|| Window::for_volume(modality, statistics))
-}
-
-/// The centre of the middle voxel, so that the first slices lie on voxels.
-fn middle(volume: &Volume) -> DVec3 {
-    let grid = volume.grid();
-    let voxel = (grid.dims() / 2).as_dvec3();
-    grid.patient_from_voxel().transform_point3(voxel)
 }
 
 /// What a series keeps while another is shown.

@@ -19,7 +19,7 @@ mod view_state;
 
 pub use crate::render::RESEARCH_NOTICE;
 pub use application::{Application, MODELS_FOLDER, StartOptions, chosen_model};
-pub use assistant::{Assistant, Card, CardState, ModelStatus};
+pub use assistant::{Assistant, Card, CardState, ModelStatus, shortened};
 pub use box_edit::{BoxDrag, Side};
 pub use command::{Command, Shortcut};
 pub use document::{Document, LoadedVolume, Place, Shown, ShownLabels, first_window};

@@ -92,10 +92,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         View::Volume => None,
     };
     let size = DVec2::new(f64::from(arguments.size[0]), f64::from(arguments.size[1]));
-    let middle = grid
-        .patient_from_voxel()
-        .transform_point3((grid.dims() / 2).as_dvec3());
-    let at = arguments.at.unwrap_or(middle);
+    let at = arguments.at.unwrap_or(grid.middle_voxel_mm());
     let region = arguments
         .corners
         .map(|corners| VoxelBox::from_patient_corners(&grid, corners));

@@ -114,6 +114,12 @@ impl VoxelGrid {
             .transform_point3((self.dims.as_dvec3() - 1.0) / 2.0)
     }
 
+    /// The centre of the middle voxel in patient mm, so that slices through it are slices of the image.
+    pub fn middle_voxel_mm(&self) -> DVec3 {
+        self.patient_from_voxel
+            .transform_point3((self.dims / 2).as_dvec3())
+    }
+
     /// The eight outer corners (voxel edges, not centres) in patient mm.
     pub fn corners_mm(&self) -> [DVec3; 8] {
         let far = self.dims.as_dvec3() - 0.5;

@@ -88,6 +88,15 @@ pub fn scale_bar_mm(width_px: f64, mm_per_pixel: f64) -> f64 {
         .unwrap_or(decade)
 }
 
+/// A round length as a scale bar says it: in cm from 10 mm on.
+pub fn length_text(length_mm: f64) -> String {
+    if length_mm >= 10.0 {
+        format!("{} cm", length_mm / 10.0)
+    } else {
+        format!("{length_mm} mm")
+    }
+}
+
 /// What every exported slice says: the letters of its four edges, the plane's name, a scale bar in
 /// mm, `lines` of text under the name (series, slice, window), and the research notice.
 pub fn slice_annotations(picture: &mut Picture, view: &SliceView, lines: &[String]) {
@@ -145,11 +154,7 @@ pub fn slice_annotations(picture: &mut Picture, view: &SliceView, lines: &[Strin
 
     let bar_mm = scale_bar_mm(f64::from(picture.width), view.mm_per_pixel);
     let bar_px = (bar_mm / view.mm_per_pixel).round() as i64;
-    let word = if bar_mm >= 10.0 {
-        format!("{} cm", bar_mm / 10.0)
-    } else {
-        format!("{bar_mm} mm")
-    };
+    let word = length_text(bar_mm);
     let thick = i64::from(scale);
     let (bar_x, bar_y) = (width - margin - bar_px, above + cell - thick);
     for (offset, ink) in [(thick.min(2), SHADE), (0, INK)] {

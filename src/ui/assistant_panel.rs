@@ -3,11 +3,10 @@
 use egui::{Align, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 
 use super::command_ui::button;
-use super::slice_overlay::shortened;
 use super::theme;
 use crate::app::{
     Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, RESEARCH_NOTICE,
-    Shown,
+    Shown, shortened,
 };
 use crate::inference::{ModelBox, Task, build_prompt, recognise};
 

@@ -4,9 +4,9 @@ use egui::{Align2, Color32, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2}
 
 use super::slice_frame::{SliceFrame, rect_between};
 use super::theme;
-use crate::app::{FindingKind, Shown};
+use crate::app::{FindingKind, Shown, shortened};
 use crate::geometry::{Orientation, VoxelBox, direction_letters, signed_letters};
-use crate::render::annotate::scale_bar_mm;
+use crate::render::annotate::{length_text, scale_bar_mm};
 
 const MARGIN: f32 = 8.0;
 /// How far from its point the crosshair's lines begin, in points.
@@ -220,11 +220,7 @@ fn scale_bar(painter: &Painter, frame: &SliceFrame) {
             painter.line_segment([tick - vec2(0.0, 4.0), tick + vec2(0.0, 3.0)], stroke);
         }
     }
-    let text = if length_mm >= 10.0 {
-        format!("{} cm", length_mm / 10.0)
-    } else {
-        format!("{length_mm} mm")
-    };
+    let text = length_text(length_mm);
     let middle = start.lerp(end, 0.5) - vec2(0.0, 6.0);
     rimmed_text(
         painter,
@@ -242,15 +238,6 @@ pub fn figure(value: f32) -> String {
         v if v >= 1.0 => format!("{value:.1}"),
         _ => format!("{value:.3}"),
     }
-}
-
-/// At most `most` characters, with an ellipsis where some are left out.
-pub fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-    kept + "…"
 }
 
 /// DICOM's YYYYMMDD as YYYY-MM-DD; anything else as it is.
@@ -272,6 +259,5 @@ mod tests {
         assert_eq!(readable_date("Dec 8"), "Dec 8");
         assert_eq!(figure(-600.0), "-600");
         assert_eq!(figure(0.0625), "0.062");
-        assert_eq!(shortened("abcdef", 4), "abc…");
     }
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 
-use super::slice_overlay::{readable_date, shortened};
+use super::slice_overlay::readable_date;
 use super::theme;
-use crate::app::{Application, Document, THUMBNAIL_PX};
+use crate::app::{Application, Document, THUMBNAIL_PX, shortened};
 use crate::io::{Refused, Series};
 
 /// The thumbnails known to egui, by UID.

@@ -46,11 +46,6 @@ impl Viewer {
         }
     }
 
-    /// Whether the 3-D picture is at its best.
-    pub fn volume_is_sharp(&self) -> bool {
-        self.viewports.volume_is_sharp()
-    }
-
     fn run(&mut self, command: Command) {
         match command {
             Command::OpenFolder => self.dialogs.pick_folder(Purpose::Open, "Open a folder"),

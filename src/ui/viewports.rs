@@ -87,11 +87,6 @@ impl Viewports {
                 .rect_stroke(rect, 0.0, stroke, StrokeKind::Inside);
         }
     }
-
-    /// Whether the 3-D picture is at its best.
-    pub fn volume_is_sharp(&self) -> bool {
-        self.volume.is_sharp()
-    }
 }
 
 /// The part of the window of each view of a layout.

@@ -99,12 +99,6 @@ impl VolumeView {
         response
     }
 
-    /// Whether the picture is at its best.
-    pub fn is_sharp(&self) -> bool {
-        let height = self.sharp_drawn.as_ref().map(|d| d.config.size_px[1]);
-        height.is_some_and(|height| self.sharp_rows >= height)
-    }
-
     /// Draws the coarse picture when something changed, else the next tile of the sharp one. Egui draws
     /// on the same queue after this, so waiting for a picture delays the frame no more than the picture
     /// does; measuring it keeps both short on every adapter.
