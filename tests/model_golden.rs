@@ -472,7 +472,7 @@ fn the_public_configuration_has_the_published_size() {
         .join("tests/golden/tokenizer/public-finetune-config.json");
     let config = LamedConfig::from_json(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!(config.image_token_count(), 256);
-    let wanted = wanted_tensors(&config, |_| false).unwrap();
+    let wanted = wanted_tensors(&config, DType::F32.into(), |_| false).unwrap();
     let used: usize = wanted
         .iter()
         .map(|tensor| tensor.shape.iter().product::<usize>())
@@ -589,7 +589,7 @@ fn the_full_width_equals_the_reference() {
         .expect("goldens/wide beside the project");
     let config =
         LamedConfig::from_json(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
-    let wanted = wanted_tensors(&config, |_| false).unwrap();
+    let wanted = wanted_tensors(&config, DType::F32.into(), |_| false).unwrap();
     let tensors: HashMap<String, Tensor> = wanted
         .into_iter()
         .map(|t| {

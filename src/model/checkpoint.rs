@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use candle_core::{DType, Device};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::checkpoint_source::CheckpointSource;
 use super::config::TokenIds;
 use super::error::read_small;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{LamedConfig, ModelError};
+use super::{LamedConfig, ModelError, Numbers};
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -48,7 +50,9 @@ impl Checkpoint {
         let config_text = read_small(&config_path, MAX_JSON_BYTES, CONFIG_HINT)?;
         let config = parse_config(&config_text, &config_path)?;
         let (files, place) = open_weights(folder)?;
-        let wanted = wanted_tensors(&config, |name| place.contains_key(name))?;
+        let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |name| {
+            place.contains_key(name)
+        })?;
         for tensor in &wanted {
             check(tensor, folder, &files, &place)?;
         }
@@ -96,6 +100,26 @@ impl Checkpoint {
             .sum()
     }
 
+    /// Parameters that the network takes.
+    pub fn used_count(&self) -> u64 {
+        self.wanted.iter().map(WantedTensor::count).sum()
+    }
+
+    /// Bytes that the model takes in memory when held in `numbers`.
+    pub fn memory_bytes(&self, numbers: Numbers) -> Result<u64, ModelError> {
+        let wanted = wanted_tensors(&self.config, numbers, |name| self.place.contains_key(name))?;
+        Ok(wanted.iter().map(WantedTensor::bytes).sum())
+    }
+
+    /// Its tensors as a source of weights; `progress` is told 0 to 1 as they are taken.
+    pub fn source<'a>(
+        &'a self,
+        device: &Device,
+        progress: &'a dyn Fn(f32),
+    ) -> CheckpointSource<'a> {
+        CheckpointSource::new(self, device, progress)
+    }
+
     /// The file that holds a tensor.
     pub(crate) fn file_of(&self, name: &str) -> Option<&WeightsFile> {
         self.files.get(*self.place.get(name)?)
@@ -135,7 +159,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
             });
         }
         let file = WeightsFile::open(&single)?;
-        let place = file.names().into_iter().map(|name| (name, 0)).collect();
+        let place = file.names().map(|name| (name.clone(), 0)).collect();
         return Ok((vec![file], place));
     }
     let text = read_small(&index_path, MAX_JSON_BYTES, WEIGHTS_HINT)?;
@@ -160,7 +184,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
     }
     let mut place = Place::new();
     for (i, file) in files.iter().enumerate() {
-        place.extend(file.names().into_iter().map(|name| (name, i)));
+        place.extend(file.names().map(|name| (name.clone(), i)));
     }
     for (name, part) in &index.weight_map {
         let Some(&i) = number.get(part) else { continue };
@@ -201,7 +225,7 @@ fn check(
             found: shape.to_vec(),
         });
     }
-    file.check_type(&tensor.name)
+    file.stored(&tensor.name).map(drop)
 }
 
 #[derive(Deserialize)]
@@ -235,7 +259,7 @@ fn fingerprint(config: &[u8], files: &[WeightsFile]) -> String {
     hash.update((config.len() as u64).to_le_bytes());
     hash.update(config);
     for file in files {
-        hash.update(file.size.to_le_bytes());
+        hash.update(file.size().to_le_bytes());
         hash.update((file.header.len() as u64).to_le_bytes());
         hash.update(&file.header);
     }

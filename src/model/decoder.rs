@@ -1,9 +1,11 @@
 //! The language model: Phi-3 and Llama-2 in one decoder that takes embeddings and yields hidden states.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, RmsNorm, VarBuilder, linear_no_bias, rms_norm};
+use candle_nn::{Module, RmsNorm};
 
 use super::attention::{attend, join_heads, split_heads};
+use super::linear::Linear;
+use super::source::Weights;
 use super::{KvCache, LamedConfig};
 
 /// Called with a layer's number and its output `[1,n,hidden]`.
@@ -18,16 +20,18 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the weights under `vb` (`layers.*`, `norm`).
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights (`layers.*`, `norm`).
+    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::new(config, &vb.pp(format!("layers.{i}"))))
+            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}"))))
             .collect::<Result<_>>()?;
-        let norm = rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp("norm"))?;
+        let norm = weights
+            .pp("norm")
+            .rms_norm(config.hidden_size, config.rms_norm_eps)?;
         Ok(Self {
             layers,
             norm,
-            rotary: Rotary::new(config, vb.device())?,
+            rotary: Rotary::new(config, weights.device())?,
         })
     }
 
@@ -117,13 +121,17 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
-        let norm = |name: &str| rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp(name));
+    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+        let norm = |name: &str| {
+            weights
+                .pp(name)
+                .rms_norm(config.hidden_size, config.rms_norm_eps)
+        };
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::new(config, &vb.pp("self_attn"))?,
+            self_attn: Attention::new(config, &weights.pp("self_attn"))?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            mlp: Mlp::new(config, &vb.pp("mlp"))?,
+            mlp: Mlp::new(config, &weights.pp("mlp"))?,
         })
     }
 
@@ -171,7 +179,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let (hidden, heads, head_dim) = (
             config.hidden_size,
             config.num_attention_heads,
@@ -181,21 +189,21 @@ impl Attention {
         let kv_width = key_value_heads * head_dim;
         let separate = ["q_proj", "k_proj", "v_proj"]
             .iter()
-            .any(|name| vb.pp(name).contains_tensor("weight"));
+            .any(|name| weights.pp(name).contains("weight"));
         let qkv = if separate {
             QkvWeights::Separate {
-                q: linear_no_bias(hidden, hidden, vb.pp("q_proj"))?,
-                k: linear_no_bias(hidden, kv_width, vb.pp("k_proj"))?,
-                v: linear_no_bias(hidden, kv_width, vb.pp("v_proj"))?,
+                q: weights.pp("q_proj").linear_no_bias(hidden, hidden)?,
+                k: weights.pp("k_proj").linear_no_bias(hidden, kv_width)?,
+                v: weights.pp("v_proj").linear_no_bias(hidden, kv_width)?,
             }
         } else {
-            QkvWeights::Fused(linear_no_bias(
-                hidden,
-                hidden + 2 * kv_width,
-                vb.pp("qkv_proj"),
-            )?)
+            QkvWeights::Fused(
+                weights
+                    .pp("qkv_proj")
+                    .linear_no_bias(hidden, hidden + 2 * kv_width)?,
+            )
         };
-        let o_proj = linear_no_bias(hidden, hidden, vb.pp("o_proj"))?;
+        let o_proj = weights.pp("o_proj").linear_no_bias(hidden, hidden)?;
         Ok(Self {
             qkv,
             o_proj,
@@ -271,22 +279,26 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let (hidden, width) = (config.hidden_size, config.intermediate_size);
         let separate = ["gate_proj", "up_proj"]
             .iter()
-            .any(|name| vb.pp(name).contains_tensor("weight"));
+            .any(|name| weights.pp(name).contains("weight"));
         let gate_up = if separate {
             GateUpWeights::Separate {
-                gate: linear_no_bias(hidden, width, vb.pp("gate_proj"))?,
-                up: linear_no_bias(hidden, width, vb.pp("up_proj"))?,
+                gate: weights.pp("gate_proj").linear_no_bias(hidden, width)?,
+                up: weights.pp("up_proj").linear_no_bias(hidden, width)?,
             }
         } else {
-            GateUpWeights::Fused(linear_no_bias(hidden, 2 * width, vb.pp("gate_up_proj"))?)
+            GateUpWeights::Fused(
+                weights
+                    .pp("gate_up_proj")
+                    .linear_no_bias(hidden, 2 * width)?,
+            )
         };
         Ok(Self {
             gate_up,
-            down_proj: linear_no_bias(width, hidden, vb.pp("down_proj"))?,
+            down_proj: weights.pp("down_proj").linear_no_bias(width, hidden)?,
             width,
         })
     }

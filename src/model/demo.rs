@@ -13,11 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use candle_core::DType;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::tensors::wanted_tensors;
-use super::{LamedConfig, ModelError, Tokenizer, rule};
+use super::{LamedConfig, ModelError, Numbers, Tokenizer, rule};
 
 /// Files of a tokenizer's folder that belong to a checkpoint.
 const TOKENIZER_FILES: [&str; 5] = [
@@ -86,7 +87,7 @@ pub fn write_demo_checkpoint(folder: &Path, tokenizer_files: &Path) -> Result<()
     let config = LamedConfig::from_json(json.to_string().as_bytes()).map_err(ModelError::Config)?;
     let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
     let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-    for wanted in wanted_tensors(&config, fused)? {
+    for wanted in wanted_tensors(&config, Numbers::plain(DType::F32), fused)? {
         let values = rule::values(&wanted.name, &wanted.shape);
         tensors.insert(wanted.name, (wanted.shape, values));
     }

@@ -8,23 +8,28 @@
 //!            hidden states that produced [SEG] -> seg_projector -> prompt -> mask decoder -> logits [D,H,W]
 //! ```
 //!
-//! Every struct takes its weights with `vb.pp(...)` under the checkpoint's own names. The names and shapes that the
-//! constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a folder against, so
-//! the list of expected tensors cannot drift from the code that uses them.
+//! Every struct takes its weights from a [`source`] with `weights.pp(...)` under the checkpoint's own names. The names
+//! and shapes that the constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a
+//! folder against, so the list of expected tensors cannot drift from the code that uses them.
 
 pub mod attention;
 pub mod checkpoint;
+pub mod checkpoint_source;
 pub mod config;
 pub mod decoder;
 pub mod demo;
 pub mod error;
 pub mod kv_cache;
 pub mod lamed;
+pub mod linear;
+pub mod matrix;
+pub mod numbers;
 pub mod projector;
 pub mod resize;
 pub mod rule;
 pub mod segvol;
 pub mod sentencepiece;
+pub mod source;
 pub mod tensors;
 pub mod tokenizer;
 pub mod vit;
@@ -36,4 +41,5 @@ pub use demo::write_demo_checkpoint;
 pub use error::ModelError;
 pub use kv_cache::KvCache;
 pub use lamed::Lamed;
+pub use numbers::{Format, Numbers};
 pub use tokenizer::Tokenizer;

@@ -1,9 +1,11 @@
 //! The 3-D vision transformer, used twice: as vision tower (with cls) and as SegVol's image encoder (without).
 
 use candle_core::{DType, IndexOp, Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear, linear_no_bias};
+use candle_nn::{LayerNorm, Module};
 
 use super::attention::{attend, join_heads};
+use super::linear::Linear;
+use super::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
 
@@ -40,23 +42,25 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// Takes the weights under `vb`.
-    pub fn new(config: VitConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights.
+    pub fn new(config: VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
         let patches: usize = grid(&config).iter().product();
         let patch_volume = config.patch_size.iter().product::<usize>() * config.channels;
-        let embedding = vb.pp("patch_embedding");
-        let patch_embedding = linear(patch_volume, hidden, embedding.pp("patch_embeddings.1"))?;
-        let position_embeddings = embedding.get((1, patches, hidden), "position_embeddings")?;
+        let embedding = weights.pp("patch_embedding");
+        let patch_embedding = embedding
+            .pp("patch_embeddings.1")
+            .linear(patch_volume, hidden)?;
+        let position_embeddings = embedding.get(&[1, patches, hidden], "position_embeddings")?;
         let cls_token = if config.cls_token {
-            Some(vb.get((1, 1, hidden), "cls_token")?)
+            Some(weights.get(&[1, 1, hidden], "cls_token")?)
         } else {
             None
         };
         let blocks = (0..config.num_layers)
-            .map(|i| Block::new(&config, &vb.pp(format!("blocks.{i}"))))
+            .map(|i| Block::new(&config, &weights.pp(format!("blocks.{i}"))))
             .collect::<Result<_>>()?;
-        let norm = layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm"))?;
+        let norm = weights.pp("norm").layer_norm(hidden, LAYER_NORM_EPS)?;
         Ok(Self {
             config,
             patch_embedding,
@@ -132,15 +136,15 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &VitConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
         Ok(Self {
-            norm1: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm1"))?,
-            qkv: linear_no_bias(hidden, 3 * hidden, vb.pp("attn.qkv"))?,
-            out_proj: linear(hidden, hidden, vb.pp("attn.out_proj"))?,
-            norm2: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm2"))?,
-            linear1: linear(hidden, config.mlp_dim, vb.pp("mlp.linear1"))?,
-            linear2: linear(config.mlp_dim, hidden, vb.pp("mlp.linear2"))?,
+            norm1: weights.pp("norm1").layer_norm(hidden, LAYER_NORM_EPS)?,
+            qkv: weights.pp("attn.qkv").linear_no_bias(hidden, 3 * hidden)?,
+            out_proj: weights.pp("attn.out_proj").linear(hidden, hidden)?,
+            norm2: weights.pp("norm2").layer_norm(hidden, LAYER_NORM_EPS)?,
+            linear1: weights.pp("mlp.linear1").linear(hidden, config.mlp_dim)?,
+            linear2: weights.pp("mlp.linear2").linear(config.mlp_dim, hidden)?,
             heads: config.num_heads,
         })
     }

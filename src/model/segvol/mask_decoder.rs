@@ -1,10 +1,11 @@
 //! The mask decoder: prompt tokens and image features to mask logits at four times the patch grid.
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::two_way::TwoWayTransformer;
 use crate::model::LamedConfig;
+use crate::model::linear::Linear;
+use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -30,26 +31,34 @@ pub struct MaskDecoder {
 }
 
 impl MaskDecoder {
-    /// Takes the weights under `vb`, which must give f32.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights, which must come in f32.
+    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let seg = &config.seg_config;
         let width = seg.embed_dim;
-        let iou_token = vb.pp("iou_token").get((1, width), "weight")?;
-        let mask_tokens = vb.pp("mask_tokens").get((MASK_TOKENS, width), "weight")?;
+        let iou_token = weights.pp("iou_token").get(&[1, width], "weight")?;
+        let mask_tokens = weights
+            .pp("mask_tokens")
+            .get(&[MASK_TOKENS, width], "weight")?;
         Ok(Self {
-            transformer: TwoWayTransformer::new(width, seg.decoder_mlp_dim, &vb.pp("transformer"))?,
+            transformer: TwoWayTransformer::new(
+                width,
+                seg.decoder_mlp_dim,
+                &weights.pp("transformer"),
+            )?,
             output_tokens: Tensor::cat(&[iou_token, mask_tokens], 0)?.unsqueeze(0)?,
-            upscaling: Upscaling::new(width, config.grid(), &vb.pp("output_upscaling"))?,
+            upscaling: Upscaling::new(width, config.grid(), &weights.pp("output_upscaling"))?,
             hypernetwork: Mlp::new(
                 [width, width, width, width / 8],
-                &vb.pp("output_hypernetworks_mlps.0"),
+                &weights.pp("output_hypernetworks_mlps.0"),
             )?,
-            text_align: linear(width, width / 8, vb.pp("txt_align_upscaled_embedding"))?,
+            text_align: weights
+                .pp("txt_align_upscaled_embedding")
+                .linear(width, width / 8)?,
             iou_head: {
                 let inner = seg.iou_head_hidden_dim;
                 Mlp::new(
                     [width, inner, inner, MASK_TOKENS],
-                    &vb.pp("iou_prediction_head"),
+                    &weights.pp("iou_prediction_head"),
                 )?
             },
         })
@@ -104,11 +113,11 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(widths: [usize; 4], vb: &VarBuilder) -> Result<Self> {
+    fn new(widths: [usize; 4], weights: &Weights) -> Result<Self> {
         let layers = widths
             .windows(2)
             .enumerate()
-            .map(|(i, pair)| linear(pair[0], pair[1], vb.pp(format!("layers.{i}"))))
+            .map(|(i, pair)| weights.pp(format!("layers.{i}")).linear(pair[0], pair[1]))
             .collect::<Result<_>>()?;
         Ok(Self { layers })
     }
@@ -135,14 +144,14 @@ struct Upscaling {
 }
 
 impl Upscaling {
-    fn new(width: usize, grid: [usize; 3], vb: &VarBuilder) -> Result<Self> {
+    fn new(width: usize, grid: [usize; 3], weights: &Weights) -> Result<Self> {
         let [d, h, w] = grid.map(|n| 2 * n);
-        let norm = vb.pp(1);
+        let norm = weights.pp(1);
         Ok(Self {
-            first: Doubling::new(width, width / 4, &vb.pp(0))?,
-            norm_weight: norm.get((width / 4, d, h, w), "weight")?,
-            norm_bias: norm.get((width / 4, d, h, w), "bias")?,
-            second: Doubling::new(width / 4, width / 8, &vb.pp(3))?,
+            first: Doubling::new(width, width / 4, &weights.pp(0))?,
+            norm_weight: norm.get(&[width / 4, d, h, w], "weight")?,
+            norm_bias: norm.get(&[width / 4, d, h, w], "bias")?,
+            second: Doubling::new(width / 4, width / 8, &weights.pp(3))?,
         })
     }
 
@@ -182,11 +191,11 @@ struct Doubling {
 }
 
 impl Doubling {
-    fn new(width_in: usize, width_out: usize, vb: &VarBuilder) -> Result<Self> {
-        let weight = vb.get((width_in, width_out, 2, 2, 2), "weight")?;
+    fn new(width_in: usize, width_out: usize, weights: &Weights) -> Result<Self> {
+        let weight = weights.get(&[width_in, width_out, 2, 2, 2], "weight")?;
         Ok(Self {
             weight: weight.reshape((width_in, width_out * 8))?,
-            bias: vb.get(width_out, "bias")?,
+            bias: weights.get(&[width_out], "bias")?,
         })
     }
 

@@ -5,9 +5,10 @@ pub mod prompt_encoder;
 pub mod two_way;
 
 use candle_core::{DType, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use super::LamedConfig;
+use super::numbers::Format;
+use super::source::Weights;
 use super::vit::{Vit, VitConfig};
 pub use mask_decoder::{MaskDecoder, MaskPrediction};
 pub use prompt_encoder::{PromptEncoder, Prompts};
@@ -27,8 +28,8 @@ pub struct SegVol {
 }
 
 impl SegVol {
-    /// Takes the weights under `vb`.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights, the image encoder's matrices held in `towers`.
+    pub fn new(config: &LamedConfig, weights: &Weights, towers: Format) -> Result<Self> {
         let seg = &config.seg_config;
         let encoder = VitConfig {
             image_size: config.image_size,
@@ -40,9 +41,9 @@ impl SegVol {
             num_heads: seg.num_heads,
             cls_token: false,
         };
-        let exact = vb.clone().to_dtype(DType::F32);
+        let exact = weights.exact();
         Ok(Self {
-            image_encoder: Vit::new(encoder, &vb.pp("image_encoder"))?,
+            image_encoder: Vit::new(encoder, &weights.pp("image_encoder").held_in(towers))?,
             prompt_encoder: PromptEncoder::new(config, &exact.pp("prompt_encoder"))?,
             mask_decoder: MaskDecoder::new(config, &exact.pp("mask_decoder"))?,
         })
