@@ -1,5 +1,6 @@
 //! What can go wrong between a volume and an answer.
 
+use super::DTypeChoice;
 use crate::model::ModelError;
 
 /// Why a question cannot be answered or a model cannot be used. Every message is one line that says
@@ -78,6 +79,18 @@ pub enum InferenceError {
         device: &'static str,
         /// What it said.
         reason: String,
+    },
+    /// The model does not fit into the memory that is free.
+    #[error("the model needs {needed} in {dtype} and {free} are free: {advice}")]
+    NoRoom {
+        /// The numbers asked for, or the smallest tried.
+        dtype: DTypeChoice,
+        /// Memory needed, with what answering takes.
+        needed: String,
+        /// Memory that is free.
+        free: String,
+        /// What to do.
+        advice: String,
     },
     /// The model or its files are at fault.
     #[error("{0}")]

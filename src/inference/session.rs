@@ -11,6 +11,7 @@ use super::cache::{CacheStats, CachedImage, ImageCache};
 use super::detokenize::Detokenizer;
 use super::device::device_name;
 use super::prompt::{Prompt, build_prompt};
+use super::room::{choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
     DTypeChoice, DeviceChoice, InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task,
@@ -29,7 +30,7 @@ pub struct OpenedModel {
     checkpoint: Checkpoint,
     tokenizer: Tokenizer,
     device: Device,
-    dtype: DType,
+    choice: DTypeChoice,
 }
 
 /// A loaded model with the images it has seen.
@@ -80,15 +81,24 @@ impl OpenedModel {
         dtype: DTypeChoice,
     ) -> Result<Self, InferenceError> {
         let device = device.open()?;
-        let dtype = dtype.resolve(&device)?;
         let checkpoint = Checkpoint::open(folder)?;
         let tokenizer = Tokenizer::open(folder)?;
         Ok(Self {
             checkpoint,
             tokenizer,
             device,
-            dtype,
+            choice: dtype,
         })
+    }
+
+    /// Decides what numbers the weights are to be held in, `returned` bytes becoming free before they are read.
+    ///
+    /// # Errors
+    /// When they do not fit into the free memory; the message says what would.
+    pub fn check_room(mut self, returned: u64) -> Result<Self, InferenceError> {
+        let free = free_bytes(&self.device).map(|free| free.saturating_add(returned));
+        self.choice = choose(&self.checkpoint, &self.device, self.choice, free)?.choice;
+        Ok(self)
     }
 
     /// Reads the weights; `progress` is told 0 to 1.
@@ -96,7 +106,8 @@ impl OpenedModel {
     /// # Errors
     /// When a weight cannot be read or does not fit on the device.
     pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
-        let lamed = Lamed::load(&self.checkpoint, &self.device, self.dtype, progress)?;
+        let held = choose(&self.checkpoint, &self.device, self.choice, None)?;
+        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
@@ -107,9 +118,9 @@ impl OpenedModel {
             name: name.unwrap_or_else(|| "model".to_owned()),
             fingerprint: self.checkpoint.fingerprint(),
             parameters,
-            bytes: parameters.saturating_mul(self.dtype.size_in_bytes() as u64),
+            bytes: held.bytes,
             device: device_name(&self.device),
-            dtype: self.dtype.as_str(),
+            dtype: held.choice.name(),
             image_size: config.image_size,
             context: config.context_length(),
             untrained: config.untrained,
@@ -136,7 +147,9 @@ impl Session {
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, InferenceError> {
-        OpenedModel::open(folder, device, dtype)?.load(progress)
+        OpenedModel::open(folder, device, dtype)?
+            .check_room(0)?
+            .load(progress)
     }
 
     /// What is known of the model.
@@ -176,7 +189,8 @@ impl Session {
     }
 
     /// Prepares and encodes a volume for the questions to come: first as for localisation and
-    /// segmentation, then as for questions with `window`. What is ready when it is cancelled is kept.
+    /// segmentation, then as for questions with `window`, last for masks. What is ready when it is
+    /// cancelled is kept.
     ///
     /// # Errors
     /// When it was cancelled, the volume cannot be prepared, or the model fails.
@@ -187,18 +201,20 @@ impl Session {
         window: Window,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<(), InferenceError> {
-        for way in [Preparation::Segmentation, Preparation::Caption { window }] {
-            let mut clock = Clock::default();
+        let caption = Preparation::Caption { window };
+        let mut clock = Clock::default();
+        for way in [Preparation::Segmentation, caption] {
             let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
-            let mut done = self.read_image(&mut entry, cancelled, &mut clock);
-            if done.is_ok() && way == Preparation::Segmentation {
-                done =
-                    go_on(cancelled).and_then(|()| self.features(&mut entry, &mut clock).map(drop));
-            }
+            let read = self.read_image(&mut entry, cancelled, &mut clock);
             self.images.put(entry);
-            done?;
+            read?;
         }
-        Ok(())
+        go_on(cancelled)?;
+        let way = Preparation::Segmentation;
+        let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
+        let features = self.features(&mut entry, &mut clock);
+        self.images.put(entry);
+        features.map(drop)
     }
 
     fn answer(

@@ -277,8 +277,10 @@ impl Desk {
 
     fn load(&mut self, folder: &std::path::Path, device: DeviceChoice, dtype: DTypeChoice) {
         self.tell(WorkerEvent::Loading(0.0));
-        // A folder at fault leaves the present model in place; past this point two would not fit.
-        let opened = match guarded(|| OpenedModel::open(folder, device, dtype)) {
+        // A folder at fault leaves the present model in place; past this point two might not fit.
+        let returned = self.session.as_ref().map_or(0, |s| s.facts().bytes);
+        let opened = guarded(|| OpenedModel::open(folder, device, dtype)?.check_room(returned));
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => return self.tell(WorkerEvent::LoadFailed(error)),
         };
