@@ -19,6 +19,7 @@ pub mod config;
 pub mod decoder;
 pub mod demo;
 pub mod error;
+pub mod kernels;
 pub mod kv_cache;
 pub mod lamed;
 pub mod linear;

@@ -1,0 +1,112 @@
+//! Which instruction set the kernels use, found at run time.
+
+use std::sync::OnceLock;
+
+use super::activations::{Chunk, Target};
+use super::q4k::TileQ4k;
+use super::q8_0::TileQ8;
+use super::{Format, TILE_ROWS, activations, portable};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+
+/// An instruction set that this processor has: values other than the portable one come from [`Level::available`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level(Set);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// Plain Rust.
+    Portable,
+    /// AVX2 with FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// The same with the 8-bit dot products of AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// AVX-512 with its 8-bit dot products.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// The fastest level of this processor.
+    pub(super) fn best() -> Self {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| Self::available().pop().unwrap_or(Self(Set::Portable)))
+    }
+
+    /// Every level of this processor, the slowest first.
+    pub(super) fn available() -> Vec<Self> {
+        let mut levels = vec![Self(Set::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c");
+            if avx2 {
+                levels.push(Self(Set::Avx2));
+            }
+            if avx2 && is_x86_feature_detected!("avxvnni") {
+                levels.push(Self(Set::AvxVnni));
+            }
+            if avx2
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                levels.push(Self(Set::Avx512));
+            }
+        }
+        levels
+    }
+
+    /// Rows of x that a kernel multiplies at once: as many as its registers hold sums for.
+    pub(super) fn chunk_rows(self, format: Format) -> usize {
+        match (self.0, format) {
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx512, Format::Q8_0) => 12,
+            #[cfg(target_arch = "x86_64")]
+            (Set::Avx512, Format::Q4K) => 8,
+            _ => 4,
+        }
+    }
+
+    /// Rounds one row of x to 8 bits; see [`activations`].
+    pub(super) fn quantize_row(self, x: &[f32], format: Format, target: &mut Target<'_>) {
+        match self.0 {
+            Set::Portable => activations::quantize_row(x, format, target),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this level exists only where the processor has AVX2 and FMA.
+            _ => unsafe { avx2::quantize_row(x, format, target) },
+        }
+    }
+
+    /// Multiplies one row of Q8_0 tiles with a chunk of x; `out` gets one row per row of the chunk.
+    pub(super) fn q8_0(self, tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
+        match self.0 {
+            Set::Portable => portable::q8_0(tiles, chunk, out),
+            // SAFETY: each level exists only where the processor has its instruction set.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::q8_0(tiles, chunk, out) },
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => unsafe { avx2::q8_0_vnni(tiles, chunk, out) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::q8_0(tiles, chunk, out) },
+        }
+    }
+
+    /// Multiplies one row of Q4K tiles with a chunk of x; `out` gets one row per row of the chunk.
+    pub(super) fn q4k(self, tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
+        match self.0 {
+            Set::Portable => portable::q4k(tiles, chunk, out),
+            // SAFETY: each level exists only where the processor has its instruction set.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2::q4k(tiles, chunk, out) },
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => unsafe { avx2::q4k_vnni(tiles, chunk, out) },
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512::q4k(tiles, chunk, out) },
+        }
+    }
+}

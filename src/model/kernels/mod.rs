@@ -1,0 +1,43 @@
+//! Matrix products on the CPU for weights held in few bits: y = x Wᵀ with W `[rows, cols]` packed or half precision,
+//! x `[m, cols]` and y `[m, rows]` in f32.
+//!
+//! Decoding reads every weight once per token, so it is bound by memory: a weight is held exactly once, in tiles of 16
+//! rows that the widest registers read in order. Prefill is bound by the multipliers: the values of x are rounded to 8
+//! bits per block ([`activations`]) and multiplied as integers, whose sums are exact, so that every instruction set
+//! adds up the same integers and differs only in the rounding of a few f32 operations per block.
+//!
+//! ```text
+//! x --activations--> 8-bit chunks of rows --\
+//! ggml blocks --q8_0, q4k--> tiles ----------> portable | avx2 | avx512 --packed--> y
+//! ```
+//!
+//! # Unsafe code
+//! This folder alone may use `unsafe`: the intrinsics that load and store through pointers need it, and so do calls of
+//! functions compiled for an instruction set that was found at run time. Every pointer comes from a slice whose length
+//! is checked at the head of the same function, and a function of an instruction set is called only by
+//! [`level::Level`], whose values exist only where the processor has it.
+#![allow(unsafe_code)]
+
+mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod error;
+mod format;
+mod level;
+mod memory;
+mod packed;
+mod portable;
+mod q4k;
+mod q8_0;
+mod spread;
+#[cfg(test)]
+mod tests;
+
+pub use error::KernelError;
+pub use format::Format;
+pub use packed::PackedMatrix;
+
+/// Rows of a tile: the 32-bit lanes of the widest register.
+const TILE_ROWS: usize = 16;
