@@ -175,7 +175,7 @@ fn the_worker_lives_through_random_questions() {
             }
             asked += 1;
         }
-        let event = worker.events().recv_timeout(Duration::from_secs(120));
+        let event = worker.events().recv_timeout(Duration::from_mins(2));
         let event = event.unwrap_or_else(|e| panic!("{e} after {ended} questions"));
         if let WorkerEvent::Question(id, event) = event {
             match event {
@@ -215,7 +215,7 @@ fn the_worker_lives_through_random_questions() {
     let answer = loop {
         match worker
             .events()
-            .recv_timeout(Duration::from_secs(120))
+            .recv_timeout(Duration::from_mins(2))
             .unwrap()
         {
             WorkerEvent::Question(_, Event::Done(answer)) => break answer,

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
+use m3d_viewer::inference::{DTypeChoice, numbers_of};
+use m3d_viewer::model::rule::RuleSource;
 use m3d_viewer::model::segvol::Prompts;
 use m3d_viewer::model::tensors::wanted_tensors;
-use m3d_viewer::model::{Checkpoint, Lamed, LamedConfig, ModelError, rule};
+use m3d_viewer::model::{Checkpoint, Lamed, LamedConfig, ModelError, Numbers, rule};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -581,6 +583,15 @@ fn every(x: &Tensor, dim: usize, step: usize) -> Tensor {
     x.contiguous().unwrap().index_select(&at, dim).unwrap()
 }
 
+fn by_rule(config: &LamedConfig, numbers: Numbers) -> Lamed {
+    let source = RuleSource {
+        device: Device::Cpu,
+        // The decoder's fused naming.
+        present: |_: &str| false,
+    };
+    Lamed::new(config, &source, numbers).unwrap()
+}
+
 #[test]
 #[ignore = "the full width: 3.5 GB of weights made in memory, and about a minute on two cores"]
 fn the_full_width_equals_the_reference() {
@@ -589,15 +600,7 @@ fn the_full_width_equals_the_reference() {
         .expect("goldens/wide beside the project");
     let config =
         LamedConfig::from_json(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
-    let wanted = wanted_tensors(&config, DType::F32.into(), |_| false).unwrap();
-    let tensors: HashMap<String, Tensor> = wanted
-        .into_iter()
-        .map(|t| {
-            let tensor = rule::tensor(&t.name, &t.shape, &Device::Cpu).unwrap();
-            (t.name, tensor)
-        })
-        .collect();
-    let lamed = Lamed::from_tensors(&config, tensors, &Device::Cpu, DType::F32).unwrap();
+    let lamed = by_rule(&config, DType::F32.into());
     let stages =
         candle_core::safetensors::load(folder.join("stages.safetensors"), &Device::Cpu).unwrap();
     let compare = |name: &str, found: &Tensor| {
@@ -645,4 +648,58 @@ fn the_full_width_equals_the_reference() {
     let logits = lamed.decode_mask(&features, &text).unwrap();
     let logits = logits.unsqueeze(0).unwrap().unsqueeze(0).unwrap();
     compare("seg_logits_every_4th", &each_axis(&logits, 4));
+}
+
+/// Random weights at full width are the hardest case there is for few bits: nothing in them is redundant.
+#[test]
+#[ignore = "the full width in few bits: about a minute on two cores"]
+fn few_bits_stay_close_at_full_width() {
+    let folder = shared()
+        .map(|s| s.join("goldens/wide"))
+        .expect("goldens/wide beside the project");
+    let config =
+        LamedConfig::from_json(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    let stages =
+        candle_core::safetensors::load(folder.join("stages.safetensors"), &Device::Cpu).unwrap();
+    let wanted = ids(&stages["greedy_ids"]);
+    let image = rule::image(config.image_size, &Device::Cpu).unwrap();
+    for dtype in [
+        DTypeChoice::Bf16,
+        DTypeChoice::F16,
+        DTypeChoice::Q8_0,
+        DTypeChoice::Q4k,
+    ] {
+        let lamed = by_rule(&config, numbers_of(dtype, &Device::Cpu));
+        let tokens = lamed.encode_image(&image).unwrap();
+        let image_error =
+            relative_error(&every(&tokens, 1, 16), &stages["image_tokens_every_16th"]);
+        let prompt = splice(&lamed, &ids(&stages["input_ids"]), &tokens);
+        let mut cache = lamed.new_cache();
+        let hidden = lamed.decode(&prompt, &mut cache).unwrap();
+        let mut state = hidden.narrow(1, hidden.dim(1).unwrap() - 1, 1).unwrap();
+        let scores = lamed.logits(&state).unwrap();
+        let error = relative_error(&scores, &stages["logits_last_position"]);
+        let features = lamed.encode_segmentation(&image).unwrap();
+        let features = features.flatten_from(2).unwrap().transpose(1, 2).unwrap();
+        let wanted_features = &stages["seg_image_encoder_every_64th_token"];
+        let features_error = relative_error(&every(&features, 1, 64), wanted_features);
+        // How far the greedy answer is the same; each choice is forced to the reference's.
+        let mut same = 0;
+        for &id in &wanted {
+            let scores = lamed.logits(&state).unwrap().i(0).unwrap();
+            let found: u32 = scores.argmax(D::Minus1).unwrap().to_scalar().unwrap();
+            same += usize::from(found == id);
+            state = lamed
+                .decode(&lamed.embed(&[id]).unwrap(), &mut cache)
+                .unwrap();
+        }
+        println!(
+            "{dtype}: image tokens {image_error:.2e}, logits {error:.2e}, segmentation features \
+             {features_error:.2e}, {same} of {} greedy tokens",
+            wanted.len()
+        );
+        if dtype != DTypeChoice::Q4k {
+            assert!(error < 0.01, "{dtype}: logits are off by {error}");
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::matrix::Matrix;
+use super::numbers::Format;
 use super::source::WeightSource;
 use super::{Checkpoint, ModelError};
 
@@ -44,31 +46,25 @@ impl<'a> CheckpointSource<'a> {
         }
     }
 
-    fn read(
+    /// Hands a tensor's numbers to `hold` and keeps count.
+    fn take<T>(
         &self,
         name: &str,
         shape: &[usize],
-        dtype: DType,
-    ) -> std::result::Result<Tensor, ModelError> {
-        let file = self
-            .checkpoint
-            .file_of(name)
-            .ok_or_else(|| ModelError::MissingTensor {
+        hold: impl FnOnce(&[f32]) -> Result<T>,
+    ) -> Result<T> {
+        let taken = || -> std::result::Result<T, ModelError> {
+            let file = self.checkpoint.file_of(name);
+            let file = file.ok_or_else(|| ModelError::MissingTensor {
                 path: self.checkpoint.folder.clone(),
                 tensor: name.to_string(),
                 expected: shape.to_vec(),
             })?;
-        let values = file.values(name)?;
-        let tensor = Tensor::from_slice(&values, shape, &Device::Cpu)?;
-        file.release(name);
-        // Cast before it travels: half the bytes.
-        Ok(tensor.to_dtype(dtype)?.to_device(&self.device)?)
-    }
-}
-
-impl WeightSource for CheckpointSource<'_> {
-    fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
-        let tensor = self.read(name, shape, dtype).map_err(|error| {
+            let held = hold(&file.values(name)?);
+            file.release(name);
+            Ok(held?)
+        };
+        let taken = taken().map_err(|error| {
             let text = candle_core::Error::Msg(error.to_string());
             self.failed.borrow_mut().get_or_insert(error);
             text
@@ -77,7 +73,33 @@ impl WeightSource for CheckpointSource<'_> {
         self.done.set(self.done.get() + count);
         let total = self.checkpoint.used_count().max(1);
         (self.progress)((self.done.get() as f64 / total as f64).min(1.0) as f32);
-        Ok(tensor)
+        Ok(taken)
+    }
+}
+
+impl WeightSource for CheckpointSource<'_> {
+    fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        self.take(name, shape, |values| {
+            // Cast before it travels: half the bytes.
+            Tensor::from_slice(values, shape, &Device::Cpu)?
+                .to_dtype(dtype)?
+                .to_device(&self.device)
+        })
+    }
+
+    fn matrix(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        format: Format,
+        dtype: DType,
+    ) -> Result<Matrix> {
+        match format.packed() {
+            Some(packed) if self.device.is_cpu() => self.take(name, &shape, |values| {
+                Matrix::from_values(values, (shape[0], shape[1]), packed)
+            }),
+            _ => Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format),
+        }
     }
 
     fn contains(&self, name: &str) -> bool {

@@ -156,8 +156,7 @@ impl Lamed {
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
             return Err(ModelError::TokenOutOfRange { id, vocabulary });
         }
-        let ids = Tensor::from_slice(ids, ids.len(), &self.device)?;
-        let rows = self.embed_tokens.rows(&ids)?.unsqueeze(0)?;
+        let rows = self.embed_tokens.rows(ids, &self.device)?.unsqueeze(0)?;
         Ok(rows.to_dtype(self.compute)?)
     }
 

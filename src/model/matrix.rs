@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::{Module, Result, Tensor};
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, WithDType,
+};
 
+use super::kernels::{self, PackedMatrix};
 use super::numbers::Format;
 
 /// A matrix `[rows, columns]` of weights that rows of numbers are multiplied with.
@@ -12,35 +15,89 @@ use super::numbers::Format;
 pub enum Matrix {
     /// Floating-point numbers of the type the model computes with; gradients flow through it.
     Plain(Tensor),
-    /// Few bits, multiplied by candle.
+    /// Few bits on the CPU, multiplied by [`kernels`].
+    Packed(Arc<PackedMatrix>),
+    /// Few bits on a GPU, multiplied by candle.
     Quantized(QMatMul),
 }
 
 impl Matrix {
-    /// Holds a tensor `[rows, columns]` in `format`.
+    /// Holds a tensor `[rows, columns]` of a device in `format` there.
     pub fn from_tensor(tensor: &Tensor, format: Format) -> Result<Self> {
-        match format.ggml() {
-            None => Ok(Self::Plain(tensor.clone())),
-            Some(ggml) => {
-                let quantized = QTensor::quantize(tensor, ggml)?;
-                QMatMul::from_arc(Arc::new(quantized)).map(Self::Quantized)
-            }
+        let Some(packed) = format.packed() else {
+            return Ok(Self::Plain(tensor.clone()));
+        };
+        if tensor.device().is_cpu() {
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            return Self::from_values(&values, tensor.dims2()?, packed);
         }
+        let quantized = QTensor::quantize(tensor, packed.ggml_dtype())?;
+        QMatMul::from_arc(Arc::new(quantized)).map(Self::Quantized)
+    }
+
+    /// Packs numbers in row-major order on the CPU.
+    pub fn from_values(
+        values: &[f32],
+        (rows, columns): (usize, usize),
+        format: kernels::Format,
+    ) -> Result<Self> {
+        let packed = PackedMatrix::quantize(values, rows, columns, format);
+        let packed = packed.map_err(candle_core::Error::wrap)?;
+        Ok(Self::Packed(Arc::new(packed)))
     }
 
     /// `x W^T`: `[..,columns]` to `[..,rows]`.
     pub fn multiply(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Plain(weight) => candle_nn::Linear::new(weight.clone(), None).forward(x),
+            Self::Packed(weight) => x.contiguous()?.apply_op1_no_bwd(&Product(weight)),
             Self::Quantized(weight) => weight.forward(x),
         }
     }
 
     /// The rows with these numbers, `[ids, columns]`.
-    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+    pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
+        let on_device = || Tensor::from_slice(ids, ids.len(), device);
         match self {
-            Self::Plain(weight) => weight.index_select(ids, 0),
-            Self::Quantized(weight) => weight.embedding(ids),
+            Self::Plain(weight) => weight.index_select(&on_device()?, 0),
+            Self::Packed(weight) => {
+                let mut values = vec![0.0; ids.len() * weight.cols()];
+                for (&id, row) in ids.iter().zip(values.chunks_exact_mut(weight.cols())) {
+                    weight
+                        .dequantize_row(id as usize, row)
+                        .map_err(candle_core::Error::wrap)?;
+                }
+                Tensor::from_vec(values, (ids.len(), weight.cols()), device)
+            }
+            Self::Quantized(weight) => weight.embedding(&on_device()?),
         }
+    }
+}
+
+/// The product with a packed matrix, as candle takes operators: contiguous f32 on the CPU.
+struct Product<'a>(&'a PackedMatrix);
+
+impl CustomOp1 for Product<'_> {
+    fn name(&self) -> &'static str {
+        "packed-matrix-product"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("a packed matrix multiplies contiguous rows")
+        };
+        let x = &f32::cpu_storage_as_slice(storage)?[start..end];
+        let (rows, columns) = (self.0.rows(), self.0.cols());
+        let mut dims = layout.dims().to_vec();
+        match dims.last_mut() {
+            Some(width) if *width == columns => *width = rows,
+            _ => candle_core::bail!("rows of {columns} are needed, not {:?}", layout.dims()),
+        }
+        let m = x.len() / columns;
+        let mut y = vec![0.0; m * rows];
+        self.0
+            .matmul(x, m, &mut y)
+            .map_err(candle_core::Error::wrap)?;
+        Ok((CpuStorage::F32(y), Shape::from(dims)))
     }
 }

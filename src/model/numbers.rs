@@ -1,6 +1,8 @@
 //! The numbers a model is held in and computes with.
 
-use candle_core::{DType, quantized::GgmlDType};
+use candle_core::DType;
+
+use super::kernels;
 
 /// How the weights of a matrix are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,11 +42,11 @@ impl Format {
         count.saturating_mul(block_bytes).div_ceil(block)
     }
 
-    /// The ggml type, where there is one that candle computes with.
-    pub(crate) const fn ggml(self) -> Option<GgmlDType> {
+    /// The format of few bits, where it is one.
+    pub(crate) const fn packed(self) -> Option<kernels::Format> {
         match self {
-            Self::Q8_0 => Some(GgmlDType::Q8_0),
-            Self::Q4K => Some(GgmlDType::Q4K),
+            Self::Q8_0 => Some(kernels::Format::Q8_0),
+            Self::Q4K => Some(kernels::Format::Q4K),
             _ => None,
         }
     }
