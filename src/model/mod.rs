@@ -37,7 +37,7 @@ pub mod vit;
 pub mod weights;
 
 pub use checkpoint::Checkpoint;
-pub use clip::{Clip, ClipCheckpoint, ClipConfig};
+pub use clip::{Clip, ClipCheckpoint, ClipConfig, WordPieceTokenizer};
 pub use config::LamedConfig;
 pub use demo::write_demo_checkpoint;
 pub use error::ModelError;

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod config;
 mod text;
+mod wordpiece;
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
 
@@ -22,6 +23,7 @@ use text::TextEncoder;
 
 pub use checkpoint::{ClipCheckpoint, clip_tensors};
 pub use config::{BertConfig, ClipConfig};
+pub use wordpiece::WordPieceTokenizer;
 
 /// Shortest length a feature is divided by: the reference's.
 const MIN_LENGTH: f64 = 1e-12;
@@ -104,7 +106,7 @@ impl Clip {
         project(&tokens, &self.vision_projection)
     }
 
-    /// Texts' token ids, at most [`ClipConfig::text_length`], to features of length 1, `[b,dim]` in f32.
+    /// Texts, encoded by [`WordPieceTokenizer`] within [`ClipConfig::text_length`], to features of length 1, `[b,dim]` in f32.
     ///
     /// They are padded to the longest; a text's features do not depend on the others.
     pub fn text_features(&self, texts: &[impl AsRef<[u32]>]) -> Result<Tensor, ModelError> {
