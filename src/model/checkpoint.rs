@@ -141,14 +141,14 @@ fn parse_config(text: &[u8], path: &Path) -> Result<LamedConfig, ModelError> {
     }
 }
 
-type Place = BTreeMap<String, usize>;
+pub(crate) type Place = BTreeMap<String, usize>;
 
 #[derive(Deserialize)]
 struct Index {
     weight_map: HashMap<String, String>,
 }
 
-fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
+pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
     let single = folder.join("model.safetensors");
     let index_path = folder.join("model.safetensors.index.json");
     if single.exists() || !index_path.exists() {
@@ -199,7 +199,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
     Ok((files, place))
 }
 
-fn check(
+pub(crate) fn check(
     tensor: &WantedTensor,
     folder: &Path,
     files: &[WeightsFile],

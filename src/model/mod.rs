@@ -1,6 +1,6 @@
-//! M3D-LaMed in candle: networks and their checkpoints, nothing else.
+//! M3D-LaMed in candle, and M3D-CLIP beside it ([`clip`]): networks and their checkpoints, nothing else.
 //!
-//! A volume's way through the model, one file per network:
+//! A volume's way through M3D-LaMed, one file per network:
 //!
 //! ```text
 //! image [1,1,D,H,W] -> vit -> projector -> image tokens [1,N,hidden] -> decoder -> hidden states -> logits
@@ -15,6 +15,7 @@
 pub mod attention;
 pub mod checkpoint;
 pub mod checkpoint_source;
+pub mod clip;
 pub mod config;
 pub mod decoder;
 pub mod demo;
@@ -37,6 +38,7 @@ pub mod vit;
 pub mod weights;
 
 pub use checkpoint::Checkpoint;
+pub use clip::{Clip, ClipCheckpoint, ClipConfig, WordPieceTokenizer};
 pub use config::LamedConfig;
 pub use demo::write_demo_checkpoint;
 pub use error::ModelError;

@@ -43,11 +43,21 @@ pub fn wanted_tensors(
     numbers: Numbers,
     present: impl Fn(&str) -> bool,
 ) -> std::result::Result<Vec<WantedTensor>, ModelError> {
+    record(present, |source| {
+        Lamed::new(config, source, numbers).map(drop)
+    })
+}
+
+/// Lists the tensors that `build` asks its source for, in the order it does.
+pub(crate) fn record(
+    present: impl Fn(&str) -> bool,
+    build: impl FnOnce(&dyn WeightSource) -> std::result::Result<(), ModelError>,
+) -> std::result::Result<Vec<WantedTensor>, ModelError> {
     let recorder = Recorder {
         present,
         asked: RefCell::default(),
     };
-    Lamed::new(config, &recorder, numbers)?;
+    build(&recorder)?;
     Ok(recorder.asked.into_inner())
 }
 

@@ -1,4 +1,5 @@
-//! The 3-D vision transformer, used twice: as vision tower (with cls) and as SegVol's image encoder (without).
+//! The 3-D vision transformer, used three times: as vision tower and as M3D-CLIP's image encoder (with cls), and as
+//! SegVol's image encoder (without).
 
 use candle_core::{DType, IndexOp, Result, Tensor};
 use candle_nn::{LayerNorm, Module};
@@ -73,6 +74,16 @@ impl Vit {
 
     /// Image `[b,C,D,H,W]` in 0..1 to patch tokens `[b,N,hidden]` after the final norm, D-major; cls is dropped.
     pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
+        let x = self.forward_with_cls(image)?;
+        if self.cls_token.is_some() {
+            x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
+        } else {
+            Ok(x)
+        }
+    }
+
+    /// The same with cls, where there is one, as token 0.
+    pub fn forward_with_cls(&self, image: &Tensor) -> Result<Tensor> {
         let image = image.to_dtype(self.position_embeddings.dtype())?;
         let tokens = self.patch_embedding.forward(&self.patches(&image)?)?;
         let tokens = tokens.broadcast_add(&self.position_embeddings)?;
@@ -90,12 +101,7 @@ impl Vit {
         for block in &self.blocks {
             x = block.forward(&x)?;
         }
-        let x = self.norm.forward(&x)?;
-        if self.cls_token.is_some() {
-            x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
-        } else {
-            Ok(x)
-        }
+        self.norm.forward(&x)
     }
 
     /// Patches along each axis, (D,H,W).
