@@ -18,5 +18,6 @@ pub mod inference;
 pub mod io;
 pub mod model;
 pub mod render;
+pub mod training;
 pub mod ui;
 pub mod volume;

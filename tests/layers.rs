@@ -11,6 +11,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("io", &["volume", "geometry"]),
     ("render", &["volume", "geometry"]),
     ("inference", &["model", "volume", "geometry"]),
+    (
+        "training",
+        &["inference", "dataset", "model", "volume", "geometry"],
+    ),
     ("app", &["inference", "render", "io", "volume", "geometry"]),
     (
         "ui",
@@ -20,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "training",
             "inference",
             "model",
             "render",

@@ -1,11 +1,14 @@
 //! The language model: Phi-3 and Llama-2 in one decoder that takes embeddings and yields hidden states.
 
+mod packed;
+
 use candle_core::{D, Device, Result, Tensor};
 
 use super::linear::Linear;
 use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
 use super::source::Weights;
 use super::{KvCache, LamedConfig};
+pub use packed::Packing;
 
 /// Called with a layer's number and its output `[1,n,hidden]`.
 pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 
-use super::decoder::{Decoder, Probe};
+use super::decoder::{Decoder, Packing, Probe};
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::numbers::Numbers;
@@ -192,6 +192,22 @@ impl Lamed {
         Ok(self.decoder.forward(embeddings, cache, probe)?)
     }
 
+    /// Embeddings `[b,n,hidden]` of whole sequences, a packing for each, to hidden states after the final norm,
+    /// `[b,n,hidden]`, without a cache: as when training.
+    pub fn decode_packed(
+        &self,
+        embeddings: &Tensor,
+        packings: &[Packing],
+    ) -> Result<Tensor, ModelError> {
+        let limit = self.config.context_length();
+        let longest = |packing: &Packing| (0..packing.len()).map(|i| packing.position(i) + 1).max();
+        let asked = packings.iter().filter_map(longest).max().unwrap_or(0);
+        if asked > limit {
+            return Err(ModelError::ContextTooLong { asked, limit });
+        }
+        Ok(self.decoder.forward_packed(embeddings, packings)?)
+    }
+
     /// Hidden states `[1,n,hidden]` to scores of every token, `[n,vocab]` in f32. Pass only the positions asked for.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
         let hidden = match *hidden.dims() {
@@ -223,6 +239,11 @@ impl Lamed {
         }
         let mean = Tensor::cat(hidden, 1)?.to_dtype(DType::F32)?.mean(1)?;
         Ok(self.seg_projector.forward(&mean)?)
+    }
+
+    /// Hidden states `[n,hidden]` to as many prompts `[n,C]` of the segmentation network, in f32.
+    pub fn project_prompts(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.seg_projector.forward(&hidden.to_dtype(DType::F32)?)?)
     }
 
     /// Features `[1,C,d,h,w]` and prompt `[1,C]` to mask logits `[D,H,W]`, f32, on the prepared image's grid.

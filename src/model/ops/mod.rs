@@ -21,12 +21,14 @@ pub mod attention;
 pub mod gated_silu;
 pub mod gelu;
 pub mod norm;
+pub mod packed;
 pub mod rotary;
 
 pub use attention::{Mask, attend, split_heads};
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
+pub use packed::{attend_packed, rotate_packed};
 pub use rotary::rotate;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};

@@ -14,9 +14,9 @@ const LAYER_NORM_EPS: f64 = 1e-5;
 /// What the mask decoder found.
 #[derive(Debug)]
 pub struct MaskPrediction {
-    /// Logits `[1,1,4d,4h,4w]`.
+    /// Logits `[b,1,4d,4h,4w]`.
     pub low_res_masks: Tensor,
-    /// The network's guess of the mask's quality, `[1,1]`.
+    /// The network's guess of the mask's quality, `[b,1]`.
     pub iou: Tensor,
 }
 
@@ -65,8 +65,8 @@ impl MaskDecoder {
         })
     }
 
-    /// Features and position encoding `[1,width,d,h,w]`, prompt tokens `[1,k,width]`, the no-mask embedding
-    /// `[1,width]` and the text prompt `[1,width]`, all f32.
+    /// Features `[b,width,d,h,w]`, the position encoding `[1,width,d,h,w]`, prompt tokens `[b,k,width]`, the no-mask
+    /// embedding `[1,width]` and the text prompts `[b,width]`, all f32.
     pub fn forward(
         &self,
         features: &Tensor,
@@ -75,13 +75,15 @@ impl MaskDecoder {
         no_mask: &Tensor,
         text: Option<&Tensor>,
     ) -> Result<MaskPrediction> {
-        let (_, width, d, h, w) = features.dims5()?;
+        let (b, width, d, h, w) = features.dims5()?;
         let as_tokens = |x: &Tensor| {
-            x.reshape((1, width, d * h * w))?
+            x.reshape(((), width, d * h * w))?
                 .transpose(1, 2)?
                 .contiguous()
         };
-        let tokens = Tensor::cat(&[&self.output_tokens, sparse], 1)?;
+        let (_, count, _) = self.output_tokens.dims3()?;
+        let output_tokens = self.output_tokens.broadcast_as((b, count, width))?;
+        let tokens = Tensor::cat(&[&output_tokens, sparse], 1)?;
         let image = as_tokens(features)?.broadcast_add(no_mask)?;
         let (tokens, image) = self
             .transformer
@@ -89,7 +91,7 @@ impl MaskDecoder {
 
         let upscaled = self.upscaling.forward(&image, [d, h, w])?;
         let (_, channels, d, h, w) = upscaled.dims5()?;
-        let voxels = upscaled.reshape((1, channels, d * h * w))?;
+        let voxels = upscaled.reshape((b, channels, d * h * w))?;
         let mut filter = self
             .hypernetwork
             .forward(&tokens.narrow(1, 1, 1)?.contiguous()?)?;
@@ -97,7 +99,7 @@ impl MaskDecoder {
             // Both dot products run over the same voxels: add the filters instead of the maps.
             filter = (filter + self.text_align.forward(text)?.unsqueeze(1)?)?;
         }
-        let low_res_masks = filter.matmul(&voxels)?.reshape((1, 1, d, h, w))?;
+        let low_res_masks = filter.matmul(&voxels)?.reshape((b, 1, d, h, w))?;
         let iou = self
             .iou_head
             .forward(&tokens.narrow(1, 0, 1)?.contiguous()?)?
@@ -156,12 +158,12 @@ impl Upscaling {
         })
     }
 
-    /// `[1,d*h*w,width]` to `[1,width/8,4d,4h,4w]`.
+    /// `[b,d*h*w,width]` to `[b,width/8,4d,4h,4w]`.
     fn forward(&self, image: &Tensor, grid: [usize; 3]) -> Result<Tensor> {
         let x = gelu(&self.norm(&self.first.forward(image, grid)?)?)?;
-        let (_, channels, d, h, w) = x.dims5()?;
+        let (b, channels, d, h, w) = x.dims5()?;
         let x = x
-            .reshape((1, channels, d * h * w))?
+            .reshape((b, channels, d * h * w))?
             .transpose(1, 2)?
             .contiguous()?;
         gelu(&self.second.forward(&x, [d, h, w])?)
@@ -200,14 +202,15 @@ impl Doubling {
         })
     }
 
-    /// `[1,d*h*w,in]` to `[1,out,2d,2h,2w]`.
+    /// `[b,d*h*w,in]` to `[b,out,2d,2h,2w]`.
     fn forward(&self, x: &Tensor, [d, h, w]: [usize; 3]) -> Result<Tensor> {
+        let (b, n, width) = x.dims3()?;
         let out = self.bias.dim(0)?;
-        x.squeeze(0)?
+        x.reshape((b * n, width))?
             .matmul(&self.weight)?
-            .reshape(vec![d, h, w, out, 2, 2, 2])?
-            .permute(vec![3, 0, 4, 1, 5, 2, 6])?
-            .reshape((1, out, 2 * d, 2 * h, 2 * w))?
+            .reshape(vec![b, d, h, w, out, 2, 2, 2])?
+            .permute(vec![0, 4, 1, 5, 2, 6, 3, 7])?
+            .reshape((b, out, 2 * d, 2 * h, 2 * w))?
             .broadcast_add(&self.bias.reshape((1, out, 1, 1, 1))?)
     }
 }

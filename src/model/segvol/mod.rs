@@ -73,4 +73,16 @@ impl SegVol {
             text.as_ref(),
         )
     }
+
+    /// Features `[b,C,d,h,w]` and as many text prompts `[b,C]`, both f32, to mask logits `[b,1,4d,4h,4w]`.
+    pub fn predict_texts(&self, features: &Tensor, texts: &Tensor) -> Result<Tensor> {
+        let prediction = self.mask_decoder.forward(
+            features,
+            self.prompt_encoder.dense_position(),
+            &texts.unsqueeze(1)?,
+            self.prompt_encoder.no_mask(),
+            Some(texts),
+        )?;
+        Ok(prediction.low_res_masks)
+    }
 }

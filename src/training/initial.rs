@@ -1,0 +1,114 @@
+//! What weights are before they have learnt anything.
+
+use crate::model::{LamedConfig, rule};
+
+/// How strong the places are beside what a patch looks like.
+const POSITION_AMPLITUDE: f32 = 0.5;
+/// The deviation of tokens that stand for no word.
+const TOKEN_DEVIATION: f32 = 0.5;
+
+/// The values of a tensor by its name, the same for the same seed on every machine.
+///
+/// Norms begin as 1 and biases as 0; matrices are uniform after Glorot and Bengio (2010), those that end a residual
+/// branch divided by the root of the branches' number (Radford et al. 2019). Position embeddings begin as sines and
+/// cosines of the place, which are learnt on from there.
+pub(super) fn initial_values(
+    name: &str,
+    shape: &[usize],
+    config: &LamedConfig,
+    seed: u64,
+) -> Vec<f32> {
+    let count: usize = shape.iter().product();
+    let key = format!("{seed}/{name}");
+    let drawn = |deviation: f32| {
+        (0..count)
+            .map(|i| deviation * normal(&key, i as u64))
+            .collect()
+    };
+    let even = |bound: f64| {
+        (0..count)
+            .map(|i| (2.0 * rule::uniform(&key, i as u64) - 1.0) * bound as f32)
+            .collect()
+    };
+    let tokens = [
+        "iou_token",
+        "mask_tokens",
+        "point_embeddings",
+        "not_a_point",
+        "no_mask",
+    ];
+    match shape {
+        _ if name.ends_with(".bias") => vec![0.0; count],
+        _ if name.contains("norm") || name.ends_with("output_upscaling.1.weight") => {
+            vec![1.0; count]
+        }
+        _ if name.ends_with("positional_encoding_gaussian_matrix") => drawn(1.0),
+        [1, _, width] if name.ends_with("position_embeddings") => places(config.grid(), *width),
+        _ if name.ends_with("cls_token") => drawn(0.02),
+        _ if tokens.iter().any(|part| name.contains(part)) => drawn(TOKEN_DEVIATION),
+        [_, width] if name.ends_with("embed_tokens.weight") => drawn((1.0 / *width as f32).sqrt()),
+        // A transposed convolution of stride 2 and kernel 2: each output has one tap.
+        [width, _, 2, 2, 2] => even((3.0 / *width as f64).sqrt()),
+        [out, width] => even((6.0 / (out + width) as f64).sqrt() / branches(name, config).sqrt()),
+        _ => drawn(0.02),
+    }
+}
+
+/// How many branches add up where this matrix ends one; 1 elsewhere.
+fn branches(name: &str, config: &LamedConfig) -> f64 {
+    let ends = [
+        "self_attn.o_proj.weight",
+        "mlp.down_proj.weight",
+        "attn.out_proj.weight",
+        "mlp.linear2.weight",
+    ];
+    let layers = if name.starts_with("model.layers.") {
+        config.num_hidden_layers
+    } else if name.contains("vision_tower") {
+        config.vision_config.num_layers
+    } else if name.contains("image_encoder") {
+        config.seg_config.num_layers
+    } else {
+        return 1.0;
+    };
+    if ends.iter().any(|end| name.ends_with(end)) {
+        2.0 * layers as f64
+    } else {
+        1.0
+    }
+}
+
+/// Sines and cosines of each axis, a third of the width to each; D-major.
+fn places([d, h, w]: [usize; 3], width: usize) -> Vec<f32> {
+    let pairs = (width / 6).max(1);
+    let mut values = Vec::with_capacity(d * h * w * width);
+    for place in 0..d * h * w {
+        let at = [(place / (h * w), d), (place / w % h, h), (place % w, w)];
+        let mut row = vec![0.0; width];
+        for (axis, (i, n)) in at.into_iter().enumerate() {
+            let centre = (i as f64 + 0.5) / n as f64;
+            for pair in 0..pairs {
+                // From half a turn over the whole axis to a turn every other patch.
+                let turns = 0.5 * (n as f64).powf(pair as f64 / pairs as f64);
+                let angle = 2.0 * std::f64::consts::PI * turns * centre;
+                let first = 2 * (axis * pairs + pair);
+                if let Some([sine, cosine]) = row.get_mut(first..first + 2) {
+                    *sine = POSITION_AMPLITUDE * angle.sin() as f32;
+                    *cosine = POSITION_AMPLITUDE * angle.cos() as f32;
+                }
+            }
+        }
+        values.extend(row);
+    }
+    values
+}
+
+/// A normal number (Box and Muller 1958) by name and index.
+pub(super) fn normal(key: &str, index: u64) -> f32 {
+    let (u, v) = (
+        rule::uniform(key, 2 * index),
+        rule::uniform(key, 2 * index + 1),
+    );
+    let radius = (-2.0 * (1.0 - u).ln()).sqrt();
+    radius * (std::f32::consts::TAU * v).cos()
+}

@@ -1,0 +1,49 @@
+//! What is learnt from: a volume, what is said about it, and what is to be outlined in it.
+
+use std::sync::Arc;
+
+use super::TrainingError;
+
+/// A question and its answer in tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Talk {
+    /// What follows the image tokens.
+    pub prompt: Vec<u32>,
+    /// What the model is to say, the stop token included.
+    pub answer: Vec<u32>,
+    /// What the `[SEG]` of the answer is to outline: the number of one of the sample's masks.
+    pub mask: Option<usize>,
+}
+
+/// What is to be outlined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// Which of the kinds that a segmentation network learns before it understands words; `None` for what is only
+    /// ever named in words.
+    pub class: Option<usize>,
+    /// 0 or 1 for each voxel of the prepared image, D-major.
+    pub voxels: Arc<[u8]>,
+}
+
+/// One prepared volume with all that is asked about it: the encoders run once for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// The prepared image, D-major, in 0..=1.
+    pub image: Vec<f32>,
+    /// What is said about it.
+    pub talks: Vec<Talk>,
+    /// What can be outlined in it.
+    pub masks: Vec<Target>,
+    /// Text that describes the volume as a whole, for contrastive training; may be empty.
+    pub description: String,
+}
+
+/// Where samples come from. The same number always gives the same sample, so that a training that was broken off goes
+/// on exactly where it stood.
+pub trait Samples: Send + Sync {
+    /// The sample of a number. Sources without end have one for every number; others begin again.
+    fn sample(&self, number: u64) -> Result<Sample, TrainingError>;
+
+    /// How many classes the masks may have.
+    fn class_count(&self) -> usize;
+}

@@ -1,0 +1,338 @@
+//! One step's losses and gradients.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::losses::{cross_entropy_sum, mask_losses};
+use super::{Sample, TrainingError, Variables};
+use crate::model::decoder::Packing;
+use crate::model::resize::trilinear;
+use crate::model::{Lamed, LamedConfig, Numbers};
+
+/// The variable that holds one prompt for each class of mask, `[classes, width]`, while the segmentation network
+/// learns without words.
+pub const CLASS_PROMPTS: &str = "training.class_prompts";
+
+/// What a step learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// Answers, and the masks that their `[SEG]` asks for.
+    Talk,
+    /// Masks of classes, each with a prompt of its own.
+    Classes,
+}
+
+/// The losses of a step; what was not asked for is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Losses {
+    /// Cross entropy per answer token.
+    pub text: f64,
+    /// Binary cross entropy per voxel, mean over masks.
+    pub bce: f64,
+    /// 1 - soft Dice, mean over masks.
+    pub dice: f64,
+}
+
+impl Losses {
+    /// What is made small: the sum.
+    pub fn total(&self) -> f64 {
+        self.text + self.bce + self.dice
+    }
+
+    /// Both added up, `other` with a weight.
+    #[must_use]
+    pub fn plus(self, other: Self, weight: f64) -> Self {
+        Self {
+            text: self.text + weight * other.text,
+            bce: self.bce + weight * other.bce,
+            dice: self.dice + weight * other.dice,
+        }
+    }
+}
+
+/// The gradient of each learnt tensor that one flows to, by name.
+pub type Gradients = BTreeMap<String, Tensor>;
+
+/// How many answer tokens and masks a step has in all: what its sums are divided by.
+#[derive(Clone, Copy, Debug)]
+struct Totals {
+    tokens: f64,
+    masks: f64,
+}
+
+/// Losses and gradients of a batch. On the processor the samples are shared out among the threads.
+pub fn gradients(
+    config: &LamedConfig,
+    variables: &Variables,
+    numbers: Numbers,
+    lesson: Lesson,
+    samples: &[Sample],
+) -> Result<(Losses, Gradients), TrainingError> {
+    let totals = count(lesson, samples);
+    let on_processor = matches!(
+        crate::model::source::WeightSource::device(variables),
+        Device::Cpu
+    );
+    let parts = if on_processor {
+        rayon::current_num_threads().clamp(1, samples.len().max(1))
+    } else {
+        1
+    };
+    let part = samples.len().div_ceil(parts).max(1);
+    let lamed = Lamed::new(config, variables, numbers)?;
+    let done = samples
+        .par_chunks(part)
+        .map(|samples| part_gradients(&lamed, variables, lesson, samples, totals))
+        .collect::<Result<Vec<_>, TrainingError>>()?;
+    let mut done = done.into_iter();
+    let (mut losses, mut sums) = done.next().unwrap_or_default();
+    for (more, gradients) in done {
+        losses = losses.plus(more, 1.0);
+        add(&mut sums, gradients)?;
+    }
+    Ok((losses, sums))
+}
+
+/// Adds gradients to sums.
+pub fn add(sums: &mut Gradients, more: Gradients) -> candle_core::Result<()> {
+    for (name, gradient) in more {
+        let sum = match sums.get(&name) {
+            Some(sum) => (sum + gradient)?,
+            None => gradient,
+        };
+        sums.insert(name, sum);
+    }
+    Ok(())
+}
+
+fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
+    let talks = || samples.iter().flat_map(|sample| &sample.talks);
+    let masks = match lesson {
+        Lesson::Talk => talks().filter(|talk| talk.mask.is_some()).count(),
+        Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
+    };
+    let tokens: usize = talks().map(|talk| talk.answer.len()).sum();
+    Totals {
+        tokens: tokens.max(1) as f64,
+        masks: masks.max(1) as f64,
+    }
+}
+
+fn classes(sample: &Sample) -> impl Iterator<Item = (usize, usize)> + '_ {
+    sample
+        .masks
+        .iter()
+        .enumerate()
+        .filter_map(|(number, target)| Some((number, target.class?)))
+}
+
+fn part_gradients(
+    lamed: &Lamed,
+    variables: &Variables,
+    lesson: Lesson,
+    samples: &[Sample],
+    totals: Totals,
+) -> Result<(Losses, Gradients), TrainingError> {
+    let parts = match lesson {
+        Lesson::Talk => talk_losses(lamed, samples, totals)?,
+        Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
+    };
+    let [text, bce, dice] = &parts;
+    let mut losses = Losses::default();
+    let mut sum: Option<Tensor> = None;
+    for (loss, number) in [
+        (text, &mut losses.text),
+        (bce, &mut losses.bce),
+        (dice, &mut losses.dice),
+    ] {
+        if let Some(loss) = loss {
+            *number = f64::from(loss.to_scalar::<f32>()?);
+            sum = Some(match sum {
+                Some(sum) => (sum + loss)?,
+                None => loss.clone(),
+            });
+        }
+    }
+    let mut gradients = Gradients::new();
+    if let Some(sum) = sum {
+        let mut store = sum.backward()?;
+        for (name, var) in variables.learnt() {
+            if let Some(gradient) = store.remove(var) {
+                gradients.insert(name, gradient);
+            }
+        }
+    }
+    Ok((losses, gradients))
+}
+
+fn images(lamed: &Lamed, samples: &[Sample]) -> candle_core::Result<Tensor> {
+    let [d, h, w] = lamed.config().image_size;
+    let voxels: Vec<f32> = samples
+        .iter()
+        .flat_map(|s| s.image.iter().copied())
+        .collect();
+    Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), lamed.device())
+}
+
+/// Text, binary cross entropy and Dice; `None` where there is nothing of the kind.
+type Parts = [Option<Tensor>; 3];
+
+/// Where in the packed sequences of a batch the answers are.
+#[derive(Default)]
+struct Answers {
+    /// Rows that predict a token of an answer, and the tokens.
+    rows: Vec<u32>,
+    tokens: Vec<u32>,
+    /// Rows that produced a `[SEG]`, and the number of the mask in the batch that each asks for.
+    seg_rows: Vec<u32>,
+    seg_masks: Vec<usize>,
+    /// For each mask in the batch the sample and the mask's number there.
+    masks: Vec<(usize, usize)>,
+}
+
+fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Parts, TrainingError> {
+    let images = images(lamed, samples)?;
+    let prefix = 1 + lamed.config().image_token_count();
+    let text_length = |sample: &Sample| -> usize {
+        let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
+        lengths.sum()
+    };
+    let longest = samples.iter().map(text_length).max().unwrap_or(0);
+    let n = prefix + longest;
+    let (mut ids, mut packings) = (Vec::new(), Vec::new());
+    let mut answers = Answers::default();
+    for (number, sample) in samples.iter().enumerate() {
+        ids.push(lamed.config().bos_token_id);
+        let mut end = prefix;
+        for talk in &sample.talks {
+            let answer = end + talk.prompt.len();
+            answers.add(lamed.config().seg_token_id, number, talk, |j| {
+                // The token before: of the prompt or the answer, or where both are missing the last of the image.
+                let before = if answer + j > end { answer + j } else { prefix };
+                (number * n + before - 1) as u32
+            });
+            ids.extend(talk.prompt.iter().chain(&talk.answer));
+            end = answer + talk.answer.len();
+        }
+        ids.resize((number + 1) * (1 + longest), 0);
+        let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
+        packings.push(Packing::new(prefix, lengths, n));
+    }
+    if answers.rows.is_empty() {
+        return Ok([None, None, None]);
+    }
+    let tokens = lamed.vision_tower().forward(&images)?;
+    let tokens = lamed.projector().forward(&tokens)?;
+    let words = lamed
+        .embed(&ids)?
+        .reshape((samples.len(), 1 + longest, ()))?;
+    let sequence = [words.narrow(1, 0, 1)?, tokens, words.narrow(1, 1, longest)?];
+    let hidden = lamed.decode_packed(&Tensor::cat(&sequence, 1)?, &packings)?;
+    let hidden = hidden.reshape((samples.len() * n, ()))?;
+    let device = lamed.device();
+    let rows = |rows: &[u32]| hidden.index_select(&Tensor::new(rows, device)?, 0);
+
+    let scores = lamed.logits(&rows(&answers.rows)?.unsqueeze(0)?)?;
+    let text = cross_entropy_sum(&scores, &Tensor::new(answers.tokens.as_slice(), device)?)?;
+    let text = (text / totals.tokens)?;
+    if answers.masks.is_empty() {
+        return Ok([Some(text), None, None]);
+    }
+    let share = answers.shares(device)?;
+    let asked = rows(&answers.seg_rows)?.to_dtype(candle_core::DType::F32)?;
+    let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
+    let [bce, dice] = outline(lamed, &images, samples, &answers.masks, &prompts, totals)?;
+    Ok([Some(text), Some(bce), Some(dice)])
+}
+
+impl Answers {
+    fn add(&mut self, seg: u32, sample: usize, talk: &super::Talk, row: impl Fn(usize) -> u32) {
+        let mut asked = false;
+        for (j, &token) in talk.answer.iter().enumerate() {
+            self.rows.push(row(j));
+            self.tokens.push(token);
+            // The first token of an answer never counts as one.
+            if token == seg && j > 0 && talk.mask.is_some() {
+                self.seg_rows.push(row(j));
+                self.seg_masks.push(self.masks.len());
+                asked = true;
+            }
+        }
+        if let (true, Some(mask)) = (asked, talk.mask) {
+            self.masks.push((sample, mask));
+        }
+    }
+
+    /// `[masks, seg rows]`: the mean over the rows of each mask.
+    fn shares(&self, device: &Device) -> candle_core::Result<Tensor> {
+        let (masks, rows) = (self.masks.len(), self.seg_rows.len());
+        let mut counts = vec![0_u32; masks];
+        for &mask in &self.seg_masks {
+            counts[mask] += 1;
+        }
+        let mut shares = vec![0_f32; masks * rows];
+        for (row, &mask) in self.seg_masks.iter().enumerate() {
+            shares[mask * rows + row] = 1.0 / counts[mask] as f32;
+        }
+        Tensor::from_vec(shares, (masks, rows), device)
+    }
+}
+
+fn class_losses(
+    lamed: &Lamed,
+    variables: &Variables,
+    samples: &[Sample],
+    totals: Totals,
+) -> Result<Parts, TrainingError> {
+    let Some(all) = variables.get(CLASS_PROMPTS) else {
+        return Err(TrainingError::Data(
+            "there are no prompts of classes".into(),
+        ));
+    };
+    let (mut masks, mut chosen) = (Vec::new(), Vec::new());
+    for (number, sample) in samples.iter().enumerate() {
+        for (mask, class) in classes(sample) {
+            masks.push((number, mask));
+            chosen.push(class as u32);
+        }
+    }
+    if masks.is_empty() {
+        return Ok([None, None, None]);
+    }
+    let prompts = all.index_select(&Tensor::new(chosen.as_slice(), lamed.device())?, 0)?;
+    let images = images(lamed, samples)?;
+    let [bce, dice] = outline(lamed, &images, samples, &masks, &prompts, totals)?;
+    Ok([None, Some(bce), Some(dice)])
+}
+
+/// Binary cross entropy and Dice of masks, given as sample and number, each with its row of the prompts.
+fn outline(
+    lamed: &Lamed,
+    images: &Tensor,
+    samples: &[Sample],
+    masks: &[(usize, usize)],
+    prompts: &Tensor,
+    totals: Totals,
+) -> Result<[Tensor; 2], TrainingError> {
+    let mut targets = Vec::new();
+    for &(sample, mask) in masks {
+        let target = samples.get(sample).and_then(|s| s.masks.get(mask));
+        let Some(target) = target else {
+            return Err(TrainingError::Data(
+                "an answer asks for a mask that is not there".into(),
+            ));
+        };
+        targets.extend(target.voxels.iter().map(|&v| f32::from(v)));
+    }
+    let targets = Tensor::from_vec(targets, (masks.len(), ()), lamed.device())?;
+    let of_sample: Vec<u32> = masks.iter().map(|&(sample, _)| sample as u32).collect();
+    let features = lamed.segvol().encode(images)?;
+    let features = features.to_dtype(candle_core::DType::F32)?.contiguous()?;
+    let features = features.index_select(&Tensor::new(of_sample, lamed.device())?, 0)?;
+    let low = lamed.segvol().predict_texts(&features, prompts)?;
+    let logits = trilinear(&low.squeeze(1)?, lamed.config().image_size)?;
+    let losses = mask_losses(&logits.reshape((masks.len(), ()))?, &targets)?;
+    Ok([(losses.bce / totals.masks)?, (losses.dice / totals.masks)?])
+}
