@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod dataset;
 pub mod geometry;
 pub mod inference;
 pub mod io;
