@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("io", &["volume", "geometry"]),
     ("render", &["volume", "geometry"]),
     ("inference", &["model", "volume", "geometry"]),
+    ("dataset", &["io", "volume", "geometry"]),
     ("app", &["inference", "render", "io", "volume", "geometry"]),
     (
         "ui",
@@ -20,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "dataset",
             "inference",
             "model",
             "render",

@@ -5,6 +5,7 @@
 
 mod ask;
 mod convert;
+mod data;
 mod info;
 mod numbers;
 pub mod output;
@@ -50,10 +51,12 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
+    /// Make data sets to train and to measure with.
+    Data(data::DataArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 5] = ["model", "data", "train", "bench", "anonymize"];
+const PLANNED: [&str; 4] = ["model", "train", "bench", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -71,5 +74,6 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
+        Subcommands::Data(arguments) => data::run(arguments),
     }
 }

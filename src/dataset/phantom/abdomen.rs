@@ -14,7 +14,7 @@ use crate::dataset::{Side, Structure};
 pub(super) fn draw_liver(patient: &mut Patient) {
     let r = &mut patient.random;
     let tip = r.about(0.0, 17.0);
-    let low = r.about(0.0, 14.0);
+    let low = r.about(8.0, 14.0);
     let lean = r.range(0.28, 0.6);
     let hollow = r.range(0.0, 18.0);
     let rough = r.range(2.0, 9.0);
@@ -128,8 +128,8 @@ fn draw_liver_vessels(patient: &mut Patient, hilum: Vec3) {
 /// length is its longest diameter in mm.
 pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
     let r = &mut patient.random;
-    let thick = r.range(26.0, 33.0);
-    let radii = Vec3::new(thick, r.range(46.0, 56.0), r.range(46.0, 58.0)) * size;
+    let thick = r.range(34.0, 42.0);
+    let radii = Vec3::new(thick, r.range(48.0, 58.0), r.range(47.0, 59.0)) * size;
     let tilt = 0.42 + r.about(0.0, 0.15);
     let forward = r.about(0.0, 0.2) - 0.25;
     let back = r.about(12.0, 6.0);
@@ -137,7 +137,7 @@ pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
     let rise = r.about(22.0, 8.0) - (size - 1.0) * 40.0;
     let [half_width, ..] = patient.body.cavity_extent(rise);
     let at = Vec3::new(
-        half_width - 2.0 - radii.x * 0.78,
+        half_width - 4.0 - radii.x * 0.9,
         back - (size - 1.0) * 25.0,
         rise,
     );
@@ -145,8 +145,8 @@ pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
     let turn = Quat::from_rotation_z(tilt) * Quat::from_rotation_x(forward);
     let shape = Ellipsoid::new(centre, radii).turned(turn);
     let hollow = Ellipsoid::new(
-        centre + turn * Vec3::new(-radii.x * 1.15, -6.0, -8.0),
-        Vec3::new(notch * 0.9, notch * 1.3, notch * 1.7),
+        centre + turn * Vec3::new(-radii.x * 1.3, -6.0, -6.0),
+        Vec3::new(notch * 0.8, notch * 1.3, notch * 1.6),
     )
     .turned(turn);
     let Patient { body, canvas, .. } = patient;
@@ -196,7 +196,7 @@ pub(super) fn draw_kidney(patient: &mut Patient, side: Side) -> Kidney {
     let halo = (5.0 + visceral * 0.3).clamp(3.0, 16.0);
     let placed = patient.breathed(at, 0.6);
     let centre = placed + Vec3::Y * patient.body.spine_y(placed.z) * 0.5;
-    let radii = Vec3::new(26.0, 29.0, 55.0) * size;
+    let radii = Vec3::new(28.0, 31.0, 57.0) * size;
     let body = Ellipsoid::new(centre, radii).turned(turn);
     let inward = turn * Vec3::new(-s * radii.x, 0.0, 0.0);
     let sinus =

@@ -19,10 +19,10 @@ const CAVITY: [(f32, [f32; 3]); 16] = [
     (-285.0, [48.0, -80.0, 40.0]),
     (-255.0, [62.0, -97.0, 46.0]),
     (-200.0, [92.0, -114.0, 48.0]),
-    (-140.0, [122.0, -126.0, 22.0]),
-    (-70.0, [129.0, -134.0, 30.0]),
-    (0.0, [138.0, -130.0, 46.0]),
-    (70.0, [140.0, -124.0, 60.0]),
+    (-140.0, [122.0, -126.0, 44.0]),
+    (-70.0, [129.0, -134.0, 56.0]),
+    (0.0, [138.0, -130.0, 62.0]),
+    (70.0, [140.0, -124.0, 66.0]),
     (150.0, [130.0, -112.0, 66.0]),
     (210.0, [110.0, -92.0, 66.0]),
     (255.0, [86.0, -68.0, 60.0]),
@@ -32,16 +32,17 @@ const CAVITY: [(f32, [f32; 3]); 16] = [
     (450.0, [12.0, -22.0, -4.0]),
 ];
 /// The muscles around it: thickness at the side, in front, behind.
-const MUSCLE: [(f32, [f32; 3]); 12] = [
+const MUSCLE: [(f32, [f32; 3]); 13] = [
     (-420.0, [165.0, 55.0, 85.0]),
     (-300.0, [145.0, 30.0, 62.0]),
-    (-255.0, [100.0, 10.0, 48.0]),
-    (-200.0, [64.0, 9.0, 40.0]),
-    (-140.0, [26.0, 9.0, 52.0]),
-    (-70.0, [15.0, 9.0, 44.0]),
-    (0.0, [14.0, 9.0, 32.0]),
-    (100.0, [14.0, 10.0, 22.0]),
-    (190.0, [28.0, 20.0, 22.0]),
+    (-255.0, [102.0, 9.0, 48.0]),
+    (-200.0, [66.0, 8.0, 40.0]),
+    (-160.0, [30.0, 7.0, 38.0]),
+    (-120.0, [9.0, 7.0, 26.0]),
+    (-60.0, [8.0, 7.0, 17.0]),
+    (0.0, [10.0, 8.0, 15.0]),
+    (100.0, [13.0, 10.0, 20.0]),
+    (190.0, [26.0, 19.0, 20.0]),
     (250.0, [86.0, 24.0, 28.0]),
     (295.0, [105.0, 32.0, 40.0]),
     (340.0, [44.0, 36.0, 52.0]),
@@ -139,8 +140,6 @@ pub(super) struct Body {
     dome_drop: f32,
     /// How far organs below the diaphragm are pushed down by the breath, in mm (positive is down).
     pub breath: f32,
-    /// Thickness of the fat beneath the skin at the navel's side, in mm.
-    pub fat_mm: f32,
     /// How much the belly's own fat pushes the front wall out, in mm.
     pub visceral_mm: f32,
     /// Breasts, as a share of large ones; 0 for none.
@@ -150,7 +149,7 @@ pub(super) struct Body {
 impl Body {
     pub fn new(random: &mut Random) -> Self {
         let fat_mm = (2.6 + 0.55 * random.normal()).exp().clamp(4.0, 42.0);
-        let visceral_mm = (random.about(8.0, 16.0) + 0.3 * fat_mm).clamp(-12.0, 60.0);
+        let visceral_mm = (random.about(-5.0, 13.0) + 0.35 * fat_mm).clamp(-16.0, 55.0);
         let muscle_share = random.range(0.75, 1.25);
         let breath = random.about(0.0, 13.0);
         let wide = random.about(1.0, 0.05);
@@ -165,15 +164,14 @@ impl Body {
             skin: Vec::with_capacity(ROWS),
             spine: table(&SPINE).iter().map(|row| row[0]).collect(),
             square: [
-                random.range(0.45, 0.75),
-                random.range(0.45, 0.7),
+                random.range(0.6, 0.82),
+                random.range(0.5, 0.72),
                 random.range(0.3, 0.65),
             ],
             dome_right: 106.0 + random.about(0.0, 6.0) - breath,
             dome_left: 94.0 + random.about(0.0, 6.0) - breath,
             dome_drop: random.range(92.0, 118.0),
             breath,
-            fat_mm,
             visceral_mm,
             breasts: if random.chance(0.4) {
                 random.range(0.3, 1.0)
@@ -271,8 +269,10 @@ impl Body {
         let top = self.dome_right + (self.dome_left - self.dome_right) * left - saddle;
         let behind = smooth_step(p.y, -95.0, -10.0);
         let drop = self.dome_drop * (0.45 + 0.55 * behind);
+        // Steep near the wall: the recess between the diaphragm and the ribs is thin.
         let r2 = radius * radius;
-        top - drop * r2 * r2
+        let r4 = r2 * r2;
+        top - drop * r4 * r4
     }
 }
 

@@ -1,7 +1,5 @@
 //! Stomach, small bowel and colon.
 
-use std::sync::Arc;
-
 use glam::Vec3;
 
 use super::canvas::Tag;
@@ -9,44 +7,44 @@ use super::patient::Patient;
 use super::shape::{Ellipsoid, Knot, Segment, knot, smooth_max, tube};
 use crate::dataset::Structure;
 
-/// Draws the coils of the small bowel: bands of a noise field in the middle of the belly.
+/// Draws the coils of the small bowel: a line that wanders through the middle of the belly.
 pub(super) fn draw_small_bowel(patient: &mut Patient) {
     let r = &mut patient.random;
-    let centre = Vec3::new(r.about(6.0, 10.0), -72.0, r.about(-118.0, 10.0));
-    let room = Ellipsoid::new(
-        centre,
-        Vec3::new(
-            r.range(80.0, 112.0),
-            r.range(45.0, 62.0),
-            r.range(66.0, 92.0),
-        ),
+    let size = Vec3::new(
+        r.range(84.0, 110.0),
+        r.range(38.0, 50.0) + patient.body.visceral_mm * 0.4,
+        r.range(74.0, 98.0),
     );
-    let upper = Ellipsoid::new(Vec3::new(52.0, -78.0, -62.0), Vec3::new(46.0, 34.0, 46.0));
-    let packed = r.range(0.2, 0.42);
-    let coil = r.range(27.0, 38.0);
-    let shift = Vec3::new(r.range(0.0, 30.0), r.range(0.0, 30.0), r.range(0.0, 30.0));
+    let middle = Vec3::new(
+        r.about(4.0, 8.0),
+        -66.0 - patient.body.visceral_mm * 0.4,
+        r.about(-112.0, 8.0),
+    );
+    let room = Ellipsoid::new(middle, size);
+    let thick = r.range(8.5, 13.5);
     let gas = r.range(0.5, 1.1);
     let folds = r.range(0.0, 25.0);
-    // Two fields whose zero surfaces cross give worm-like coils of even width.
-    let lattice = Arc::clone(&patient.canvas.lattice);
-    patient.canvas.add(
-        [
-            room.bounds()[0].min(upper.bounds()[0]),
-            room.bounds()[1].max(upper.bounds()[1]),
-        ],
-        |h| {
-            let limit = room
-                .distance(h.p)
-                .min(upper.distance(h.p))
-                .max(h.cavity + 5.0);
-            if limit > 4.0 {
-                return f32::INFINITY;
-            }
-            let place = h.p / coil + shift;
-            let field = lattice.at(place).abs();
-            smooth_max((field - packed) * coil * 0.75, limit, 5.0)
-        },
-    );
+    let parts = 85 + r.below(70);
+    let mut at = Vec3::new(44.0, -62.0, -44.0);
+    let mut heading = Vec3::new(0.3, -0.6, -0.6);
+    let mut line = Vec::with_capacity(parts);
+    for _ in 0..parts {
+        line.push(Knot {
+            at,
+            radius: thick * r.range(0.75, 1.25),
+        });
+        // Mostly within the slice, and back where the room ends.
+        let turn = Vec3::new(r.normal(), r.normal() * 0.9, r.normal() * 0.55) * 0.7;
+        let home = (middle - at) / size;
+        let pull = (room.distance(at) / 18.0 + 1.0).clamp(0.0, 2.5);
+        heading = (heading + turn + home * pull).normalize_or(Vec3::X);
+        at += heading * r.range(15.0, 24.0);
+    }
+    for segment in tube(&line, 2) {
+        patient.canvas.add(segment.bounds(), |h| {
+            smooth_max(segment.distance(h.p), h.cavity + 5.0, 5.0)
+        });
+    }
     let (wall, fluid, air) = (
         patient.tissue.bowel_wall,
         patient.tissue.gut_fluid,
@@ -103,9 +101,9 @@ pub(super) fn draw_stomach(patient: &mut Patient) {
     let sag = r.about(0.0, 12.0);
     let wall_mm = r.range(2.5, 5.0) + (1.0 - full).max(0.0) * 5.0;
     let line: Vec<Knot> = [
-        (62.0, -4.0, 70.0, 30.0),
-        (68.0, -34.0, 46.0, 35.0),
-        (64.0, -70.0, 14.0, 31.0),
+        (62.0, -12.0, 66.0, 36.0),
+        (66.0, -36.0, 46.0, 39.0),
+        (64.0, -70.0, 14.0, 33.0),
         (38.0, -94.0, -14.0 - sag, 25.0),
         (6.0, -94.0, -24.0 - sag, 20.0),
         (-20.0, -86.0, -12.0, 14.0),
@@ -162,7 +160,7 @@ pub(super) fn draw_stomach(patient: &mut Patient) {
 /// Draws the colon's frame with its pouches, gas and stool.
 pub(super) fn draw_colon(patient: &mut Patient) {
     let r = &mut patient.random;
-    let wide = r.range(0.75, 1.3);
+    let wide = r.range(0.8, 1.45);
     let sag = r.about(-38.0, 26.0);
     let loop_up = r.about(0.0, 22.0);
     let front = -122.0 - patient.body.visceral_mm * 0.6;

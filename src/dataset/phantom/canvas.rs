@@ -109,11 +109,6 @@ impl Canvas {
         }
     }
 
-    /// The places of all voxels in the warped body.
-    pub fn points(&self) -> &[Vec3] {
-        &self.points
-    }
-
     /// Draws the layers of the trunk; everything drawn later stays inside its skin.
     pub fn draw_trunk(
         &mut self,

@@ -109,8 +109,8 @@ pub(super) fn draw_heart(patient: &mut Patient) {
     let turn = Quat::from_rotation_z(-0.6 + r.about(0.0, 0.12))
         * Quat::from_rotation_y(0.52 + r.about(0.0, 0.12));
     let centre = patient.breathed(at, 0.7);
-    let heart = Ellipsoid::new(centre, Vec3::new(62.0, 44.0, 47.0) * size).turned(turn);
-    let fat = Ellipsoid::new(centre, Vec3::new(62.0, 44.0, 47.0) * size + 5.0).turned(turn);
+    let heart = Ellipsoid::new(centre, Vec3::new(66.0, 47.0, 50.0) * size).turned(turn);
+    let fat = Ellipsoid::new(centre, Vec3::new(66.0, 47.0, 50.0) * size + 5.0).turned(turn);
     let fat_hu = patient.tissue.fat;
     let Patient { body, canvas, .. } = patient;
     let within = |h: &Here| {

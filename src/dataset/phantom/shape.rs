@@ -174,11 +174,6 @@ pub(super) fn smooth_max(a: f32, b: f32, round: f32) -> f32 {
     a.max(b) + h * h * round * 0.25
 }
 
-/// The smaller of two distances with a filled groove between.
-pub(super) fn smooth_min(a: f32, b: f32, round: f32) -> f32 {
-    -smooth_max(-a, -b, round)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +203,7 @@ mod tests {
         };
         assert!((blade.distance(Vec3::new(2.0, 2.0, 3.0)) - 2.0).abs() < 1e-5);
         assert!((blade.distance(Vec3::new(-3.0, 0.0, 0.0)) - 2.0).abs() < 1e-5);
-        assert!(smooth_max(1.0, 1.0, 4.0) > 1.0 && smooth_min(1.0, 1.0, 4.0) < 1.0);
+        assert!(smooth_max(1.0, 1.0, 4.0) > 1.0);
         assert_eq!(smooth_max(9.0, 1.0, 4.0), 9.0);
     }
 }

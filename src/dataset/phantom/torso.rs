@@ -2,6 +2,7 @@
 
 use glam::{DAffine3, Vec3};
 
+use super::body::bump;
 use super::canvas::{Canvas, Tag};
 use super::patient::Patient;
 use super::scan::Scan;
@@ -12,6 +13,7 @@ use crate::dataset::{Random, Side, Structure};
 /// Draws skin, fat, muscles and the fat of the cavity.
 pub(super) fn draw_layers(patient: &mut Patient) {
     let streaks = patient.random.range(0.45, 0.85);
+    let strands = patient.random.range(0.35, 0.7);
     let glands = patient.random.range(0.0, 0.8) * patient.body.breasts;
     let Patient {
         body,
@@ -22,12 +24,16 @@ pub(super) fn draw_layers(patient: &mut Patient) {
     canvas.draw_trunk(body, |lattice, p, [skin, muscle, cavity]| {
         let fat = tissue.fat + 9.0 * lattice.at(p / 23.0);
         if cavity < 0.0 {
-            return (fat, Structure::Fat.label());
+            // Small vessels and strands run through the fat of the belly.
+            let strand = (lattice.at(p / 8.5) - strands).max(0.0) * 260.0;
+            return ((fat + strand).min(60.0), Structure::Fat.label());
         }
         if muscle < 0.0 {
             // Planes of fat between muscles run along the body and its wall.
             let plane = lattice.at(Vec3::new(p.x / 19.0, p.y / 15.0, p.z / 60.0));
-            let share = ((plane - streaks) * 4.0).clamp(0.0, 0.8);
+            // The buttocks have more of them than the trunk.
+            let many = 0.3 * bump(p.z, -220.0, 120.0);
+            let share = ((plane - streaks + many) * 4.0).clamp(0.0, 0.85);
             let hu = tissue.muscle + (fat - tissue.muscle) * share;
             return (hu, Structure::Muscle.label());
         }
@@ -95,18 +101,40 @@ pub(super) fn draw_muscles(patient: &mut Patient) {
             knot(s * 92.0, -45.0, -225.0, 13.0),
         ];
         patient.draw_tube(Tag::Of(Structure::Muscle), &tube(&iliacus, 3), muscle);
-        let erector = [
-            (s * 34.0, -46.0, 210.0, 14.0),
-            (s * 34.0, -47.0, 100.0, 19.0),
-            (s * 36.0, -46.0, 0.0, 24.0),
-            (s * 36.0, -47.0, -80.0, 26.0),
-            (s * 30.0, -42.0, -150.0, 14.0),
-        ]
-        .map(|(x, before, z, r)| {
-            let p = patient.by_spine(x, before, z);
-            knot(p.x, p.y, p.z, r * strength.min(1.05))
-        });
-        patient.draw_tube(Tag::Of(Structure::Muscle), &tube(&erector, 3), muscle);
+        draw_back(patient, s, strength.min(1.05));
+    }
+}
+
+/// The muscles behind and beside the spine: erector, multifidus, quadratus lumborum.
+fn draw_back(patient: &mut Patient, s: f32, strength: f32) {
+    let muscle = patient.tissue.muscle;
+    for line in [
+        vec![
+            (32.0, -44.0, 215.0, 15.0),
+            (34.0, -46.0, 100.0, 20.0),
+            (38.0, -46.0, 0.0, 26.0),
+            (38.0, -47.0, -80.0, 28.0),
+            (30.0, -42.0, -150.0, 17.0),
+        ],
+        vec![
+            (14.0, -40.0, 120.0, 11.0),
+            (15.0, -40.0, 0.0, 14.0),
+            (16.0, -40.0, -120.0, 17.0),
+        ],
+        vec![
+            (58.0, -26.0, 12.0, 9.0),
+            (66.0, -28.0, -45.0, 14.0),
+            (72.0, -34.0, -112.0, 16.0),
+        ],
+    ] {
+        let knots: Vec<_> = line
+            .into_iter()
+            .map(|(x, before, z, r)| {
+                let p = patient.by_spine(s * x, before, z);
+                knot(p.x, p.y, p.z, r * strength)
+            })
+            .collect();
+        patient.draw_tube(Tag::Of(Structure::Muscle), &tube(&knots, 3), muscle);
     }
 }
 
