@@ -7,12 +7,13 @@
 //!
 //! # Layers
 //! Each uses only what stands to its right or below it:
-//! `ui -> app -> {inference, render, io} -> volume -> geometry`, `inference -> model`, and `cli` uses
-//! anything but `ui`. `io`, `render` and `inference` never use each other. A test reads the sources
+//! `ui -> app -> {inference, render, io} -> volume -> geometry`, `inference -> model`,
+//! `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads the sources
 //! and fails on an upward path.
 
 pub mod app;
 pub mod cli;
+pub mod dataset;
 pub mod geometry;
 pub mod inference;
 pub mod io;

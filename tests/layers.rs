@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "training",
         &["inference", "dataset", "model", "volume", "geometry"],
     ),
+    ("dataset", &["io", "volume", "geometry"]),
     ("app", &["inference", "render", "io", "volume", "geometry"]),
     (
         "ui",
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "app",
             "training",
+            "dataset",
             "inference",
             "model",
             "render",

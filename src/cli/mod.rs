@@ -5,12 +5,14 @@
 
 mod ask;
 mod convert;
+mod data;
 mod info;
 mod numbers;
 pub mod output;
 mod render;
 mod source;
 mod target;
+mod train;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -50,10 +52,14 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
+    /// Make data sets to train and to measure with.
+    Data(data::DataArguments),
+    /// Train a model, or go on training one.
+    Train(train::TrainArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 5] = ["model", "data", "train", "bench", "anonymize"];
+const PLANNED: [&str; 3] = ["model", "bench", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -71,5 +77,7 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
+        Subcommands::Data(arguments) => data::run(arguments),
+        Subcommands::Train(arguments) => train::run(arguments),
     }
 }

@@ -1,16 +1,38 @@
 //! Teaching models: losses, gradients, the optimiser's loop, adapters and what is kept on disk.
+//!
+//! ```text
+//! samples (phantoms, folders) -> batches -> step: losses, gradients -> AdamW -> states, log, model
+//! ```
+//!
+//! [`train()`] runs a [`TrainingConfig`] from beginning to end. The networks are those of
+//! [`model`](crate::model), built on [`Variables`].
 
+mod config;
 mod error;
 mod files;
 mod initial;
+mod log;
 mod lora;
 pub mod losses;
+pub mod optimiser;
+mod phantoms;
+mod plot;
+mod run;
 mod sample;
+mod state;
 pub mod step;
 mod variables;
+pub mod vocabulary;
+mod words;
 
+pub use config::{DataConfig, LoraConfig, Stage, StageConfig, TrainingConfig, VocabularyConfig};
 pub use error::TrainingError;
+pub use log::Row;
 pub use lora::Adapter;
+pub use phantoms::PhantomSamples;
+pub use run::{TrainingEvent, train};
 pub use sample::{Sample, Samples, Talk, Target};
+pub use state::Progress;
 pub use step::{Gradients, Lesson, Losses};
 pub use variables::Variables;
+pub use words::Words;

@@ -1,0 +1,72 @@
+//! `train`: a model from a configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::training::{TrainingConfig, TrainingEvent, train};
+
+/// Arguments of `train`.
+#[derive(Args, Debug)]
+pub struct TrainArguments {
+    /// The file that says what is trained, on what and how long.
+    config: PathBuf,
+    /// Go on from the last state that was saved.
+    #[arg(long)]
+    resume: bool,
+}
+
+pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
+    let config = TrainingConfig::open(&arguments.config)?;
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    let mut smooth = None;
+    let mut shown = None;
+    let outcome = train(&config, arguments.resume, &mut |event| match event {
+        TrainingEvent::Stage {
+            name,
+            steps,
+            done,
+            parameters: (learnt, all),
+        } => {
+            bar.println(format!(
+                "stage {name}: {learnt} of {all} numbers are learnt"
+            ));
+            bar.set_prefix(name);
+            bar.set_length(steps);
+            bar.set_position(done);
+            smooth = None;
+        }
+        TrainingEvent::Step {
+            row,
+            volumes_per_sec,
+            left_secs,
+        } => {
+            let total = row.losses.total();
+            let mean = smooth.map_or(total, |old: f64| old + 0.02 * (total - old));
+            smooth = Some(mean);
+            bar.inc(1);
+            let left = HumanDuration(Duration::from_secs_f64(left_secs.clamp(0.0, 1e9)));
+            bar.set_message(format!(
+                "loss {mean:.3}, {volumes_per_sec:.2} volumes/s, {left} left"
+            ));
+            // Without a terminal there is no bar: a line a minute instead.
+            if bar.is_hidden() && shown.is_none_or(|at| row.secs - at > 60.0) {
+                shown = Some(row.secs);
+                output::note(&format!(
+                    "{} {}: loss {mean:.3} (text {:.3}, bce {:.4}, dice {:.3}), {volumes_per_sec:.2} volumes/s, {left} left",
+                    row.stage, row.step, row.losses.text, row.losses.bce, row.losses.dice
+                ));
+            }
+        }
+        TrainingEvent::Saved(path) => tracing::info!("saved {}", path.display()),
+        TrainingEvent::Done(path) => bar.println(format!("the model is in {}", path.display())),
+    });
+    bar.finish_and_clear();
+    Ok(outcome?)
+}

@@ -1,0 +1,325 @@
+//! The file that says how a model is trained.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::TrainingError;
+use super::optimiser::AdamWSettings;
+
+/// Largest configuration file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A training from beginning to end. Paths are relative to the file's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// What all that is random is drawn from.
+    #[serde(default)]
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda` or `metal`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// `f32`, or `bf16` to compute in bfloat16 while weights stay in f32: worth it on a GPU only.
+    #[serde(default = "f32_name")]
+    pub dtype: String,
+    /// Minutes between two saved states.
+    #[serde(default = "five")]
+    pub save_minutes: f64,
+    /// A checkpoint folder to start from; without it a new model of the sizes in `model` is made.
+    #[serde(default)]
+    pub base: Option<PathBuf>,
+    /// The new model's sizes, named as in `config.json`; the vocabulary's numbers are filled in.
+    #[serde(default)]
+    pub model: Option<toml::Table>,
+    /// The new model's vocabulary.
+    #[serde(default)]
+    pub vocabulary: VocabularyConfig,
+    /// What is learnt from.
+    pub data: DataConfig,
+    /// What is learnt, one stage after the other.
+    pub stages: Vec<StageConfig>,
+}
+
+/// A new model's vocabulary.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VocabularyConfig {
+    /// The most tokens.
+    pub tokens: usize,
+    /// Samples whose texts it is learnt from.
+    pub samples: u64,
+}
+
+impl Default for VocabularyConfig {
+    fn default() -> Self {
+        Self {
+            tokens: 1024,
+            samples: 400,
+        }
+    }
+}
+
+/// What is learnt from: phantoms made on the way, or a folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// A folder in M3D-Data's layout; without it phantoms are made.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
+    /// How far phantoms stray from the usual, 0 to 1.
+    #[serde(default = "one")]
+    pub variety: f32,
+    /// The first phantom's seed; the others count up from it.
+    #[serde(default = "first_seed")]
+    pub first_seed: u64,
+    /// How many different phantoms there are.
+    #[serde(default = "endless")]
+    pub count: u64,
+    /// The share of samples prepared as captions are, rather than as segmentation data.
+    #[serde(default = "half")]
+    pub captions: f32,
+    /// The share of questions about what is not there.
+    #[serde(default = "quarter")]
+    pub negatives: f32,
+    /// The share of questions that describe instead of name.
+    #[serde(default = "fifth")]
+    pub described: f32,
+}
+
+/// What a stage teaches, M3D's steps and one before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The segmentation network alone, with one prompt for each class instead of words.
+    Segmentation,
+    /// The projector alone: the decoder learns to read the image tokens.
+    Projector,
+    /// Everything; with `lora` the decoder's matrices only through adapters.
+    All,
+}
+
+impl Stage {
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Segmentation => "segmentation",
+            Self::Projector => "projector",
+            Self::All => "all",
+        }
+    }
+}
+
+/// One stage.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageConfig {
+    /// What it teaches.
+    pub stage: Stage,
+    /// Steps of the optimiser.
+    pub steps: u64,
+    /// Ends the stage earlier; the learning rate then follows the time.
+    #[serde(default)]
+    pub hours: Option<f64>,
+    /// Volumes in a batch.
+    pub volumes: usize,
+    /// Batches whose gradients are added up for a step.
+    #[serde(default = "one_batch")]
+    pub accumulate: usize,
+    /// Questions asked about each volume.
+    #[serde(default)]
+    pub talks: usize,
+    /// Masks drawn in each volume, at most.
+    #[serde(default)]
+    pub masks: usize,
+    /// The highest learning rate.
+    pub rate: f64,
+    /// The part of it that is left at the end.
+    #[serde(default = "twentieth")]
+    pub last_rate: f64,
+    /// The part of the stage over which the rate rises.
+    #[serde(default = "fiftieth")]
+    pub warm_up: f64,
+    /// Longest gradient; longer ones are shortened to it.
+    #[serde(default = "one_norm")]
+    pub clip_norm: f64,
+    /// AdamW's weight decay.
+    #[serde(default = "hundredth")]
+    pub weight_decay: f64,
+    /// Beginnings of the names of tensors that stay as they are.
+    #[serde(default)]
+    pub freeze: Vec<String>,
+    /// Adapters on the decoder.
+    #[serde(default)]
+    pub lora: Option<LoraConfig>,
+}
+
+impl StageConfig {
+    /// The optimiser's settings.
+    pub fn optimiser(&self) -> AdamWSettings {
+        AdamWSettings {
+            weight_decay: self.weight_decay,
+            ..AdamWSettings::default()
+        }
+    }
+}
+
+/// Low-rank adapters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraConfig {
+    /// The rank; M3D took 16.
+    pub rank: usize,
+    /// The scale is alpha over rank; M3D took 32.
+    pub alpha: f64,
+    /// What the names of the matrices end with, without `.weight`.
+    pub targets: Vec<String>,
+}
+
+fn auto() -> String {
+    "auto".into()
+}
+fn f32_name() -> String {
+    "f32".into()
+}
+fn five() -> f64 {
+    5.0
+}
+fn one() -> f32 {
+    1.0
+}
+/// Well away from the small seeds that tests and demonstrations use.
+fn first_seed() -> u64 {
+    1 << 32
+}
+fn endless() -> u64 {
+    u64::MAX
+}
+fn half() -> f32 {
+    0.5
+}
+fn quarter() -> f32 {
+    0.25
+}
+fn fifth() -> f32 {
+    0.2
+}
+fn one_batch() -> usize {
+    1
+}
+fn twentieth() -> f64 {
+    0.05
+}
+fn fiftieth() -> f64 {
+    0.02
+}
+fn one_norm() -> f64 {
+    1.0
+}
+fn hundredth() -> f64 {
+    0.01
+}
+
+impl TrainingConfig {
+    /// Reads and checks a configuration.
+    pub fn open(path: &Path) -> Result<Self, TrainingError> {
+        let length = std::fs::metadata(path).map_err(|e| TrainingError::io(path, e))?;
+        let wrong = |message: String| TrainingError::Config {
+            path: path.to_path_buf(),
+            message,
+        };
+        if !length.is_file() || length.len() > MAX_BYTES {
+            return Err(wrong("this is no configuration file".into()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| TrainingError::io(path, e))?;
+        let mut config: Self = toml::from_str(&text).map_err(|e| {
+            let line = e.span().map_or(0, |span| {
+                1 + text
+                    .get(..span.start)
+                    .unwrap_or_default()
+                    .matches('\n')
+                    .count()
+            });
+            wrong(format!("line {line}: {}", e.message().replace('\n', " ")))
+        })?;
+        config.check().map_err(wrong)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let from_here = |path: &mut PathBuf| *path = folder.join(&*path);
+        from_here(&mut config.out);
+        config.base.iter_mut().for_each(from_here);
+        config
+            .data
+            .folder
+            .iter_mut()
+            .for_each(|path| *path = folder.join(&*path));
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let require = |ok: bool, message: &str| {
+            if ok { Ok(()) } else { Err(message.to_string()) }
+        };
+        require(!self.stages.is_empty(), "there is no stage; add [[stages]]")?;
+        require(
+            self.base.is_some() != self.model.is_some(),
+            "give either base, a checkpoint's folder, or [model], the sizes of a new one",
+        )?;
+        require(
+            ["f32", "bf16"].contains(&self.dtype.as_str()),
+            "dtype must be \"f32\" or \"bf16\"",
+        )?;
+        let share = |x: f32| (0.0..=1.0).contains(&x);
+        let data = &self.data;
+        require(
+            [data.variety, data.captions, data.negatives, data.described]
+                .into_iter()
+                .all(share),
+            "variety, captions, negatives and described are shares from 0 to 1",
+        )?;
+        require(data.count > 0, "count must be at least 1")?;
+        require(
+            self.save_minutes.is_finite() && self.save_minutes > 0.0,
+            "save_minutes must be above 0",
+        )?;
+        require(
+            (512..=1 << 20).contains(&self.vocabulary.tokens) && self.vocabulary.samples > 0,
+            "a vocabulary has 512 to 1048576 tokens and is learnt from at least one sample",
+        )?;
+        for stage in &self.stages {
+            let name = stage.stage.name();
+            let positive = |x: f64| x.is_finite() && x > 0.0;
+            require(
+                stage.steps > 0 && stage.volumes > 0 && stage.accumulate > 0,
+                &format!("stage {name}: steps, volumes and accumulate must be at least 1"),
+            )?;
+            require(
+                positive(stage.rate)
+                    && positive(stage.clip_norm)
+                    && stage.hours.is_none_or(positive),
+                &format!("stage {name}: rate, clip_norm and hours must be above 0"),
+            )?;
+            require(
+                (0.0..1.0).contains(&stage.warm_up) && (0.0..=1.0).contains(&stage.last_rate),
+                &format!("stage {name}: warm_up and last_rate are parts from 0 to 1"),
+            )?;
+            require(
+                stage.stage != Stage::Segmentation || stage.masks > 0,
+                &format!("stage {name}: masks must be at least 1"),
+            )?;
+            require(
+                stage.stage == Stage::Segmentation || stage.talks > 0,
+                &format!("stage {name}: talks must be at least 1"),
+            )?;
+            require(
+                stage
+                    .lora
+                    .as_ref()
+                    .is_none_or(|l| l.rank > 0 && !l.targets.is_empty()),
+                &format!("stage {name}: lora needs a rank and targets"),
+            )?;
+        }
+        Ok(())
+    }
+}
