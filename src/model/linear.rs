@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::matrix::Matrix;
+use super::ops::linear_taught;
 
 /// `x W^T + b`.
 #[derive(Debug, Clone)]
@@ -19,6 +20,11 @@ impl Linear {
 
     /// `[..,in]` to `[..,out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let Matrix::Plain(weight) = &self.weight
+            && let Some(y) = linear_taught(x, weight, self.bias.as_ref())?
+        {
+            return Ok(y);
+        }
         let y = self.weight.multiply(x)?;
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),

@@ -2,16 +2,33 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::ops::with_back1;
+
 /// Resizes `[C,D,H,W]` to `[C,D',H',W']` in f32: linear along each axis, corners not aligned, no antialiasing
 /// (`interpolate(mode="trilinear", align_corners=False)` in PyTorch).
 pub fn trilinear(x: &Tensor, size: [usize; 3]) -> Result<Tensor> {
-    let (c, d, h, w) = x.dims4()?;
+    let (_, d, h, w) = x.dims4()?;
     let x = x.to_dtype(DType::F32)?.contiguous()?;
-    let [md, mh, mw] = [
+    let axes = [
         axis_matrix(d, size[0], x.device())?,
         axis_matrix(h, size[1], x.device())?,
         axis_matrix(w, size[2], x.device())?,
     ];
+    if !x.track_op() || !x.device().is_cpu() {
+        return along_axes(&x, &axes);
+    }
+    let resized = along_axes(&x.detach(), &axes)?;
+    with_back1("trilinear", &x, &resized, move |_, gradient| {
+        let turned = |matrix: &Tensor| matrix.t()?.contiguous();
+        let axes = [turned(&axes[0])?, turned(&axes[1])?, turned(&axes[2])?];
+        along_axes(gradient, &axes)
+    })
+}
+
+/// Multiplies each axis of `[C,D,H,W]` with its matrix `[to, from]`.
+fn along_axes(x: &Tensor, [md, mh, mw]: &[Tensor; 3]) -> Result<Tensor> {
+    let (c, d, h, w) = x.dims4()?;
+    let size = [md.dim(0)?, mh.dim(0)?, mw.dim(0)?];
     // The first axis first: it grows least, so the others work on less.
     let x = md.broadcast_left(c)?.matmul(&x.reshape((c, d, h * w))?)?;
     let x = mh

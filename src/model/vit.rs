@@ -4,7 +4,7 @@
 use candle_core::{DType, IndexOp, Result, Tensor};
 
 use super::linear::Linear;
-use super::ops::{LayerNorm, Mask, attend, gelu};
+use super::ops::{JointHeads, LayerNorm, Mask, attend, attend_joint, gelu};
 use super::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -163,13 +163,23 @@ impl Block {
     fn attention(&self, x: &Tensor) -> Result<Tensor> {
         let (b, n, hidden) = x.dims3()?;
         let d = hidden / self.heads;
-        let qkv = self
-            .qkv
-            .forward(x)?
+        let qkv = self.qkv.forward(x)?;
+        let scale = 1.0 / (d as f64).sqrt();
+        if qkv.track_op() {
+            let cut = JointHeads {
+                heads: self.heads,
+                key_heads: self.heads,
+                d,
+            };
+            return self
+                .out_proj
+                .forward(&attend_joint(&qkv, cut, scale, None)?);
+        }
+        let qkv = qkv
             .reshape((b, n, 3, self.heads, d))?
             .permute((2, 0, 3, 1, 4))?;
         let (q, k, v) = (qkv.i(0)?, qkv.i(1)?, qkv.i(2)?);
-        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), Mask::None)?;
+        let mixed = attend(&q, &k, &v, scale, Mask::None)?;
         self.out_proj.forward(&mixed)
     }
 }

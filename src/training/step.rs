@@ -235,7 +235,7 @@ fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Part
     let rows = |rows: &[u32]| hidden.index_select(&Tensor::new(rows, device)?, 0);
 
     let scores = lamed.logits(&rows(&answers.rows)?.unsqueeze(0)?)?;
-    let text = cross_entropy_sum(&scores, &Tensor::new(answers.tokens.as_slice(), device)?)?;
+    let text = cross_entropy_sum(&scores, &answers.tokens)?;
     let text = (text / totals.tokens)?;
     if answers.masks.is_empty() {
         return Ok([Some(text), None, None]);
@@ -334,5 +334,6 @@ fn outline(
     let low = lamed.segvol().predict_texts(&features, prompts)?;
     let logits = trilinear(&low.squeeze(1)?, lamed.config().image_size)?;
     let losses = mask_losses(&logits.reshape((masks.len(), ()))?, &targets)?;
-    Ok([(losses.bce / totals.masks)?, (losses.dice / totals.masks)?])
+    let losses = (losses / totals.masks)?;
+    Ok([losses.get(0)?, losses.get(1)?])
 }

@@ -1,9 +1,9 @@
 //! Whole sequences at once, without a cache, as when training: several texts that share one beginning.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{D, Device, Result, Tensor};
 
-use super::{Attention, Decoder, Layer};
-use crate::model::ops::{attend_packed, rotate_packed, split_heads};
+use super::{Attention, Decoder, Layer, QkvWeights};
+use crate::model::ops::{JointHeads, PackedSight, attend_joint};
 
 /// A sequence that begins with what all its texts see (`<s>` and the image) and goes on with the texts one after
 /// another. Each text sees the beginning and itself, and counts its positions from the end of the beginning: as if
@@ -11,48 +11,65 @@ use crate::model::ops::{attend_packed, rotate_packed, split_heads};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packing {
     prefix: usize,
-    /// The first position of the text that each position belongs to; 0 in the prefix.
-    starts: Vec<usize>,
+    /// First position and length of each text.
+    texts: Vec<(usize, usize)>,
+    len: usize,
 }
 
 impl Packing {
     /// `texts` are the lengths; positions beyond them up to `len` are padding, which nobody sees.
     pub fn new(prefix: usize, texts: impl IntoIterator<Item = usize>, len: usize) -> Self {
-        let mut starts = vec![0; prefix];
-        for length in texts {
-            let start = starts.len();
-            starts.extend(std::iter::repeat_n(start, length));
+        let mut end = prefix;
+        let texts: Vec<(usize, usize)> = texts
+            .into_iter()
+            .map(|length| {
+                end += length;
+                (end - length, length)
+            })
+            .collect();
+        Self {
+            prefix,
+            texts,
+            len: len.max(end),
         }
-        while starts.len() < len {
-            starts.push(starts.len());
-        }
-        Self { prefix, starts }
     }
 
     /// Positions in all.
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
+        self.len == 0
     }
 
     /// Where a position stands in its own text's view.
     pub fn position(&self, i: usize) -> usize {
-        match self.starts.get(i) {
-            Some(&start) if i >= self.prefix => self.prefix + i - start,
-            _ => i,
+        match self.start(i) {
+            Some(start) => self.prefix + i - start,
+            None if i < self.prefix => i,
+            None => self.prefix,
         }
     }
 
-    /// The keys that a position sees: the first so many, and those from the second number up to itself.
-    pub fn seen(&self, i: usize) -> (usize, usize) {
-        match self.starts.get(i) {
-            Some(&start) if i >= self.prefix => (self.prefix, start),
-            _ => (0, 0),
-        }
+    /// The runs of positions that are no padding: first position, length, and how many first positions of the
+    /// sequence each sees beside the run itself up to its own place.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let texts = self
+            .texts
+            .iter()
+            .map(|&(start, length)| (start, length, self.prefix));
+        std::iter::once((0, self.prefix, 0))
+            .chain(texts)
+            .filter(|run| run.1 > 0)
+    }
+
+    /// The first position of the text that a position belongs to.
+    fn start(&self, i: usize) -> Option<usize> {
+        let after = self.texts.partition_point(|&(start, _)| start <= i);
+        let (start, length) = *self.texts.get(after.checked_sub(1)?)?;
+        (i < start + length).then_some(start)
     }
 
     /// `[n,n]` of 0 and -inf, to be added to scores.
@@ -60,9 +77,14 @@ impl Packing {
         let n = self.len();
         let mut mask = vec![f32::NEG_INFINITY; n * n];
         for (i, row) in mask.chunks_mut(n.max(1)).enumerate() {
-            let (all, from) = self.seen(i);
-            row[..all].fill(0.0);
-            row[from..=i].fill(0.0);
+            match self.start(i) {
+                Some(start) => {
+                    row[..self.prefix].fill(0.0);
+                    row[start..=i].fill(0.0);
+                }
+                None if i < self.prefix => row[..=i].fill(0.0),
+                None => row[i] = 0.0,
+            }
         }
         Tensor::from_vec(mask, (n, n), device)
     }
@@ -76,40 +98,24 @@ impl Decoder {
         if packings.len() != b || packings.iter().any(|packing| packing.len() != n) {
             candle_core::bail!("{b} sequences of {n} positions are packed otherwise")
         }
-        let positions: Vec<u32> = packings
-            .iter()
-            .flat_map(|packing| (0..n).map(|i| packing.position(i) as u32))
-            .collect();
-        let positions = Tensor::from_vec(positions, b * n, embeddings.device())?;
-        let (cos, sin) = (
-            self.rotary
-                .cos
-                .index_select(&positions, 0)?
-                .reshape((b, n, ()))?,
-            self.rotary
-                .sin
-                .index_select(&positions, 0)?
-                .reshape((b, n, ()))?,
-        );
+        let sight = PackedSight {
+            packings,
+            cos: &self.rotary.cos,
+            sin: &self.rotary.sin,
+        };
         let mut x = embeddings.contiguous()?;
         for layer in &self.layers {
-            x = layer.forward_packed(&x, &cos, &sin, packings)?;
+            x = layer.forward_packed(&x, sight)?;
         }
         self.norm.forward(&x)
     }
 }
 
 impl Layer {
-    fn forward_packed(
-        &self,
-        x: &Tensor,
-        cos: &Tensor,
-        sin: &Tensor,
-        packings: &[Packing],
-    ) -> Result<Tensor> {
-        let mixed =
-            self.self_attn
-                .forward_packed(&self.input_layernorm.forward(x)?, cos, sin, packings)?;
+    fn forward_packed(&self, x: &Tensor, sight: PackedSight) -> Result<Tensor> {
+        let mixed = self
+            .self_attn
+            .forward_packed(&self.input_layernorm.forward(x)?, sight)?;
         let x = (x + mixed)?;
         let inner = self
             .mlp
@@ -119,19 +125,20 @@ impl Layer {
 }
 
 impl Attention {
-    fn forward_packed(
-        &self,
-        x: &Tensor,
-        cos: &Tensor,
-        sin: &Tensor,
-        packings: &[Packing],
-    ) -> Result<Tensor> {
-        let (q, k, v) = self.project(x)?;
-        let q = rotate_packed(&q, self.heads, cos, sin)?;
-        let k = rotate_packed(&k, self.key_value_heads, cos, sin)?;
-        let v = split_heads(&v, self.key_value_heads)?;
+    fn forward_packed(&self, x: &Tensor, sight: PackedSight) -> Result<Tensor> {
+        let qkv = match &self.qkv {
+            QkvWeights::Fused(qkv) => qkv.forward(x)?,
+            QkvWeights::Separate { q, k, v } => {
+                Tensor::cat(&[q.forward(x)?, k.forward(x)?, v.forward(x)?], D::Minus1)?
+            }
+        };
+        let cut = JointHeads {
+            heads: self.heads,
+            key_heads: self.key_value_heads,
+            d: self.head_dim,
+        };
         let scale = 1.0 / (self.head_dim as f64).sqrt();
         self.o_proj
-            .forward(&attend_packed(&q, &k, &v, scale, packings)?)
+            .forward(&attend_joint(&qkv, cut, scale, Some(sight))?)
     }
 }

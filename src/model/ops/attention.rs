@@ -4,6 +4,8 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Layout, Result, Shape
 
 use super::attention_block::{self, MAX_HEAD_DIM};
 use super::pack::Heads;
+use super::taught::{teachable, with_back3};
+use super::taught_attention::attend_back;
 use super::{attention_single, fusable};
 
 /// Which keys a query sees.
@@ -43,6 +45,11 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Res
     if fusable(&[q, k, v]) && rows && d <= MAX_HEAD_DIM && m > 0 {
         let scale = scale as f32;
         q.apply_op3_no_bwd(k, v, &Attention { scale, mask })
+    } else if mask == Mask::None && teachable(&[q, k, v]) && d <= MAX_HEAD_DIM && m > 0 {
+        let out = attend(&q.detach(), &k.detach(), &v.detach(), scale, mask)?;
+        with_back3("attention", [q, k, v], &out, move |qkv, gradient| {
+            Ok(attend_back(qkv, gradient, scale as f32)?.map(Some))
+        })
     } else {
         attend_plain(q, k, v, scale, mask)
     }

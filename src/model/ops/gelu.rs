@@ -4,12 +4,16 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
+use super::taught::{teachable, with_back1};
+use super::taught_rows::gelu_back;
 use super::{PARALLEL_FROM, contiguous, fusable};
 
 /// `x * (1 + erf(x / sqrt 2)) / 2`, any shape.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     if fusable(&[x]) {
         x.contiguous()?.apply_op1_no_bwd(&Gelu)
+    } else if teachable(&[x]) {
+        with_back1("gelu", x, &gelu(&x.detach())?, gelu_back)
     } else {
         x.gelu_erf()
     }
@@ -65,7 +69,7 @@ const FRAC_1_SQRT_2: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
 /// Minimax `erf(z) / z = A(z^2) / B(z^2)` over 0 to 4 (relative error 7e-8), where f32 has reached 1.
 #[inline(always)]
-fn erf<S: Simd>(s: S, z: S::V) -> S::V {
+pub(super) fn erf<S: Simd>(s: S, z: S::V) -> S::V {
     const A: [f32; 7] = [
         1.910_623_1e-8,
         -1.945_432_4e-6,

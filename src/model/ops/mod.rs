@@ -14,22 +14,30 @@ mod simd_x86;
 
 mod attention_block;
 mod attention_single;
+mod doubled;
 mod pack;
 mod simd;
+pub mod taught;
+mod taught_attention;
+mod taught_rows;
 
 pub mod attention;
 pub mod gated_silu;
 pub mod gelu;
+pub mod linear;
 pub mod norm;
 pub mod packed;
 pub mod rotary;
 
 pub use attention::{Mask, attend, split_heads};
+pub use doubled::doubled_taught;
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
+pub use linear::linear_taught;
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
-pub use packed::{attend_packed, rotate_packed};
+pub use packed::{JointHeads, PackedSight, attend_joint};
 pub use rotary::rotate;
+pub use taught::with_back1;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
 
@@ -41,6 +49,11 @@ fn fusable(tensors: &[&Tensor]) -> bool {
     tensors
         .iter()
         .all(|t| t.device().is_cpu() && t.dtype() == DType::F32 && !t.track_op())
+}
+
+/// A copy of a tensor's numbers in the order it is read.
+fn values(t: &Tensor) -> Result<Vec<f32>> {
+    t.flatten_all()?.to_vec1()
 }
 
 /// The numbers of a contiguous tensor.

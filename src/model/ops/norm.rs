@@ -4,6 +4,8 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
+use super::taught::{teachable, with_back2, with_back3};
+use super::taught_rows::{LANES, norm_back};
 use super::{PARALLEL_FROM, contiguous, fusable};
 
 /// A layer norm and its weights.
@@ -50,6 +52,14 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     let x = x.contiguous()?;
     if fusable(&[&x, weight, bias]) {
         x.apply_op3_no_bwd(weight, bias, &FusedLayerNorm(eps as f32))
+    } else if teachable(&[&x, weight, bias]) && weight.elem_count() % LANES == 0 {
+        let out = layer_norm(&x.detach(), &weight.detach(), &bias.detach(), eps)?;
+        with_back3(
+            "layer-norm",
+            [&x, weight, bias],
+            &out,
+            move |[x, weight, _], g| Ok(norm_back(x, weight, g, eps, true)?.map(Some)),
+        )
     } else if x.track_op() || weight.track_op() || bias.track_op() {
         candle_nn::ops::layer_norm_slow(&x, weight, bias, eps as f32)
     } else {
@@ -62,6 +72,12 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
     if fusable(&[&x, weight]) {
         x.apply_op2_no_bwd(weight, &FusedRmsNorm(eps as f32))
+    } else if teachable(&[&x, weight]) && weight.elem_count() % LANES == 0 {
+        let out = rms_norm(&x.detach(), &weight.detach(), eps)?;
+        with_back2("rms-norm", [&x, weight], &out, move |[x, weight], g| {
+            let [to_x, to_weight, _] = norm_back(x, weight, g, eps, false)?;
+            Ok([Some(to_x), Some(to_weight)])
+        })
     } else if x.track_op() || weight.track_op() {
         candle_nn::ops::rms_norm_slow(&x, weight, eps as f32)
     } else {

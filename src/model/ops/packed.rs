@@ -1,64 +1,154 @@
-//! Attention and rotation for sequences in which several texts share one beginning.
+//! Attention of queries, keys and values that lie side by side, as projections leave them, with gradients.
 
 use candle_core::{D, DType, Result, Tensor};
 
+use super::taught::{teachable, with_back1};
+use super::taught_attention::{Joint, Sight};
+use super::values;
 use crate::model::decoder::Packing;
 
-/// `softmax(q k^T * scale) v` with the heads joined again, each position seeing what its packing says.
-///
-/// q `[b,heads,n,d]`, k and v `[b,kv_heads,n,d]`, a packing for each sequence. Returns `[b,n,heads*d]`.
-pub fn attend_packed(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
+/// How a joint projection `[b,n,(heads + 2 key heads) d]` is cut: queries first, then keys, then values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JointHeads {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub key_heads: usize,
+    /// Width of a head.
+    pub d: usize,
+}
+
+/// The rotary tables `[positions, d/2]` in f32 and what each sequence packs.
+#[derive(Debug, Clone, Copy)]
+pub struct PackedSight<'a> {
+    /// A packing for each sequence.
+    pub packings: &'a [Packing],
+    /// Cosines of each position.
+    pub cos: &'a Tensor,
+    /// Sines of each position.
+    pub sin: &'a Tensor,
+}
+
+/// `softmax(q k^T * scale) v` with the heads joined again, `[b,n,heads*d]`: all positions see each other, or what
+/// their packing says, queries and keys rotated by their positions.
+pub fn attend_joint(
+    qkv: &Tensor,
+    cut: JointHeads,
     scale: f64,
-    packings: &[Packing],
+    sight: Option<PackedSight>,
 ) -> Result<Tensor> {
-    let (b, heads, n, d) = q.dims4()?;
-    let key_heads = k.dim(1)?;
-    if key_heads == 0 || heads % key_heads != 0 {
-        candle_core::bail!("{heads} query heads cannot share {key_heads} key heads")
+    let (b, n, width) = qkv.dims3()?;
+    let JointHeads {
+        heads,
+        key_heads,
+        d,
+    } = cut;
+    if key_heads == 0 || heads % key_heads != 0 || width != (heads + 2 * key_heads) * d {
+        candle_core::bail!("{width} columns are not {heads} + 2 x {key_heads} heads of {d}")
+    }
+    if !teachable(&[qkv]) {
+        return attend_joint_plain(qkv, cut, scale, sight);
+    }
+    let tables = match sight {
+        Some(sight) => Some((
+            sight.packings.to_vec(),
+            values(sight.cos)?,
+            values(sight.sin)?,
+        )),
+        None => None,
+    };
+    let joint = move |numbers: &[f32], gradient: Option<&[f32]>| {
+        let joint = Joint {
+            numbers,
+            size: [b, n],
+            heads,
+            key_heads,
+            d,
+            scale: scale as f32,
+            sight: match &tables {
+                Some((packings, cos, sin)) => Sight::Packed { packings, cos, sin },
+                None => Sight::All,
+            },
+        };
+        match gradient {
+            Some(gradient) => joint.backward(gradient),
+            None => joint.forward(),
+        }
+    };
+    let out = joint(&values(qkv)?, None);
+    let out = Tensor::from_vec(out, (b, n, heads * d), qkv.device())?;
+    with_back1("joint-attention", qkv, &out, move |qkv, gradient| {
+        let to = joint(&values(qkv)?, Some(&values(gradient)?));
+        Tensor::from_vec(to, qkv.dims(), qkv.device())
+    })
+}
+
+/// [`attend_joint`] in candle's own operators, on any device and any type.
+pub fn attend_joint_plain(
+    qkv: &Tensor,
+    cut: JointHeads,
+    scale: f64,
+    sight: Option<PackedSight>,
+) -> Result<Tensor> {
+    let (b, n, _) = qkv.dims3()?;
+    let JointHeads {
+        heads,
+        key_heads,
+        d,
+    } = cut;
+    let part = |from: usize, count: usize| {
+        qkv.narrow(D::Minus1, from * d, count * d)?
+            .reshape((b, n, count, d))
+    };
+    let (mut q, mut k) = (part(0, heads)?, part(heads, key_heads)?);
+    let v = part(heads + key_heads, key_heads)?
+        .transpose(1, 2)?
+        .contiguous()?;
+    let mut mask = None;
+    if let Some(PackedSight { packings, cos, sin }) = sight {
+        let positions: Vec<u32> = packings
+            .iter()
+            .flat_map(|packing| (0..n).map(|i| packing.position(i) as u32))
+            .collect();
+        let positions = Tensor::from_vec(positions, b * n, qkv.device())?;
+        let table = |t: &Tensor| t.index_select(&positions, 0)?.reshape((b, n, 1, d / 2));
+        let (cos, sin) = (table(cos)?, table(sin)?);
+        (q, k) = (rotate(&q, &cos, &sin)?, rotate(&k, &cos, &sin)?);
+        let masks = packings
+            .iter()
+            .map(|packing| packing.mask(qkv.device()))
+            .collect::<Result<Vec<_>>>()?;
+        mask = Some(Tensor::stack(&masks, 0)?.reshape((b, 1, 1, n, n))?);
     }
     let group = heads / key_heads;
-    let masks = packings
-        .iter()
-        .map(|packing| packing.mask(q.device()))
-        .collect::<Result<Vec<_>>>()?;
-    let mask = Tensor::stack(&masks, 0)?.reshape((b, 1, 1, n, n))?;
-    let q = (q.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
-    let scores = q
-        .matmul(&k.contiguous()?.transpose(2, 3)?)?
-        .to_dtype(DType::F32)?
-        .reshape((b, key_heads, group, n, n))?
-        .broadcast_add(&mask)?
-        .reshape((b, key_heads, group * n, n))?;
+    let q = (q.transpose(1, 2)?.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
+    let k = k.transpose(1, 2)?.contiguous()?;
+    let mut scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
+    if let Some(mask) = mask {
+        scores = scores
+            .reshape((b, key_heads, group, n, n))?
+            .broadcast_add(&mask)?
+            .reshape((b, key_heads, group * n, n))?;
+    }
     candle_nn::ops::softmax(&scores, D::Minus1)?
         .to_dtype(v.dtype())?
-        .matmul(&v.contiguous()?)?
+        .matmul(&v)?
         .reshape((b, heads, n, d))?
         .transpose(1, 2)?
         .reshape((b, n, heads * d))
 }
 
-/// Rotates the heads of x `[b,n,heads*d]` by the angles of each position, `cos` and `sin` `[b,n,d/2]` in f32. Returns
-/// `[b,heads,n,d]`.
-pub fn rotate_packed(x: &Tensor, heads: usize, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let (b, n, width) = x.dims3()?;
-    if heads == 0 || width % (2 * heads) != 0 {
-        candle_core::bail!("{width} columns do not divide into {heads} heads of even width")
-    }
-    let (d, dtype) = (width / heads, x.dtype());
-    let x = x.to_dtype(DType::F32)?.reshape((b, n, heads, d))?;
-    let (cos, sin) = (cos.unsqueeze(2)?, sin.unsqueeze(2)?);
+/// `[b,n,heads,d]` by `[b,n,1,d/2]`.
+fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+    let (dtype, half) = (x.dtype(), x.dim(D::Minus1)? / 2);
+    let x = x.to_dtype(DType::F32)?;
     let (low, high) = (
-        x.narrow(D::Minus1, 0, d / 2)?,
-        x.narrow(D::Minus1, d / 2, d / 2)?,
+        x.narrow(D::Minus1, 0, half)?,
+        x.narrow(D::Minus1, half, half)?,
     );
     let turned = [
-        (low.broadcast_mul(&cos)? - high.broadcast_mul(&sin)?)?,
-        (high.broadcast_mul(&cos)? + low.broadcast_mul(&sin)?)?,
+        (low.broadcast_mul(cos)? - high.broadcast_mul(sin)?)?,
+        (high.broadcast_mul(cos)? + low.broadcast_mul(sin)?)?,
     ];
-    Tensor::cat(&turned, D::Minus1)?
-        .to_dtype(dtype)?
-        .transpose(1, 2)
+    Tensor::cat(&turned, D::Minus1)?.to_dtype(dtype)
 }

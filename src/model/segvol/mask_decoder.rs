@@ -5,7 +5,7 @@ use candle_core::{D, Result, Tensor};
 use super::two_way::TwoWayTransformer;
 use crate::model::LamedConfig;
 use crate::model::linear::Linear;
-use crate::model::ops::gelu;
+use crate::model::ops::{doubled_taught, gelu, layer_norm};
 use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
@@ -171,6 +171,15 @@ impl Upscaling {
 
     /// Layer norm over (C,D,H,W). Means are taken axis by axis: a single f32 sum over millions would drift.
     fn norm(&self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() {
+            // As one wide row per mask, whose way back is one pass.
+            let row = x.flatten_from(1)?;
+            let (weight, bias) = (
+                self.norm_weight.flatten_all()?,
+                self.norm_bias.flatten_all()?,
+            );
+            return layer_norm(&row, &weight, &bias, LAYER_NORM_EPS)?.reshape(x.shape());
+        }
         let mean = |x: &Tensor| {
             x.mean_keepdim(4)?
                 .mean_keepdim(3)?
@@ -204,6 +213,9 @@ impl Doubling {
 
     /// `[b,d*h*w,in]` to `[b,out,2d,2h,2w]`.
     fn forward(&self, x: &Tensor, [d, h, w]: [usize; 3]) -> Result<Tensor> {
+        if let Some(doubled) = doubled_taught(x, &self.weight, &self.bias, [d, h, w])? {
+            return Ok(doubled);
+        }
         let (b, n, width) = x.dims3()?;
         let out = self.bias.dim(0)?;
         x.reshape((b * n, width))?

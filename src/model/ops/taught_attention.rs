@@ -1,0 +1,570 @@
+//! Attention and its way back, head by head over copies that lie close together.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+
+use super::simd::{Kernel, Simd, dispatch};
+use super::values;
+use crate::model::decoder::Packing;
+
+/// Rows of a register tile.
+const ROWS: usize = 6;
+/// Queries that go through the keys together.
+const BLOCK: usize = 48;
+/// Columns are padded to a multiple of the widest vector.
+const LANES: usize = 16;
+
+/// Which positions of one sequence attend to which.
+pub(super) enum Sight<'a> {
+    /// All to all.
+    All,
+    /// As packed, queries and keys rotated by these tables `[positions, d/2]` of cosines and sines.
+    Packed {
+        packings: &'a [Packing],
+        cos: &'a [f32],
+        sin: &'a [f32],
+    },
+}
+
+/// Queries, keys and values side by side, `[b,n,(heads + 2 key heads) d]`.
+pub(super) struct Joint<'a> {
+    pub numbers: &'a [f32],
+    pub size: [usize; 2],
+    pub heads: usize,
+    pub key_heads: usize,
+    pub d: usize,
+    pub scale: f32,
+    pub sight: Sight<'a>,
+}
+
+/// A run of queries with the keys they see: `shared` first ones and the run itself, where `causal` each up to itself.
+#[derive(Clone, Copy)]
+struct Run {
+    first: usize,
+    len: usize,
+    shared: usize,
+    causal: bool,
+}
+
+impl Joint<'_> {
+    fn width(&self) -> usize {
+        (self.heads + 2 * self.key_heads) * self.d
+    }
+
+    fn runs(&self, batch: usize) -> Vec<Run> {
+        let n = self.size[1];
+        match &self.sight {
+            Sight::All => vec![Run {
+                first: 0,
+                len: n,
+                shared: 0,
+                causal: false,
+            }],
+            Sight::Packed { packings, .. } => packings[batch]
+                .runs()
+                .map(|(first, len, shared)| Run {
+                    first,
+                    len,
+                    shared,
+                    causal: true,
+                })
+                .collect(),
+        }
+    }
+
+    /// Copies a head's rows `[n,d]` from column `column`, rotated forwards (or back) where positions are.
+    fn gather(&self, batch: usize, column: usize, rotated: bool) -> Vec<f32> {
+        let (n, d, width) = (self.size[1], self.d, self.width());
+        let mut rows = Vec::with_capacity(n * d);
+        for i in 0..n {
+            let at = (batch * n + i) * width + column;
+            rows.extend_from_slice(&self.numbers[at..at + d]);
+        }
+        if rotated {
+            self.rotate(batch, &mut rows, 1.0);
+        }
+        rows
+    }
+
+    /// Rotates the halves of `[n,d]` by their positions' angles, times `direction`.
+    fn rotate(&self, batch: usize, rows: &mut [f32], direction: f32) {
+        let Sight::Packed { packings, cos, sin } = &self.sight else {
+            return;
+        };
+        let half = self.d / 2;
+        for (i, row) in rows.chunks_exact_mut(self.d).enumerate() {
+            let at = packings[batch].position(i) * half;
+            let (low, high) = row.split_at_mut(half);
+            let angles = cos[at..at + half].iter().zip(&sin[at..at + half]);
+            for ((a, b), (cos, sin)) in low.iter_mut().zip(high).zip(angles) {
+                let sin = direction * sin;
+                (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+            }
+        }
+    }
+
+    /// `[b,n,heads*d]`.
+    pub(super) fn forward(&self) -> Vec<f32> {
+        let ([b, n], d) = (self.size, self.d);
+        let group = self.heads / self.key_heads;
+        let heads: Vec<Vec<f32>> = (0..b * self.heads)
+            .into_par_iter()
+            .map(|at| {
+                let (batch, head) = (at / self.heads, at % self.heads);
+                let q = self.gather(batch, head * d, true);
+                let (key, value) = self.columns(head / group);
+                let (k, v) = (
+                    self.gather(batch, key, true),
+                    self.gather(batch, value, false),
+                );
+                let mut out = vec![0.0; n * d];
+                for run in self.runs(batch) {
+                    let part = Part::new(&q, &k, &v, run, d, self.scale);
+                    let rows = &mut out[run.first * d..(run.first + run.len) * d];
+                    dispatch(Forward {
+                        part: &part,
+                        out: rows,
+                    });
+                }
+                out
+            })
+            .collect();
+        let mut out = vec![0.0; b * n * self.heads * d];
+        for (at, rows) in heads.iter().enumerate() {
+            let (batch, head) = (at / self.heads, at % self.heads);
+            for (i, row) in rows.chunks_exact(d).enumerate() {
+                let to = ((batch * n + i) * self.heads + head) * d;
+                out[to..to + d].copy_from_slice(row);
+            }
+        }
+        out
+    }
+
+    /// The columns of a key head's keys and values.
+    fn columns(&self, key_head: usize) -> (usize, usize) {
+        let key = (self.heads + key_head) * self.d;
+        (key, key + self.key_heads * self.d)
+    }
+
+    /// The gradient of the numbers from that of the result.
+    pub(super) fn backward(&self, gradient: &[f32]) -> Vec<f32> {
+        let ([b, n], d) = (self.size, self.d);
+        let group = self.heads / self.key_heads;
+        let heads: Vec<[Vec<f32>; 3]> = (0..b * self.heads)
+            .into_par_iter()
+            .map(|at| {
+                let (batch, head) = (at / self.heads, at % self.heads);
+                let q = self.gather(batch, head * d, true);
+                let (key, value) = self.columns(head / group);
+                let (k, v) = (
+                    self.gather(batch, key, true),
+                    self.gather(batch, value, false),
+                );
+                let mut g = Vec::with_capacity(n * d);
+                for i in 0..n {
+                    let at = ((batch * n + i) * self.heads + head) * d;
+                    g.extend_from_slice(&gradient[at..at + d]);
+                }
+                let mut to = [vec![0.0; n * d], vec![0.0; n * d], vec![0.0; n * d]];
+                for run in self.runs(batch) {
+                    let part = Part::new(&q, &k, &v, run, d, self.scale);
+                    part.backward(&g[run.first * d..(run.first + run.len) * d], run, &mut to);
+                }
+                self.rotate(batch, &mut to[0], -1.0);
+                self.rotate(batch, &mut to[1], -1.0);
+                to
+            })
+            .collect();
+        let width = self.width();
+        let mut out = vec![0.0; b * n * width];
+        for (at, parts) in heads.iter().enumerate() {
+            let (batch, head) = (at / self.heads, at % self.heads);
+            let (key, value) = self.columns(head / group);
+            for (rows, column) in parts.iter().zip([head * d, key, value]) {
+                for (i, row) in rows.chunks_exact(d).enumerate() {
+                    let to = (batch * n + i) * width + column;
+                    out[to..to + d]
+                        .iter_mut()
+                        .zip(row)
+                        .for_each(|(to, x)| *to += x);
+                }
+            }
+        }
+        out
+    }
+}
+
+/// One run's queries, keys and values, padded to whole vectors.
+struct Part {
+    /// `[n, dp]`, scaled.
+    q: Vec<f32>,
+    /// `[m, dp]` and `[d, mp]`.
+    k: Vec<f32>,
+    k_turned: Vec<f32>,
+    v: Vec<f32>,
+    v_turned: Vec<f32>,
+    n: usize,
+    m: usize,
+    mp: usize,
+    d: usize,
+    dp: usize,
+    scale: f32,
+    causal: bool,
+}
+
+impl Part {
+    fn new(q: &[f32], k: &[f32], v: &[f32], run: Run, d: usize, scale: f32) -> Self {
+        let queries = &q[run.first * d..(run.first + run.len) * d];
+        let seen = |x: &[f32]| -> Vec<f32> {
+            let mut rows = x[..run.shared * d].to_vec();
+            rows.extend_from_slice(&x[run.first * d..(run.first + run.len) * d]);
+            rows
+        };
+        Self::of(queries, &seen(k), &seen(v), d, scale, run.causal)
+    }
+
+    fn of(q: &[f32], k: &[f32], v: &[f32], d: usize, scale: f32, causal: bool) -> Self {
+        let (n, m) = (q.len() / d, k.len() / d);
+        let (dp, mp) = (d.next_multiple_of(LANES), m.next_multiple_of(LANES));
+        let padded = |x: &[f32], factor: f32| {
+            let mut out = vec![0.0; x.len() / d * dp];
+            for (to, row) in out.chunks_exact_mut(dp).zip(x.chunks_exact(d)) {
+                to.iter_mut().zip(row).for_each(|(to, x)| *to = factor * x);
+            }
+            out
+        };
+        let turned = |x: &[f32]| {
+            let mut out = vec![0.0; d * mp];
+            for (j, row) in x.chunks_exact(d).enumerate() {
+                for (c, x) in row.iter().enumerate() {
+                    out[c * mp + j] = *x;
+                }
+            }
+            out
+        };
+        Self {
+            q: padded(q, scale),
+            k: padded(k, 1.0),
+            k_turned: turned(k),
+            v: padded(v, 1.0),
+            v_turned: turned(v),
+            n,
+            m,
+            mp,
+            d,
+            dp,
+            scale,
+            causal,
+        }
+    }
+
+    /// Adds to the gradients of a head's rows.
+    fn backward(&self, gradient: &[f32], run: Run, to: &mut [Vec<f32>; 3]) {
+        let mut out = [
+            vec![0.0; self.n * self.dp],
+            vec![0.0; self.m * self.dp],
+            vec![0.0; self.m * self.dp],
+        ];
+        dispatch(Backward {
+            part: self,
+            gradient,
+            out: &mut out,
+        });
+        for (which, (rows, to)) in out.iter().zip(to).enumerate() {
+            for (j, row) in rows.chunks_exact(self.dp).enumerate() {
+                let shared = if which == 0 { 0 } else { run.shared };
+                let at = if j < shared {
+                    j
+                } else {
+                    run.first + j - shared
+                };
+                let to = &mut to[at * self.d..(at + 1) * self.d];
+                to.iter_mut().zip(row).for_each(|(to, x)| *to += x);
+            }
+        }
+    }
+
+    /// Keys that query `i` sees.
+    fn seen(&self, i: usize) -> usize {
+        if self.causal {
+            self.m - self.n + i + 1
+        } else {
+            self.m
+        }
+    }
+
+    /// Shares of the keys for the queries from `first` on, `[rows, mp]`.
+    #[inline(always)]
+    fn shares<S: Simd>(&self, s: S, first: usize, rows: usize, out: &mut [f32]) {
+        let q = &self.q[first * self.dp..];
+        product(
+            s,
+            [rows, self.d, self.mp],
+            (q, self.dp, 1),
+            (&self.k_turned, self.mp),
+            (out, self.mp),
+            false,
+        );
+        for (r, row) in out.chunks_exact_mut(self.mp).take(rows).enumerate() {
+            let seen = self.seen(first + r);
+            let whole = seen.next_multiple_of(S::N);
+            row[seen..whole].fill(f32::NEG_INFINITY);
+            let mut top = s.splat(f32::NEG_INFINITY);
+            for x in row[..whole].chunks_exact(S::N) {
+                top = s.max(top, s.load(x));
+            }
+            let greatest = s.splat(s.greatest(top));
+            let mut sum = s.splat(0.0);
+            for x in row[..whole].chunks_exact_mut(S::N) {
+                let e = s.exp(s.sub(s.load(x), greatest));
+                sum = s.add(sum, e);
+                s.store(e, x);
+            }
+            let part = s.splat(1.0 / s.sum(sum));
+            for x in row[..whole].chunks_exact_mut(S::N) {
+                s.store(s.mul(s.load(x), part), x);
+            }
+            row[seen..].fill(0.0);
+        }
+    }
+}
+
+struct Forward<'a> {
+    part: &'a Part,
+    /// `[n,d]`.
+    out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let part = self.part;
+        let mut shares = vec![0.0; BLOCK * part.mp];
+        let mut mixed = vec![0.0; BLOCK * part.dp];
+        for first in (0..part.n).step_by(BLOCK) {
+            let rows = BLOCK.min(part.n - first);
+            part.shares(s, first, rows, &mut shares);
+            product(
+                s,
+                [rows, part.m, part.dp],
+                (&shares, part.mp, 1),
+                (&part.v, part.dp),
+                (&mut mixed, part.dp),
+                false,
+            );
+            let out = self.out[first * part.d..].chunks_exact_mut(part.d);
+            for (to, row) in out.zip(mixed.chunks_exact(part.dp).take(rows)) {
+                to.copy_from_slice(&row[..part.d]);
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    part: &'a Part,
+    /// `[n,d]`.
+    gradient: &'a [f32],
+    /// Of queries `[n,dp]`, keys and values `[m,dp]`.
+    out: &'a mut [Vec<f32>; 3],
+}
+
+impl Kernel for Backward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let part = self.part;
+        let (mp, dp, m, d) = (part.mp, part.dp, part.m, part.d);
+        let [to_q, to_k, to_v] = self.out;
+        let mut shares = vec![0.0; BLOCK * mp];
+        let mut slopes = vec![0.0; BLOCK * mp];
+        let mut g = vec![0.0; BLOCK * dp];
+        for first in (0..part.n).step_by(BLOCK) {
+            let rows = BLOCK.min(part.n - first);
+            part.shares(s, first, rows, &mut shares);
+            let gradient = self.gradient[first * d..].chunks_exact(d);
+            for (to, row) in g.chunks_exact_mut(dp).zip(gradient).take(rows) {
+                to[..d].copy_from_slice(row);
+            }
+            product(
+                s,
+                [m, rows, dp],
+                (&shares, 1, mp),
+                (&g, dp),
+                (to_v, dp),
+                true,
+            );
+            product(
+                s,
+                [rows, d, mp],
+                (&g, dp, 1),
+                (&part.v_turned, mp),
+                (&mut slopes, mp),
+                false,
+            );
+            // Of the scores: shares (slopes - sum of shares slopes).
+            let both = slopes.chunks_exact_mut(mp).zip(shares.chunks_exact(mp));
+            for (slopes, shares) in both.take(rows) {
+                let mut sum = s.splat(0.0);
+                for (a, b) in slopes.chunks_exact(S::N).zip(shares.chunks_exact(S::N)) {
+                    sum = s.mul_add(s.load(a), s.load(b), sum);
+                }
+                let mean = s.splat(s.sum(sum));
+                for (a, b) in slopes.chunks_exact_mut(S::N).zip(shares.chunks_exact(S::N)) {
+                    s.store(s.mul(s.load(b), s.sub(s.load(a), mean)), a);
+                }
+            }
+            let queries = &part.q[first * dp..];
+            product(
+                s,
+                [m, rows, dp],
+                (&slopes, 1, mp),
+                (queries, dp),
+                (to_k, dp),
+                true,
+            );
+            let to_q = &mut to_q[first * dp..];
+            product(
+                s,
+                [rows, m, dp],
+                (&slopes, mp, 1),
+                (&part.k, dp),
+                (to_q, dp),
+                false,
+            );
+        }
+        let scale = part.scale;
+        to_q.iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+/// `c = a b`, or `c += a b`: sizes are rows, depth and columns (a multiple of the widest vector); a with the strides
+/// of its rows and of its depth, b and c with those of their rows.
+#[inline(always)]
+fn product<S: Simd>(
+    s: S,
+    [rows, depth, columns]: [usize; 3],
+    a: (&[f32], usize, usize),
+    b: (&[f32], usize),
+    (c, stride): (&mut [f32], usize),
+    add: bool,
+) {
+    let mut row = 0;
+    while row < rows {
+        let many = rows - row >= ROWS;
+        let mut column = 0;
+        while column < columns {
+            let left = (columns - column) / S::N;
+            let c = &mut c[row * stride + column..];
+            let a = (&a.0[row * a.1..], a.1, a.2);
+            let b = (&b.0[column..], b.1);
+            column += S::N
+                * match (many, S::TILE, left) {
+                    (true, 4, 4..) => tile::<S, ROWS, 4>(s, depth, a, b, (c, stride), add),
+                    (true, 2.., 2..) => tile::<S, ROWS, 2>(s, depth, a, b, (c, stride), add),
+                    (true, _, _) => tile::<S, ROWS, 1>(s, depth, a, b, (c, stride), add),
+                    (false, 2.., 4..) => tile::<S, 1, 4>(s, depth, a, b, (c, stride), add),
+                    (false, _, _) => tile::<S, 1, 1>(s, depth, a, b, (c, stride), add),
+                };
+        }
+        row += if many { ROWS } else { 1 };
+    }
+}
+
+#[inline(always)]
+fn tile<S: Simd, const R: usize, const T: usize>(
+    s: S,
+    depth: usize,
+    (a, row, step): (&[f32], usize, usize),
+    (b, b_stride): (&[f32], usize),
+    (c, c_stride): (&mut [f32], usize),
+    add: bool,
+) -> usize {
+    let mut sums = [[s.splat(0.0); T]; R];
+    for k in 0..depth {
+        let b = &b[k * b_stride..][..T * S::N];
+        let b: [S::V; T] = std::array::from_fn(|t| s.load(&b[t * S::N..]));
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let a = s.splat(a[r * row + k * step]);
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = s.mul_add(a, b, *sum);
+            }
+        }
+    }
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (t, sum) in sums.into_iter().enumerate() {
+            let to = &mut c[r * c_stride + t * S::N..];
+            let sum = if add { s.add(sum, s.load(to)) } else { sum };
+            s.store(sum, to);
+        }
+    }
+    T
+}
+
+/// The gradients of q `[b,heads,n,d]`, k and v `[b,key heads,m,d]` from that of `[b,n,heads*d]`; every query sees
+/// every key.
+pub(super) fn attend_back(
+    [q, k, v]: [&Tensor; 3],
+    gradient: &Tensor,
+    scale: f32,
+) -> Result<[Tensor; 3]> {
+    let (b, heads, n, d) = q.dims4()?;
+    let (_, key_heads, m, _) = k.dims4()?;
+    let group = heads / key_heads;
+    let (qs, ks, vs) = (values(q)?, values(k)?, values(v)?);
+    let g = values(gradient)?;
+    let parts: Vec<[Vec<f32>; 3]> = (0..b * heads)
+        .into_par_iter()
+        .map(|at| {
+            let (batch, head) = (at / heads, at % heads);
+            let key = (batch * key_heads + head / group) * m * d;
+            let part = Part::of(
+                &qs[at * n * d..(at + 1) * n * d],
+                &ks[key..key + m * d],
+                &vs[key..key + m * d],
+                d,
+                scale,
+                false,
+            );
+            let mut rows = Vec::with_capacity(n * d);
+            for i in 0..n {
+                let from = ((batch * n + i) * heads + head) * d;
+                rows.extend_from_slice(&g[from..from + d]);
+            }
+            let mut to = [vec![0.0; n * d], vec![0.0; m * d], vec![0.0; m * d]];
+            // Queries and keys are different rows here: no run is shared.
+            part.backward(
+                &rows,
+                Run {
+                    first: 0,
+                    len: n,
+                    shared: 0,
+                    causal: false,
+                },
+                &mut to,
+            );
+            to
+        })
+        .collect();
+    let mut to_q = Vec::with_capacity(b * heads * n * d);
+    let (mut to_k, mut to_v) = (
+        vec![0.0; b * key_heads * m * d],
+        vec![0.0; b * key_heads * m * d],
+    );
+    for (at, [q, k, v]) in parts.iter().enumerate() {
+        to_q.extend_from_slice(q);
+        let key = (at / heads * key_heads + at % heads / group) * m * d;
+        to_k[key..key + m * d]
+            .iter_mut()
+            .zip(k)
+            .for_each(|(to, x)| *to += x);
+        to_v[key..key + m * d]
+            .iter_mut()
+            .zip(v)
+            .for_each(|(to, x)| *to += x);
+    }
+    let device = q.device();
+    Ok([
+        Tensor::from_vec(to_q, (b, heads, n, d), device)?,
+        Tensor::from_vec(to_k, (b, key_heads, m, d), device)?,
+        Tensor::from_vec(to_v, (b, key_heads, m, d), device)?,
+    ])
+}
