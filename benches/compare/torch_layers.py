@@ -63,6 +63,24 @@ def eager(q, k, v, mask=None, causal=False):
     return torch.softmax(scores, -1, dtype=torch.float32).to(v.dtype) @ v
 
 
+def random_module(make, dtype, device="cpu"):
+    """A module with random weights, each parameter in memory of its own, quickly made."""
+    with torch.device("meta"):
+        module = make()
+    module = module.to(dtype).to_empty(device=device).eval()
+    generator = torch.Generator().manual_seed(1)
+    # An odd length, so that equal rows do not fall on equal weights.
+    pool = (torch.randn(2**22 + 37, generator=generator) * 0.02).to(device, dtype)
+    for name, parameter in module.named_parameters():
+        flat = parameter.data.view(-1)
+        for start in range(0, flat.numel(), pool.numel()):
+            part = flat[start : start + pool.numel()]
+            part.copy_(pool[: part.numel()])
+        if "norm" in name and name.endswith("weight"):
+            flat.add_(1)
+    return module
+
+
 # The vision transformer ---------------------------------------------------------------------------
 
 
@@ -415,7 +433,7 @@ class MaskDecoder(nn.Module):
 
 def dense_position_encoding(gaussian, grid):
     """Random Fourier features of the grid's centres, first two axes swapped as published."""
-    axes = [(torch.arange(n).float() + 0.5) / n for n in grid]
+    axes = [(torch.arange(n, device=gaussian.device).float() + 0.5) / n for n in grid]
     d, h, w = torch.meshgrid(*axes, indexing="ij")
     points = (2 * torch.stack([h, d, w], -1) - 1) @ gaussian.float() * (2 * math.pi)
     return torch.cat([points.sin(), points.cos()], -1).flatten(0, 2)[None]  # (B, 2048, 768)

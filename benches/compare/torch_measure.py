@@ -60,35 +60,17 @@ def faster(name, repeats, job):
     return least, choice
 
 
-def build(make, dtype):
-    """A module with random weights, each parameter in memory of its own, quickly made."""
-    with torch.device("meta"):
-        module = make()
-    module = module.to(dtype).to_empty(device="cpu").eval()
-    generator = torch.Generator().manual_seed(1)
-    # An odd length, so that equal rows do not fall on equal weights.
-    pool = (torch.randn(2**22 + 37, generator=generator) * 0.02).to(dtype)
-    for name, parameter in module.named_parameters():
-        flat = parameter.data.view(-1)
-        for start in range(0, flat.numel(), pool.numel()):
-            part = flat[start : start + pool.numel()]
-            part.copy_(pool[: part.numel()])
-        if "norm" in name and name.endswith("weight"):
-            flat.add_(1)
-    return module
-
-
 def towers(sizes, dtype, repeats):
     stages, chosen = {}, {}
     image = torch.rand(1, 1, *sizes.image).to(dtype)
-    vit = build(lambda: layers.Vit(sizes, True), dtype)
+    vit = layers.random_module(lambda: layers.Vit(sizes, True), dtype)
     stages["vit_s"], chosen["vit"] = faster(
         "ViT encoder", repeats, lambda attend: timed(lambda: vit(image, attend))
     )
     features = vit(image, ATTENTION[chosen["vit"]]).clone()
-    projector = build(lambda: layers.Projector(sizes), dtype)
+    projector = layers.random_module(lambda: layers.Projector(sizes), dtype)
     stages["projector_s"] = best(repeats, lambda: projector(features))
-    segvol = build(lambda: layers.SegVol(sizes), dtype)
+    segvol = layers.random_module(lambda: layers.SegVol(sizes), dtype)
     prompt = torch.randn(1, sizes.seg_width).to(dtype)
     stages["mask_decoder_s"] = best(repeats, lambda: segvol(features, prompt))
     say(f"  mask decoder: {stages['mask_decoder_s']:.3f} s")
@@ -97,7 +79,7 @@ def towers(sizes, dtype, repeats):
 
 def language(sizes, dtype, count, tokens, repeats):
     """Prefill and decoding. `count` layers are built; their time is scaled to `sizes.layers`."""
-    decoder = build(lambda: layers.Decoder(sizes, count), dtype)
+    decoder = layers.random_module(lambda: layers.Decoder(sizes, count), dtype)
     scale = sizes.layers / count
     length = POSITIONS + tokens + 1
     tables = layers.rotary_tables(sizes, length)
