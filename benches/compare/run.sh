@@ -9,6 +9,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 . scripts/system.sh
+# No __pycache__ in the source tree.
+export PYTHONDONTWRITEBYTECODE=1
 target=${CARGO_TARGET_DIR:-target}
 venv=${M3D_COMPARE_VENV:-$target/compare-venv}
 here=benches/compare

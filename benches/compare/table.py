@@ -160,9 +160,9 @@ def _machine(results, figures):
     yield f"Memory read at {number(figures.bandwidth)} GB/s. Best of {results['rounds']} rounds."
     shares = [o["share"] for o in results["others"] if o["share"] is not None]
     if shares and max(shares) > 0.1:
-        low, high = (f"{100 * s:.0f}" for s in (min(shares), max(shares)))
+        low, high = 100 * min(shares), 100 * max(shares)
         yield (
-            f"**Other programs used {low} to {high} % of the machine meanwhile: take these figures "
+            f"**Other programs used {low:.0f} to {high:.0f} % of the machine meanwhile: take these figures "
             "as provisional.**"
         )
     built = programs.get("PyTorch f32", {}).get("decoder_layers_built", 32)

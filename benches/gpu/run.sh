@@ -16,6 +16,8 @@
 set -u
 cd "$(dirname "$0")/../.."
 . scripts/system.sh
+# No __pycache__ in the source tree.
+export PYTHONDONTWRITEBYTECODE=1
 
 if ! command -v nvidia-smi >/dev/null || ! gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null) || [ -z "$gpu" ]; then
     say "There is no NVIDIA GPU on this machine (nvidia-smi finds none): nothing was measured, and no figure for one exists from here."
