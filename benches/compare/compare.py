@@ -30,9 +30,24 @@ def say(text):
 class Run:
     """Collects what each program says, round by round."""
 
-    def __init__(self, threads, patience):
-        self.threads, self.patience = threads, patience
+    def __init__(self, threads, rounds, patience, file):
+        self.threads, self.rounds, self.patience, self.file = threads, rounds, patience, file
         self.found, self.missing, self.others = {}, {}, []
+
+    def results(self):
+        return {
+            "machine": machine.describe(),
+            "threads": self.threads,
+            "rounds": self.rounds,
+            "programs": self.found,
+            "missing": self.missing,
+            "others": self.others,
+        }
+
+    def save(self):
+        """After every program, so that a run that is broken off leaves what it has."""
+        if self.file:
+            self.file.write_text(json.dumps(self.results(), indent=1) + "\n")
 
     def call(self, name, command):
         """Runs a program that prints one JSON object as a line; keeps the best of each stage."""
@@ -62,6 +77,7 @@ class Run:
             return
         self.others.append({"program": name, "share": others.share})
         self.found[name] = table.better(self.found.get(name), report)
+        self.save()
 
 
 def own_command(run, args):
@@ -101,30 +117,27 @@ def random_models(run, folder):
 
 
 def measure(args):
-    run = Run(args.threads, args.patience)
+    run = Run(args.threads, args.rounds, args.patience, args.json)
     ours = own_command(run, args)
     models = random_models(run, args.models)
     threads = ["--threads", str(args.threads)]
     torch = [sys.executable, HERE / "torch_measure.py", *threads]
     llama = [sys.executable, HERE / "llama_measure.py", *threads]
-    for index in range(args.rounds):
-        say(f"Round {index + 1} of {args.rounds}")
-        run.call("memory", [*torch, "--bandwidth"])
-        for dtype, quant in (("bf16", "q4_k"), ("f32", "q8_0")):
-            if ours and dtype == "bf16":
-                run.call("ours", ours)
-            run.call(f"PyTorch {dtype}", [*torch, "--dtype", dtype])
-            name = f"llama.cpp {quant}"
-            if name in models:
-                run.call(name, [*llama, models[name]])
-    return {
-        "machine": machine.describe(),
-        "threads": args.threads,
-        "rounds": args.rounds,
-        "programs": run.found,
-        "missing": run.missing,
-        "others": run.others,
-    }
+    try:
+        for index in range(args.rounds):
+            say(f"Round {index + 1} of {args.rounds}")
+            run.call("memory", [*torch, "--bandwidth"])
+            for dtype, quant in (("bf16", "q4_k"), ("f32", "q8_0")):
+                if ours and dtype == "bf16":
+                    run.call("ours", ours)
+                run.call(f"PyTorch {dtype}", [*torch, "--dtype", dtype])
+                name = f"llama.cpp {quant}"
+                if name in models:
+                    run.call(name, [*llama, models[name]])
+    except KeyboardInterrupt:
+        run.missing["everything behind this"] = "the run was broken off"
+    run.save()
+    return run.results()
 
 
 def main():
@@ -139,8 +152,6 @@ def main():
     parser.add_argument("--print", type=Path, metavar="FILE", help="print an earlier run and measure nothing")
     args = parser.parse_args()
     results = json.loads(args.print.read_text()) if args.print else measure(args)
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
     print(table.markdown(results))
 
 
