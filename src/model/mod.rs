@@ -26,6 +26,7 @@ pub mod lamed;
 pub mod linear;
 pub mod matrix;
 pub mod numbers;
+pub mod ops;
 pub mod projector;
 pub mod resize;
 pub mod rule;
