@@ -156,21 +156,24 @@ impl Run<'_, '_> {
             let len = KEYS.min(self.keys - start);
             let values = &self.packed.values[start * filled..(start + len) * filled];
             for group in &mut groups {
-                if group.seen.iter().all(|seen| *seen <= start) {
+                // No row of the group sees more of this block.
+                let seen = group.seen.iter().fold(0, |most, seen| most.max(*seen));
+                let near = seen.saturating_sub(start).min(len);
+                if near == 0 {
                     continue;
                 }
                 match S::TILE {
-                    4 => score::<S, 4>(s, &group.q, d, &self.packed.keys, start, len, &mut scores),
-                    2 => score::<S, 2>(s, &group.q, d, &self.packed.keys, start, len, &mut scores),
-                    _ => score::<S, 1>(s, &group.q, d, &self.packed.keys, start, len, &mut scores),
+                    4 => score::<S, 4>(s, &group.q, d, &self.packed.keys, start, near, &mut scores),
+                    2 => score::<S, 2>(s, &group.q, d, &self.packed.keys, start, near, &mut scores),
+                    _ => score::<S, 1>(s, &group.q, d, &self.packed.keys, start, near, &mut scores),
                 }
-                let decay = share(s, group, start, len, &mut scores);
+                let decay = share(s, group, start, near, &mut scores);
                 for (sums, values) in group
                     .sums
                     .chunks_exact_mut(ROWS * width)
                     .zip(values.chunks_exact(len * width))
                 {
-                    let tile = product::<S, T>(s, &scores, values);
+                    let tile = product::<S, T>(s, &scores, &values[..near * width]);
                     for ((sums, row), decay) in sums.chunks_exact_mut(width).zip(tile).zip(decay) {
                         let decay = s.splat(decay);
                         for (sum, x) in sums.chunks_exact_mut(S::N).zip(row) {
