@@ -1,10 +1,9 @@
 //! The language model: Phi-3 and Llama-2 in one decoder that takes embeddings and yields hidden states.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{Module, RmsNorm};
+use candle_core::{D, Device, Result, Tensor};
 
-use super::attention::{attend, join_heads, split_heads};
 use super::linear::Linear;
+use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
 use super::source::Weights;
 use super::{KvCache, LamedConfig};
 
@@ -46,10 +45,9 @@ impl Decoder {
         let (_, n, _) = embeddings.dims3()?;
         let start = cache.len();
         let (cos, sin) = self.rotary.tables(start, n)?;
-        let mask = causal_mask(start, n, embeddings.device())?;
         let mut x = embeddings.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, &cos, &sin, mask.as_ref(), i, cache)?;
+            x = layer.forward(&x, &cos, &sin, i, cache)?;
             if let Some(probe) = probe.as_mut() {
                 probe(i, &x);
             }
@@ -57,26 +55,6 @@ impl Decoder {
         cache.advance(n);
         self.norm.forward(&x)
     }
-}
-
-/// `[n, start+n]` of 0 and -inf: a position sees itself and all before; `None` where one position sees everything.
-fn causal_mask(start: usize, n: usize, device: &Device) -> Result<Option<Tensor>> {
-    if n == 1 {
-        return Ok(None);
-    }
-    let width = start + n;
-    let mask: Vec<f32> = (0..n)
-        .flat_map(|i| {
-            (0..width).map(move |j| {
-                if j > start + i {
-                    f32::NEG_INFINITY
-                } else {
-                    0.0
-                }
-            })
-        })
-        .collect();
-    Tensor::from_vec(mask, (n, width), device).map(Some)
 }
 
 /// Cosines and sines of every position, in f32: bf16 cannot hold positions above 256.
@@ -104,12 +82,6 @@ impl Rotary {
     fn tables(&self, start: usize, n: usize) -> Result<(Tensor, Tensor)> {
         Ok((self.cos.narrow(0, start, n)?, self.sin.narrow(0, start, n)?))
     }
-}
-
-/// Rotates halves against each other, over the whole head. `[1,heads,n,d]`.
-fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let dtype = x.dtype();
-    candle_nn::rotary_emb::rope(&x.to_dtype(DType::F32)?.contiguous()?, cos, sin)?.to_dtype(dtype)
 }
 
 #[derive(Debug)]
@@ -140,18 +112,12 @@ impl Layer {
         x: &Tensor,
         cos: &Tensor,
         sin: &Tensor,
-        mask: Option<&Tensor>,
         number: usize,
         cache: &mut KvCache,
     ) -> Result<Tensor> {
-        let mixed = self.self_attn.forward(
-            &self.input_layernorm.forward(x)?,
-            cos,
-            sin,
-            mask,
-            number,
-            cache,
-        )?;
+        let mixed =
+            self.self_attn
+                .forward(&self.input_layernorm.forward(x)?, cos, sin, number, cache)?;
         let x = (x + mixed)?;
         let inner = self
             .mlp
@@ -236,29 +202,17 @@ impl Attention {
         x: &Tensor,
         cos: &Tensor,
         sin: &Tensor,
-        mask: Option<&Tensor>,
         layer: usize,
         cache: &mut KvCache,
     ) -> Result<Tensor> {
-        let (b, n, _) = x.dims3()?;
         let (q, k, v) = self.project(x)?;
-        let q = rotate(&split_heads(&q, self.heads)?, cos, sin)?;
-        let k = rotate(&split_heads(&k, self.key_value_heads)?, cos, sin)?;
+        let q = rotate(&q, self.heads, cos, sin)?;
+        let k = rotate(&k, self.key_value_heads, cos, sin)?;
         let v = split_heads(&v, self.key_value_heads)?;
         let (k, v) = cache.append(layer, &k, &v)?;
-        // Query heads that share a key head become further rows of it: keys and values are never repeated.
-        let group = self.heads / self.key_value_heads;
-        let q = q.reshape((b, self.key_value_heads, group * n, self.head_dim))?;
-        let mask = mask.map(|mask| mask.repeat((group, 1))).transpose()?;
-        let mixed = attend(
-            &q,
-            &k,
-            &v,
-            1.0 / (self.head_dim as f64).sqrt(),
-            mask.as_ref(),
-        )?;
-        let mixed = mixed.reshape((b, self.heads, n, self.head_dim))?;
-        self.o_proj.forward(&join_heads(&mixed)?)
+        let scale = 1.0 / (self.head_dim as f64).sqrt();
+        self.o_proj
+            .forward(&attend(&q, &k, &v, scale, Mask::Causal)?)
     }
 }
 
@@ -275,7 +229,6 @@ enum GateUpWeights {
 struct Mlp {
     gate_up: GateUpWeights,
     down_proj: Linear,
-    width: usize,
 }
 
 impl Mlp {
@@ -299,21 +252,14 @@ impl Mlp {
         Ok(Self {
             gate_up,
             down_proj: weights.pp("down_proj").linear_no_bias(width, hidden)?,
-            width,
         })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (gate, up) = match &self.gate_up {
-            GateUpWeights::Fused(gate_up) => {
-                let both = gate_up.forward(x)?;
-                (
-                    both.narrow(D::Minus1, 0, self.width)?,
-                    both.narrow(D::Minus1, self.width, self.width)?,
-                )
-            }
-            GateUpWeights::Separate { gate, up } => (gate.forward(x)?, up.forward(x)?),
+        let inner = match &self.gate_up {
+            GateUpWeights::Fused(gate_up) => gated_silu(&gate_up.forward(x)?)?,
+            GateUpWeights::Separate { gate, up } => silu_times(&gate.forward(x)?, &up.forward(x)?)?,
         };
-        self.down_proj.forward(&(gate.silu()? * up)?)
+        self.down_proj.forward(&inner)
     }
 }

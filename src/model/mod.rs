@@ -12,7 +12,6 @@
 //! and shapes that the constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a
 //! folder against, so the list of expected tensors cannot drift from the code that uses them.
 
-pub mod attention;
 pub mod checkpoint;
 pub mod checkpoint_source;
 pub mod clip;

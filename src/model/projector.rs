@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::LamedConfig;
 use super::linear::Linear;
+use super::ops::gelu;
 use super::source::Weights;
 
 /// Averages neighbouring patches, then Linear (GELU Linear)*.
@@ -41,7 +42,7 @@ impl Projector {
         let mut x = self.pool(x)?;
         for (i, layer) in self.layers.iter().enumerate() {
             if i > 0 {
-                x = x.gelu_erf()?;
+                x = gelu(&x)?;
             }
             x = layer.forward(&x)?;
         }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{LayerNorm, RmsNorm};
 
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::numbers::Format;
+use super::ops::{LayerNorm, RmsNorm};
 
 /// Hands out weights by their full names.
 pub trait WeightSource {

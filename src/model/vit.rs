@@ -2,10 +2,9 @@
 //! SegVol's image encoder (without).
 
 use candle_core::{DType, IndexOp, Result, Tensor};
-use candle_nn::{LayerNorm, Module};
 
-use super::attention::{attend, join_heads};
 use super::linear::Linear;
+use super::ops::{LayerNorm, Mask, attend, gelu};
 use super::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -157,7 +156,7 @@ impl Block {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = (x + self.attention(&self.norm1.forward(x)?)?)?;
-        let inner = self.linear1.forward(&self.norm2.forward(&x)?)?.gelu_erf()?;
+        let inner = gelu(&self.linear1.forward(&self.norm2.forward(&x)?)?)?;
         x + self.linear2.forward(&inner)?
     }
 
@@ -168,10 +167,9 @@ impl Block {
             .qkv
             .forward(x)?
             .reshape((b, n, 3, self.heads, d))?
-            .permute((2, 0, 3, 1, 4))?
-            .contiguous()?;
+            .permute((2, 0, 3, 1, 4))?;
         let (q, k, v) = (qkv.i(0)?, qkv.i(1)?, qkv.i(2)?);
-        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), None)?;
-        self.out_proj.forward(&join_heads(&mixed)?)
+        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), Mask::None)?;
+        self.out_proj.forward(&mixed)
     }
 }

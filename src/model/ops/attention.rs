@@ -48,6 +48,15 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Res
     }
 }
 
+/// `[b,n,heads*d]` to a view `[b,heads,n,d]`.
+pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (b, n, width) = x.dims3()?;
+    if heads == 0 || width % heads != 0 {
+        candle_core::bail!("{width} columns do not divide into {heads} heads")
+    }
+    x.reshape((b, n, heads, width / heads))?.transpose(1, 2)
+}
+
 /// [`attend`] in candle's own operators, on any device, any type, and with gradients.
 pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Result<Tensor> {
     let (b, heads, n, d) = q.dims4()?;

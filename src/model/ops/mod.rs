@@ -20,10 +20,10 @@ pub mod gelu;
 pub mod norm;
 pub mod rotary;
 
-pub use attention::{Mask, attend};
+pub use attention::{Mask, attend, split_heads};
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
-pub use norm::{layer_norm, rms_norm};
+pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
 pub use rotary::rotate;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};

@@ -1,4 +1,4 @@
-//! Layer norm and RMS norm over the last axis.
+//! Layer norm and RMS norm over the last axis, with their weights.
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -6,11 +6,50 @@ use rayon::prelude::*;
 use super::simd::{Kernel, Simd, dispatch};
 use super::{PARALLEL_FROM, contiguous, fusable};
 
+/// A layer norm and its weights.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Weight and bias `[w]`.
+    pub const fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
+        Self { weight, bias, eps }
+    }
+
+    /// [`layer_norm`] of `[.., w]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// An RMS norm and its weights.
+#[derive(Debug, Clone)]
+pub struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// Weight `[w]`.
+    pub const fn new(weight: Tensor, eps: f64) -> Self {
+        Self { weight, eps }
+    }
+
+    /// [`rms_norm`] of `[.., w]`.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        rms_norm(x, &self.weight, self.eps)
+    }
+}
+
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis; x `[.., w]`, weight and bias `[w]`.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
     if fusable(&[&x, weight, bias]) {
-        x.apply_op3_no_bwd(weight, bias, &LayerNorm(eps as f32))
+        x.apply_op3_no_bwd(weight, bias, &FusedLayerNorm(eps as f32))
     } else if x.track_op() || weight.track_op() || bias.track_op() {
         candle_nn::ops::layer_norm_slow(&x, weight, bias, eps as f32)
     } else {
@@ -22,7 +61,7 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
     if fusable(&[&x, weight]) {
-        x.apply_op2_no_bwd(weight, &RmsNorm(eps as f32))
+        x.apply_op2_no_bwd(weight, &FusedRmsNorm(eps as f32))
     } else if x.track_op() || weight.track_op() {
         candle_nn::ops::rms_norm_slow(&x, weight, eps as f32)
     } else {
@@ -30,9 +69,9 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     }
 }
 
-struct LayerNorm(f32);
+struct FusedLayerNorm(f32);
 
-impl CustomOp3 for LayerNorm {
+impl CustomOp3 for FusedLayerNorm {
     fn name(&self) -> &'static str {
         "fused-layer-norm"
     }
@@ -52,9 +91,9 @@ impl CustomOp3 for LayerNorm {
     }
 }
 
-struct RmsNorm(f32);
+struct FusedRmsNorm(f32);
 
-impl CustomOp2 for RmsNorm {
+impl CustomOp2 for FusedRmsNorm {
     fn name(&self) -> &'static str {
         "fused-rms-norm"
     }

@@ -5,6 +5,7 @@ use candle_core::{D, Result, Tensor};
 use super::two_way::TwoWayTransformer;
 use crate::model::LamedConfig;
 use crate::model::linear::Linear;
+use crate::model::ops::gelu;
 use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
@@ -157,13 +158,13 @@ impl Upscaling {
 
     /// `[1,d*h*w,width]` to `[1,width/8,4d,4h,4w]`.
     fn forward(&self, image: &Tensor, grid: [usize; 3]) -> Result<Tensor> {
-        let x = self.norm(&self.first.forward(image, grid)?)?.gelu_erf()?;
+        let x = gelu(&self.norm(&self.first.forward(image, grid)?)?)?;
         let (_, channels, d, h, w) = x.dims5()?;
         let x = x
             .reshape((1, channels, d * h * w))?
             .transpose(1, 2)?
             .contiguous()?;
-        self.second.forward(&x, [d, h, w])?.gelu_erf()
+        gelu(&self.second.forward(&x, [d, h, w])?)
     }
 
     /// Layer norm over (C,D,H,W). Means are taken axis by axis: a single f32 sum over millions would drift.

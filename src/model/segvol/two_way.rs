@@ -1,11 +1,10 @@
 //! The two-way transformer: prompt tokens attend to the image and the image to them.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{LayerNorm, Module};
 
-use crate::model::attention::{attend, join_heads, split_heads};
 use crate::model::config::TWO_WAY_HEADS;
 use crate::model::linear::Linear;
+use crate::model::ops::{LayerNorm, Mask, attend, split_heads};
 use crate::model::source::Weights;
 
 const DEPTH: usize = 2;
@@ -150,7 +149,7 @@ impl Attention {
         let q = split_heads(&self.q_proj.forward(q)?, TWO_WAY_HEADS)?;
         let k = split_heads(&self.k_proj.forward(k)?, TWO_WAY_HEADS)?;
         let v = split_heads(&self.v_proj.forward(v)?, TWO_WAY_HEADS)?;
-        self.out_proj
-            .forward(&join_heads(&attend(&q, &k, &v, self.scale, None)?)?)
+        let mixed = attend(&q, &k, &v, self.scale, Mask::None)?;
+        self.out_proj.forward(&mixed)
     }
 }
