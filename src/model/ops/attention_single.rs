@@ -76,8 +76,8 @@ impl Single<'_, '_> {
             for (out, x) in vectors.zip(row.chunks_exact(S::N)) {
                 s.store(s.mul_add(wide, s.load(x), s.load(out)), out);
             }
-            for i in whole..row.len() {
-                self.out[i] += share * row[i];
+            for (out, x) in self.out[whole..].iter_mut().zip(&row[whole..]) {
+                *out += share * x;
             }
         }
     }

@@ -42,8 +42,8 @@ impl CustomOp1 for Both {
         *width /= 2;
         let width = *width;
         let mut out = vec![0.0; x.len() / 2];
-        if width > 0 {
-            let rows = (PARALLEL_FROM / width).max(1);
+        if !out.is_empty() {
+            let rows = PARALLEL_FROM.div_ceil(width);
             out.par_chunks_mut(rows * width)
                 .zip(x.par_chunks(rows * 2 * width))
                 .for_each(|(out, x)| {

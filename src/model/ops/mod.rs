@@ -4,6 +4,9 @@
 //! devices, for other types, and where gradients are tracked it runs its plain twin in candle's own operators, which
 //! is also what the tests compare the kernel with.
 
+// What is not inlined into the function that enables a vector width is compiled without it.
+#![allow(clippy::inline_always)]
+
 // Vector instructions beyond the build's baseline are unsafe to call; `simd_x86` proves that they are there.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, clippy::wildcard_imports)]

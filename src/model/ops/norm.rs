@@ -123,8 +123,8 @@ fn rows(
         candle_core::bail!("a norm of width {} over {:?}", weight.len(), layout.dims())
     }
     let mut out = vec![0.0; x.len()];
-    if width > 0 {
-        let chunk = (PARALLEL_FROM / width).max(1) * width;
+    if !out.is_empty() {
+        let chunk = PARALLEL_FROM.next_multiple_of(width);
         out.par_chunks_mut(chunk)
             .zip(x.par_chunks(chunk))
             .for_each(|(out, x)| {
