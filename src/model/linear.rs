@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::matrix::Matrix;
+use super::ops::add_bias;
 
 /// `x W^T + b`.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y = self.weight.multiply(x)?;
         match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
+            Some(bias) => add_bias(y, bias),
             None => Ok(y),
         }
     }

@@ -18,12 +18,16 @@ mod pack;
 mod simd;
 
 pub mod attention;
+pub mod bias;
+pub mod cache_write;
 pub mod gated_silu;
 pub mod gelu;
 pub mod norm;
 pub mod rotary;
 
 pub use attention::{Mask, attend, split_heads};
+pub use bias::add_bias;
+pub use cache_write::write_positions;
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
