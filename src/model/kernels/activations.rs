@@ -22,8 +22,10 @@ const SMALLEST: f32 = 1e-36;
 const ROUNDER: f32 = 12_582_912.0;
 /// Least work, in values, worth another thread.
 const SPREAD_FROM: usize = 1 << 16;
-/// Largest sum of 32 magnitudes before rounding, which adds at most 16: 15 * (2164 + 16 + slack) < 2^15.
-const MAX_SUM: f32 = 2164.0;
+/// Largest sum of 32 magnitudes in Q4K: 15 times it is less than 2^15.
+const MAX_SUM: i32 = 2184;
+/// The sum aimed at where it would be larger: (1 + 16 / 2184) * 2148 + 16 < 2184.
+const SCALED_SUM: i32 = 2148;
 
 /// Where the kernels find a chunk of rows: `quants` as `[block][row][value]`, `scales` as `[block][row]`, and `sums` as
 /// `[block][row]` (Q8_0) or `[block][row][4]` pairs of 16-bit sums, the first in the low half (Q4K).
@@ -184,14 +186,13 @@ pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
 /// The scale of 32 values, and the sum of their integers.
 #[inline(always)]
 fn block_of_32(x: &[f32; 32], quants: &mut [i8; 32]) -> (f32, i32) {
-    let (largest, finite) = largest(x);
-    if !finite {
+    let Some(largest) = largest(x) else {
         return (f32::NAN, 0);
-    }
+    };
     if largest < SMALLEST {
         return (0.0, 0);
     }
-    let sum = round(x, 127.0 / largest, quants);
+    let (sum, _) = round(x, 127.0 / largest, quants);
     (largest / 127.0, sum)
 }
 
@@ -199,63 +200,80 @@ fn block_of_32(x: &[f32; 32], quants: &mut [i8; 32]) -> (f32, i32) {
 #[inline(always)]
 fn block_of_256(x: &[f32; 256], quants: &mut [i8; 256]) -> (f32, [i16; 8]) {
     let mut sums = [0; 8];
-    let (largest, finite) = largest(x);
-    if !finite {
+    let Some(largest) = largest(x) else {
         return (f32::NAN, sums);
-    }
+    };
     if largest < SMALLEST {
         return (0.0, sums);
     }
-    let inverse = 1.0 / largest;
-    let mut most = 0.0f32;
-    for part in x.as_chunks::<32>().0 {
-        let mut lanes = [0.0f32; 16];
-        for values in part.as_chunks::<16>().0 {
-            for (lane, value) in lanes.iter_mut().zip(values) {
-                *lane += (value * inverse).abs();
-            }
-        }
-        most = most.max(lanes.iter().sum());
+    let mut steps = 127.0;
+    let mut most = round_parts(x, steps / largest, quants, &mut sums);
+    if most > MAX_SUM {
+        // Rounding added at most 16 to the sum that this is made of, and adds at most 16 to the next.
+        steps *= SCALED_SUM as f32 / most as f32;
+        most = round_parts(x, steps / largest, quants, &mut sums);
+        debug_assert!(most <= MAX_SUM);
     }
-    let steps = 127.0f32.min(MAX_SUM / most);
+    (largest / steps, sums)
+}
+
+/// Rounds `x * factor` and adds up each 32 integers; returns the largest sum of 32 magnitudes.
+#[inline(always)]
+fn round_parts(x: &[f32; 256], factor: f32, quants: &mut [i8; 256], sums: &mut [i16; 8]) -> i32 {
+    let mut most = 0;
     let parts = x.as_chunks::<32>().0.iter();
     for ((part, quants), sum) in parts
         .zip(quants.as_chunks_mut::<32>().0)
         .zip(sums.iter_mut())
     {
-        *sum = round(part, steps * inverse, quants) as i16;
+        let (total, magnitudes) = round(part, factor, quants);
+        *sum = total as i16;
+        most = most.max(magnitudes);
     }
-    (largest / steps, sums)
+    most
 }
 
-/// The largest magnitude, and whether every value is finite.
+/// The largest magnitude, where every value is finite.
 #[inline(always)]
-fn largest(x: &[f32]) -> (f32, bool) {
-    let mut most = [0.0f32; 16];
-    let mut nothing = [0.0f32; 16];
+fn largest(x: &[f32]) -> Option<f32> {
+    // Without the sign, the bits of floats are ordered as integers, and what is not finite comes last.
+    let mut most = [0u32; 16];
     for values in x.as_chunks::<16>().0 {
-        for ((most, nothing), value) in most.iter_mut().zip(&mut nothing).zip(values) {
-            let magnitude = value.abs();
-            *most = if magnitude > *most { magnitude } else { *most };
-            // Zero, unless the value is infinite or not a number.
-            *nothing += value - value;
+        for (most, value) in most.iter_mut().zip(values) {
+            *most = (*most).max(value.to_bits() & 0x7fff_ffff);
         }
     }
-    let most = most.iter().fold(0.0f32, |a, b| a.max(*b));
-    (most, nothing.iter().sum::<f32>() == 0.0)
+    let most = f32::from_bits(fold(most, u32::max));
+    most.is_finite().then_some(most)
 }
 
-/// Rounds `x * factor`, magnitudes of 127.5 at most, and adds up the integers.
+/// Folds sixteen lanes into one, half by half.
 #[inline(always)]
-fn round(x: &[f32; 32], factor: f32, quants: &mut [i8; 32]) -> i32 {
-    let mut integers = [0i32; 32];
-    for (integer, value) in integers.iter_mut().zip(x) {
-        *integer = (value * factor + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32;
+fn fold<T: Copy>(mut lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
     }
-    for (quant, integer) in quants.iter_mut().zip(&integers) {
-        *quant = *integer as i8;
+    lanes[0]
+}
+
+/// Rounds `x * factor`, magnitudes of 127.5 at most; returns the sum of the integers and of their magnitudes.
+#[inline(always)]
+fn round(x: &[f32; 32], factor: f32, quants: &mut [i8; 32]) -> (i32, i32) {
+    let mut sums = [0i32; 16];
+    let mut magnitudes = [0i32; 16];
+    let parts = x.as_chunks::<16>().0.iter();
+    for (values, quants) in parts.zip(quants.as_chunks_mut::<16>().0) {
+        for lane in 0..16 {
+            let bits = (values[lane] * factor + ROUNDER).to_bits() as i32;
+            let integer = bits - ROUNDER.to_bits() as i32;
+            quants[lane] = integer as i8;
+            sums[lane] += integer;
+            magnitudes[lane] += integer.abs();
+        }
     }
-    integers.iter().sum()
+    (fold(sums, |a, b| a + b), fold(magnitudes, |a, b| a + b))
 }
 
 #[cfg(test)]

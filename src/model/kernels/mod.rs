@@ -23,8 +23,12 @@ mod activations;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
+mod dot;
 mod error;
 mod format;
+mod half;
 mod level;
 mod memory;
 mod packed;
@@ -37,6 +41,7 @@ mod tests;
 
 pub use error::KernelError;
 pub use format::Format;
+pub use half::HalfMatrix;
 pub use packed::PackedMatrix;
 
 /// Rows of a tile: the 32-bit lanes of the widest register.
