@@ -94,12 +94,12 @@ impl WeightSource for CheckpointSource<'_> {
         format: Format,
         dtype: DType,
     ) -> Result<Matrix> {
-        match format.packed() {
-            Some(packed) if self.device.is_cpu() => self.take(name, &shape, |values| {
-                Matrix::from_values(values, (shape[0], shape[1]), packed)
-            }),
-            _ => Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format),
+        if format == Format::Plain || !self.device.is_cpu() {
+            return Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format);
         }
+        self.take(name, &shape, |values| {
+            Matrix::from_values(values, (shape[0], shape[1]), format)
+        })
     }
 
     fn contains(&self, name: &str) -> bool {

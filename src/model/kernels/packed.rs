@@ -214,7 +214,7 @@ impl PackedMatrix {
 
     /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`. A row of y depends on its row of x alone, never on `m`.
     ///
-    /// x is rounded to 8 bits per block of 32 (Q8_0) or 256 (Q4K) values; where a block is not finite, y is NaN.
+    /// x is rounded to 15 bits per block of 32 (Q8_0) or 8 bits per block of 256 (Q4K) values; where a block is not finite, y is NaN.
     ///
     /// # Errors
     /// When a slice has another length; `out` is left as it was.
@@ -242,9 +242,12 @@ impl PackedMatrix {
     fn multiply<T: Tile>(&self, level: Level, x: &Quantized, out: Shared<'_>) {
         let per_row = self.cols / T::BLOCK_LEN;
         let tiles = self.tiles::<T>();
+        let parts = x.parts();
         let chunk_bytes = level.chunk_rows(self.format) * self.cols;
         let m = x.start(x.chunks());
-        let cost = m.saturating_mul(self.rows).saturating_mul(self.cols);
+        let cost = (m * parts)
+            .saturating_mul(self.rows)
+            .saturating_mul(self.cols);
         let row_tiles = self.rows.div_ceil(TILE_ROWS);
         spread(x.chunks(), chunk_bytes, row_tiles, cost, |chunks, span| {
             let mut sums = [[0.0; TILE_ROWS]; MAX_CHUNK_ROWS];
@@ -255,7 +258,13 @@ impl PackedMatrix {
                 for index in chunks.clone() {
                     let chunk = x.chunk(index);
                     T::matmul(level, weights, chunk, &mut sums);
-                    for (row, sums) in sums[..chunk.rows].iter().enumerate() {
+                    for (row, sums) in sums[..chunk.rows].chunks_exact_mut(parts).enumerate() {
+                        let [sums, rest @ ..] = sums else { continue };
+                        for left in rest {
+                            for (sum, left) in sums.iter_mut().zip(left) {
+                                *sum += *left;
+                            }
+                        }
                         let at = (x.start(index) + row) * self.rows + first;
                         // SAFETY: every pair of tile and chunk is worked on once, and owns these places.
                         unsafe { out.write(at, &sums[..width]) };
