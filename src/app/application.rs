@@ -9,6 +9,7 @@ use super::{
     Assistant, Card, Command, Document, FindingId, FindingKind, Layout, NoticeKind, Notices,
     Revision, Settings, Shown, Tool,
 };
+use crate::hub::local;
 use crate::inference::Task;
 use crate::io::{IoError, Library, Series};
 use crate::render::Gpu;
@@ -48,8 +49,8 @@ pub struct StartOptions {
     pub path: Option<PathBuf>,
     /// The model to use instead of the one in the settings.
     pub model: Option<PathBuf>,
-    /// Where models are looked for when none is chosen; nowhere in tests.
-    pub models: Option<PathBuf>,
+    /// The folders where models are looked for; none in tests.
+    pub models: Vec<PathBuf>,
     /// Where settings are kept; none in tests.
     pub settings_path: Option<PathBuf>,
 }
@@ -73,8 +74,7 @@ impl Application {
             settings_path: path,
             labelled: Default::default(),
         };
-        if let Some(folder) = chosen_model(options.model, &app.settings, options.models.as_deref())
-        {
+        if let Some(folder) = chosen_model(options.model, &app.settings, &options.models) {
             app.assistant.load(folder);
         }
         if let Some(path) = options.path {
@@ -298,31 +298,22 @@ fn run_on_shown(shown: &mut Shown, command: Command) {
     }
 }
 
-/// The folder where models are looked for, below where the program is started.
-pub const MODELS_FOLDER: &str = "models";
-
-/// The model to use: the one asked for, else the one in the settings, else the first below `models`.
+/// The model to use: the one asked for, else the one in the settings, else the first in these folders.
 pub fn chosen_model(
     asked: Option<PathBuf>,
     settings: &Settings,
-    models: Option<&Path>,
+    folders: &[PathBuf],
 ) -> Option<PathBuf> {
     asked
-        .or_else(|| settings.model_folder.clone())
-        .or_else(|| find_model(models?))
+        .or_else(|| Some(by_name(settings.model_folder.clone()?)))
+        .or_else(|| local::first_assistant(folders))
 }
 
-/// The first folder below `models` that looks like a checkpoint, by name.
-fn find_model(models: &Path) -> Option<PathBuf> {
-    let is_model = |folder: &Path| folder.join("config.json").is_file();
-    if is_model(models) {
-        return Some(models.to_owned());
+/// The settings may name a model instead of its folder. Where neither is there any more, loading says so.
+fn by_name(folder: PathBuf) -> PathBuf {
+    let named = folder.to_str().map(local::resolve);
+    match named {
+        Some(Ok(found)) => found,
+        _ => folder,
     }
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(models)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_model(path))
-        .collect();
-    folders.sort();
-    folders.into_iter().next()
 }

@@ -18,7 +18,7 @@ mod thumbnail;
 mod view_state;
 
 pub use crate::render::RESEARCH_NOTICE;
-pub use application::{Application, MODELS_FOLDER, StartOptions, chosen_model};
+pub use application::{Application, StartOptions, chosen_model};
 pub use assistant::{Assistant, Card, CardState, ModelStatus, shortened};
 pub use box_edit::{BoxDrag, Side};
 pub use command::{Command, Shortcut};
