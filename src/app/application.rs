@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::assistant::Brought;
 use super::jobs::{JobResult, Jobs, LoadedSeries, Waker};
 use super::{
-    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, NoticeKind, Notices,
-    Revision, Settings, Shown, Tool,
+    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, Models, NoticeKind,
+    Notices, Revision, Settings, Shown, Tool,
 };
 use crate::hub::local;
 use crate::inference::Task;
@@ -28,6 +28,8 @@ pub struct Application {
     pub notices: Notices,
     /// The model and the conversation.
     pub assistant: Assistant,
+    /// The models that are here and that could be.
+    pub models: Models,
     /// What the left button does.
     pub tool: Tool,
     /// How the views share the window.
@@ -60,12 +62,14 @@ impl Application {
     /// threads when the window has something new to show.
     pub fn new(options: StartOptions, wake: &Waker, gpu: Option<Gpu>) -> Self {
         let path = options.settings_path;
+        let folders = options.models;
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         let mut app = Self {
             document: Document::default(),
             jobs: Jobs::new(Arc::clone(wake), gpu),
             notices: Notices::default(),
             assistant: Assistant::new(Arc::clone(wake)),
+            models: Models::new(folders),
             tool: Tool::Window,
             layout: Layout::Grid,
             interpolate: true,
@@ -74,7 +78,7 @@ impl Application {
             settings_path: path,
             labelled: Default::default(),
         };
-        if let Some(folder) = chosen_model(options.model, &app.settings, &options.models) {
+        if let Some(folder) = chosen_model(options.model, &app.settings, &app.models.folders) {
             app.assistant.load(folder);
         }
         if let Some(path) = options.path {
@@ -119,6 +123,7 @@ impl Application {
     pub fn run(&mut self, command: Command) {
         match command {
             Command::UseTool(tool) => self.tool = tool,
+            Command::ShowModels => self.models.show(&mut self.jobs),
             Command::UnloadModel => self.assistant.unload(),
             Command::CancelAnswer => self.assistant.cancel(),
             Command::Describe => self.describe(),
@@ -176,6 +181,11 @@ impl Application {
                     self.notices.add(NoticeKind::Info, text);
                 }
                 JobResult::Exported(_, Err(error)) => self.fail(&error),
+                JobResult::Model(result) => {
+                    if let Some(news) = self.models.take_in(result, &mut self.jobs) {
+                        self.notices.add(NoticeKind::Info, news);
+                    }
+                }
             }
         }
         let document = &mut self.document;

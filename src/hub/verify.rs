@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use candle_core::DType;
 use serde::Serialize;
 
 use super::weights::{read_through, weights_files};
 use super::{HubError, Kind, Progress, Record, Stage, Status, local};
 use crate::model::tensors::wanted_tensors;
 use crate::model::weights::WeightsFile;
-use crate::model::{Checkpoint, LamedConfig};
+use crate::model::{Checkpoint, LamedConfig, Numbers};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -136,12 +137,11 @@ fn missing_tensors(folder: &Path) -> Option<Vec<String>> {
     let (files, _) = weights_files(folder);
     let mut names = BTreeSet::new();
     for file in files.iter().filter_map(|path| WeightsFile::open(path).ok()) {
-        names.extend(file.names());
+        names.extend(file.names().cloned());
     }
-    let wanted = wanted_tensors(&config, {
-        let names = names.clone();
-        move |name| names.contains(name)
-    });
+    config.validate().ok()?;
+    let numbers = Numbers::plain(DType::F32);
+    let wanted = wanted_tensors(&config, numbers, |name| names.contains(name));
     let wanted = wanted.ok()?.into_iter().map(|tensor| tensor.name);
     Some(wanted.filter(|name| !names.contains(name)).collect())
 }

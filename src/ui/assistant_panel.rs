@@ -53,10 +53,13 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
         ModelStatus::Absent => {
             ui.label(RichText::new("No model").color(theme::WARNING).strong());
             ui.label(
-                "The viewer works without one. To ask questions, download M3D-LaMed-Phi-3-4B \
-                 (16.2 GB, see README.md) and choose its folder, or put it into models/.",
+                "The viewer works without one. To ask questions, fetch M3D-LaMed-Phi-3-4B \
+                 (16.2 GB) under Models, or choose the folder of one that you have.",
             );
-            button(ui, Command::ChooseModel, true, commands);
+            ui.horizontal_wrapped(|ui| {
+                button(ui, Command::ShowModels, true, commands);
+                button(ui, Command::ChooseModel, true, commands);
+            });
         }
         ModelStatus::Loading(share) => {
             ui.label("Loading the model…");
@@ -70,6 +73,7 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                     facts.parameters as f64 / 1e6,
                     facts.dtype
                 ));
+                button(ui, Command::ShowModels, true, commands);
             });
             if facts.untrained {
                 let text = "Random weights: what it says means nothing. It only shows the path.";
@@ -83,7 +87,10 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                     .strong(),
             );
             ui.label(message);
-            button(ui, Command::ChooseModel, true, commands);
+            ui.horizontal_wrapped(|ui| {
+                button(ui, Command::ShowModels, true, commands);
+                button(ui, Command::ChooseModel, true, commands);
+            });
         }
     }
 }

@@ -57,6 +57,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(files: &[(&str, Vec<u8>)], faults: Faults) -> Self {
+        Self::of(MODEL, files, faults)
+    }
+
+    /// A hub of the model of this name.
+    pub fn of(model: &'static str, files: &[(&str, Vec<u8>)], faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let files: Arc<BTreeMap<String, Vec<u8>>> = Arc::new(
@@ -76,7 +81,7 @@ impl Server {
                     let answer = move || {
                         if let Some(request) = read(&stream) {
                             log.lock().unwrap().push(request.clone());
-                            let _ = answer(&stream, &request, &files, &faults);
+                            let _ = answer(&stream, model, &request, &files, &faults);
                         }
                         let _ = stream.shutdown(Shutdown::Both);
                     };
@@ -121,6 +126,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
 
 fn answer(
     mut stream: &TcpStream,
+    model: &str,
     request: &Request,
     files: &BTreeMap<String, Vec<u8>>,
     faults: &Mutex<Faults>,
@@ -130,9 +136,9 @@ fn answer(
         return head(stream, status, 0, &format!("X-Error-Code: {code}\r\n"));
     }
     let path = request.path.split('?').next().unwrap_or_default();
-    let listing = format!("/api/models/{MODEL}/revision/main");
-    let tree = format!("/api/models/{MODEL}/tree/{COMMIT}");
-    let resolve = format!("/{MODEL}/resolve/{COMMIT}/");
+    let listing = format!("/api/models/{model}/revision/main");
+    let tree = format!("/api/models/{model}/tree/{COMMIT}");
+    let resolve = format!("/{model}/resolve/{COMMIT}/");
     if path == listing || path == tree {
         let told = if path == tree {
             tree_of(files, &now)
