@@ -6,7 +6,7 @@ mod server;
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use m3d_viewer::hub::{
@@ -514,17 +514,21 @@ fn two_fetches_of_one_model_do_not_mix() {
     assert!(matches!(second, Err(HubError::Busy(_))), "{second:?}");
 }
 
-fn viewer(case: &Case, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_m3d-viewer"))
+fn command(case: &Case, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_m3d-viewer"));
+    command
         .args(arguments)
         .current_dir(case.place.path())
         .env("HF_ENDPOINT", &case.server.endpoint)
         .env("M3D_MODELS", case.place.path())
         .env("NO_PROXY", "127.0.0.1")
         .env_remove("HF_TOKEN")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .unwrap()
+        .stdin(Stdio::null());
+    command
+}
+
+fn viewer(case: &Case, arguments: &[&str]) -> Output {
+    command(case, arguments).output().unwrap()
 }
 
 fn errors(output: &Output) -> String {
@@ -655,5 +659,41 @@ fn the_command_fails_with_one_line() {
     one(
         &["ask", sample.to_str().unwrap(), "x", "--model", "llama2"],
         "model fetch llama2",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_is_interrupted_leaves_what_came() {
+    let case = Case::new(Faults {
+        stall_after: Some(100_000),
+        ..Faults::default()
+    });
+    let mut fetching = command(&case, &["model", "fetch", MODEL, "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let part = case.part("model.safetensors.part");
+    let begin = Instant::now();
+    while fs::metadata(&part).map_or(0, |about| about.len()) < 100_000 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "nothing came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // As Ctrl-C does.
+    let pid = fetching.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(killed.success() && !fetching.wait().unwrap().success());
+    assert!(!case.folder().exists());
+    case.server.set(Faults::default());
+    let again = viewer(&case, &["model", "fetch", MODEL, "--yes"]);
+    assert!(again.status.success(), "{}", errors(&again));
+    assert_eq!(
+        case.ranges().last().unwrap().as_deref(),
+        Some("bytes=100000-")
+    );
+    assert_eq!(
+        fs::read(case.folder().join("model.safetensors")).unwrap(),
+        weights()
     );
 }

@@ -12,7 +12,7 @@ use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use m3d_viewer::app::{ModelStatus, StartOptions};
-use m3d_viewer::hub::{HubOptions, Record};
+use m3d_viewer::hub::{HubOptions, LocalModel, Record};
 use m3d_viewer::model::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
 use server::{Faults, Server};
@@ -205,7 +205,7 @@ fn a_fetch_can_be_cancelled_and_taken_up_again() {
             .found
             .iter()
             .flatten()
-            .any(|model| model.is_complete())
+            .any(LocalModel::is_complete)
     });
     let ranges = hub.requests("model.safetensors");
     assert!(ranges.last().unwrap().header("range").is_some());

@@ -321,17 +321,12 @@ fn verification_text(report: &Verification) -> String {
     if let Some(fingerprint) = &report.fingerprint {
         line(format!("  fingerprint  {fingerprint}"));
     }
-    match report.kind {
-        Kind::Assistant => {
-            line(format!(
-                "  tensors      {} used, {} unused, {} missing",
-                report.used,
-                report.unused.len(),
-                report.missing.len()
-            ));
-        }
-        Kind::Clip => line("  tensors      read; their names are not checked".into()),
-    }
+    line(format!(
+        "  tensors      {} used, {} unused, {} missing",
+        report.used,
+        report.unused.len(),
+        report.missing.len()
+    ));
     for name in &report.unused {
         line(format!("    unused     {name}"));
     }

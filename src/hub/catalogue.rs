@@ -65,7 +65,7 @@ pub const PUBLISHED: [Published; 3] = [
         bytes: 27_940_000_000,
         parameters: 6_985_000_000,
         numbers: "f32",
-        purpose: "As phi3, on Llama 2: more memory and time.",
+        purpose: "Does the same on Llama 2, with more memory and time.",
         licence: "M3D: MIT. Llama 2, which it is built on: the Llama 2 Community License, with an \
                   acceptable use policy (https://ai.meta.com/llama/license/).",
         notes: "Its authors say that its published segmentation weights are faulty.",

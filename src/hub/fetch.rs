@@ -88,8 +88,13 @@ pub fn fetch(
 }
 
 /// Where a folder's files are until all have come.
-pub(super) fn partial_folder(folder: &Path) -> PathBuf {
-    let mut name = folder.as_os_str().to_owned();
+fn partial_folder(folder: &Path) -> PathBuf {
+    // `DIR/` and `.` must not put it inside.
+    let whole = folder
+        .canonicalize()
+        .or_else(|_| std::path::absolute(folder));
+    let whole = whole.unwrap_or_else(|_| folder.to_owned());
+    let mut name = whole.components().collect::<PathBuf>().into_os_string();
     name.push(".part");
     PathBuf::from(name)
 }
@@ -206,5 +211,21 @@ fn check_whole(plan: &Plan, part: &Path) -> Result<(), HubError> {
             model: plan.name.to_string(),
             missing: missing.join(", "),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partial_folder_lies_beside_the_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let place = place.path().canonicalize().unwrap();
+        let wanted = place.join("x.part");
+        assert_eq!(partial_folder(&place.join("x")), wanted);
+        assert_eq!(partial_folder(&place.join("x/")), wanted);
+        fs::create_dir(place.join("x")).unwrap();
+        assert_eq!(partial_folder(&place.join("x/.")), wanted);
     }
 }

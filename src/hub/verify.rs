@@ -10,7 +10,7 @@ use super::weights::{read_through, weights_files};
 use super::{HubError, Kind, Progress, Record, Stage, Status, local};
 use crate::model::tensors::wanted_tensors;
 use crate::model::weights::WeightsFile;
-use crate::model::{Checkpoint, LamedConfig, Numbers};
+use crate::model::{Checkpoint, ClipCheckpoint, LamedConfig, Numbers};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -92,10 +92,17 @@ pub fn verify(folder: &Path, progress: &Progress) -> Result<Verification, HubErr
     };
     match found.kind {
         Kind::Assistant => open(folder, &mut report),
-        Kind::Clip => {
-            let lines = found.missing.iter().map(|what| format!("missing: {what}"));
-            report.problems.extend(lines);
-        }
+        Kind::Clip => open_clip(folder, &mut report),
+    }
+    // Without them the network would be whole and no text could be read.
+    let tokenizer = match found.kind {
+        Kind::Assistant => "tokenizer.model",
+        Kind::Clip => "vocab.txt",
+    };
+    let tokenizer = folder.join(tokenizer);
+    if !tokenizer.is_file() {
+        let line = format!("{} is missing; fetch it", tokenizer.display());
+        report.problems.push(line);
     }
     read_files(folder, &mut report, progress)?;
     let lines = report.not_finite.iter().map(|wrong| {
@@ -122,11 +129,15 @@ fn open(folder: &Path, report: &mut Verification) {
             report.missing = missing_tensors(folder).unwrap_or_default();
         }
     }
-    if !folder.join("tokenizer.model").is_file() {
-        let path = folder.join("tokenizer.model");
-        report
-            .problems
-            .push(format!("{} is missing: fetch it", path.display()));
+}
+
+fn open_clip(folder: &Path, report: &mut Verification) {
+    match ClipCheckpoint::open(folder) {
+        Ok(checkpoint) => {
+            report.used = checkpoint.used().len();
+            report.unused = checkpoint.unused().to_vec();
+        }
+        Err(error) => report.problems.push(error.to_string()),
     }
 }
 
@@ -172,10 +183,8 @@ fn read_files(
     let (mut done, total) = (0, paths.iter().map(size).sum());
     for path in &paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let weights = match path.extension().is_some_and(|e| e == "safetensors") {
-            true => WeightsFile::open(path).ok(),
-            false => None,
-        };
+        let is_weights = path.extension().is_some_and(|e| e == "safetensors");
+        let weights = is_weights.then(|| WeightsFile::open(path).ok()).flatten();
         let (sha256, wrong) = read_through(path, weights.as_ref(), &mut |bytes| {
             done += bytes;
             progress.set(Status {

@@ -52,14 +52,15 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
     match &app.assistant.status {
         ModelStatus::Absent => {
             ui.label(RichText::new("No model").color(theme::WARNING).strong());
-            ui.label(
-                "The viewer works without one. To ask questions, fetch M3D-LaMed-Phi-3-4B \
-                 (16.2 GB) under Models, or choose the folder of one that you have.",
-            );
+            // First, so that a low window cuts off words and no button.
             ui.horizontal_wrapped(|ui| {
                 button(ui, Command::ShowModels, true, commands);
                 button(ui, Command::ChooseModel, true, commands);
             });
+            ui.label(
+                "To ask questions, fetch M3D-LaMed-Phi-3-4B (16.2 GB) under Models, or choose the \
+                 folder of a model that you have.",
+            );
         }
         ModelStatus::Loading(share) => {
             ui.label("Loading the model…");

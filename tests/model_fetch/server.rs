@@ -1,6 +1,7 @@
 //! A hub of one model on this machine, which can be told to misbehave.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,10 @@ pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What the hub does wrong.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each fault is a switch of its own"
+)]
 pub struct Faults {
     /// Every answer with weights breaks off after this many bytes of body, this many times.
     pub break_after: Option<(usize, usize)>,
@@ -181,8 +186,12 @@ fn is_weights(name: &str) -> bool {
 }
 
 pub fn sum(bytes: &[u8]) -> String {
-    let sum = Sha256::digest(bytes);
-    sum.iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// Size and sum of the weights as this hub tells them.
