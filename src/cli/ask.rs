@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::output::{self, OutputError};
 use super::{numbers, source, target};
-use crate::app::{MODELS_FOLDER, Settings, chosen_model, first_window};
+use crate::app::{Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
+use crate::hub::local;
 use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
 use crate::io;
 use crate::render::RESEARCH_NOTICE;
@@ -29,8 +30,9 @@ pub struct AskArguments {
     /// The series, where there are several; the largest otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
-    /// The folder of the model; the one in the settings or in models/ otherwise.
-    #[arg(long, value_name = "DIR")]
+    /// The model: its folder or its name (see model list); the one in the settings, or the first that
+    /// is found, otherwise.
+    #[arg(long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
     /// What is asked for: auto (told from the words), chat, report, rec, reg or seg.
     #[arg(long, default_value = "auto", value_parser = parse_task)]
@@ -108,18 +110,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     if let Some(out) = mask_out {
         target::check_nifti(out)?;
     }
-    let settings = Settings::default_path().map(|path| Settings::load(&path));
-    let folder = chosen_model(
-        arguments.model.clone(),
-        &settings.unwrap_or_default(),
-        Some(Path::new(MODELS_FOLDER)),
-    );
-    let Some(folder) = folder else {
-        bail!(
-            "no model: give its folder with --model, or put one into models/ (README.md says \
-             where to get it)"
-        );
-    };
+    let folder = model_folder(arguments.model.clone())?;
     let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), mask_out)?;
     let grid = *volume.grid();
     let window = first_window(&series, volume.modality(), &volume.statistics());
@@ -162,6 +153,16 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         output::note(RESEARCH_NOTICE);
     }
     Ok(())
+}
+
+/// The model that was asked for, or the one to use otherwise.
+fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let asked = asked.map(local::resolve_path).transpose()?;
+    let settings = Settings::default_path().map(|path| Settings::load(&path));
+    let folders = local::search_folders();
+    chosen_model(asked, &settings.unwrap_or_default(), &folders).context(
+        "no model: get one with m3d-viewer model fetch phi3 (16.2 GB), or give its folder with --model",
+    )
 }
 
 /// Shows on a terminal how far loading is, one figure per percent.
