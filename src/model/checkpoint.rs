@@ -1,5 +1,6 @@
 //! A published checkpoint folder, checked before a weight is read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::config::TokenIds;
 use super::error::read_small;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{LamedConfig, ModelError, Numbers};
+use super::{Format, LamedConfig, ModelError, Numbers};
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -21,6 +22,8 @@ const MAX_SHARDS: usize = 1024;
 const CONFIG_HINT: &str = "choose the folder that holds the checkpoint's config.json and weights";
 const WEIGHTS_HINT: &str =
     "fetch model.safetensors, or model.safetensors.index.json and all its parts";
+/// Quantized weights, as `model quantize` writes them.
+pub(super) const GGUF_FILE: &str = "model.gguf";
 
 /// A checkpoint whose every tensor is present with the shape that `config.json` implies.
 #[derive(Debug)]
@@ -40,7 +43,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens a folder with `config.json` and `model.safetensors` (or its index and parts), reading headers only.
+    /// Opens a folder with `config.json` and `model.safetensors` (or its index and parts; where there are neither,
+    /// `model.gguf`), reading headers only.
     ///
     /// # Errors
     /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
@@ -120,9 +124,45 @@ impl Checkpoint {
         CheckpointSource::new(self, device, progress)
     }
 
-    /// The file that holds a tensor.
-    pub(crate) fn file_of(&self, name: &str) -> Option<&WeightsFile> {
-        self.files.get(*self.place.get(name)?)
+    /// Whether there is a tensor of this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.place.contains_key(name)
+    }
+
+    /// A tensor's numbers in f32.
+    pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
+        self.file_of(name, shape)?.values(name)
+    }
+
+    /// The blocks of a matrix that is stored as `format` holds it.
+    pub(super) fn blocks(
+        &self,
+        name: &str,
+        shape: &[usize],
+        format: Format,
+    ) -> Result<Option<&[u8]>, ModelError> {
+        let file = self.file_of(name, shape)?;
+        if file.stored(name)?.is_blocks_of(format) {
+            file.blocks(name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Tells that a tensor will not be needed soon.
+    pub(super) fn release(&self, name: &str) {
+        if let Some(file) = self.place.get(name).and_then(|&i| self.files.get(i)) {
+            file.release(name);
+        }
+    }
+
+    fn file_of(&self, name: &str, shape: &[usize]) -> Result<&WeightsFile, ModelError> {
+        let found = self.place.get(name).and_then(|&i| self.files.get(i));
+        found.ok_or_else(|| ModelError::MissingTensor {
+            path: self.folder.clone(),
+            tensor: name.to_string(),
+            expected: shape.to_vec(),
+        })
     }
 }
 
@@ -151,6 +191,13 @@ struct Index {
 pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
     let single = folder.join("model.safetensors");
     let index_path = folder.join("model.safetensors.index.json");
+    let packed = folder.join(GGUF_FILE);
+    // The file with the exact weights wins.
+    if packed.exists() && !single.exists() && !index_path.exists() {
+        let file = WeightsFile::open_gguf(&packed)?;
+        let place = file.names().map(|name| (name.clone(), 0)).collect();
+        return Ok((vec![file], place));
+    }
     if single.exists() || !index_path.exists() {
         if !single.exists() {
             return Err(ModelError::MissingFile {
