@@ -141,8 +141,13 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             ..inference::Settings::default()
         },
     };
-    let mut session = Session::load(&folder, arguments.device, arguments.dtype, &loading())
-        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+    let mut session = Session::load(
+        &folder,
+        arguments.device,
+        arguments.dtype,
+        &percent("loading the model"),
+    )
+    .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let (answer, words) = answer(&mut session, &request, arguments.json)?;
     match (mask_out, &answer.mask) {
         (Some(path), Some(mask)) => io::write_mask(path, mask)?,
@@ -164,15 +169,15 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows on a terminal how far loading is, one figure per percent.
-fn loading() -> impl Fn(f32) {
+/// Shows on a terminal how far `doing` is, one figure per percent.
+pub(super) fn percent(doing: &str) -> impl Fn(f32) {
     let shown = std::cell::Cell::new(None);
     move |share| {
         let percent = (share * 100.0) as u32;
         if shown.replace(Some(percent)) != Some(percent) && std::io::stderr().is_terminal() {
             let end = if percent == 100 { "\n" } else { "" };
             let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\rloading the model: {percent:3} %{end}");
+            let _ = write!(out, "\r{doing}: {percent:3} %{end}");
             let _ = out.flush();
         }
     }

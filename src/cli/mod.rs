@@ -6,6 +6,8 @@
 mod ask;
 mod convert;
 mod info;
+mod model;
+mod model_quantize;
 mod numbers;
 pub mod output;
 mod render;
@@ -50,10 +52,12 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
+    /// Quantize models.
+    Model(model::ModelArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 5] = ["model", "data", "train", "bench", "anonymize"];
+const PLANNED: [&str; 4] = ["data", "train", "bench", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -71,5 +75,6 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
+        Subcommands::Model(arguments) => model::run(arguments),
     }
 }

@@ -1,0 +1,89 @@
+//! `model quantize`: a model with its weights in fewer bits.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use candle_core::Device;
+use clap::Args;
+use serde::Serialize;
+
+use super::ask::percent;
+use super::output;
+use crate::inference::{DTypeChoice, numbers_of};
+use crate::model::Checkpoint;
+use crate::model::quantize::quantize;
+
+/// Arguments of `model quantize`.
+#[derive(Args, Debug)]
+pub struct QuantizeArguments {
+    /// The folder of the model.
+    #[arg(value_name = "DIR")]
+    model: PathBuf,
+    /// The folder to write, new or empty.
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The number type of the weights: q8_0, q4k, bf16 or f16.
+    #[arg(long, value_name = "TYPE", value_parser = parse_choice)]
+    dtype: DTypeChoice,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_choice(text: &str) -> Result<DTypeChoice, String> {
+    match text.parse() {
+        Ok(DTypeChoice::Auto | DTypeChoice::F32) | Err(_) => {
+            Err("it is one of q8_0, q4k, bf16, f16".to_string())
+        }
+        Ok(choice) => Ok(choice),
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    folder: &'a str,
+    dtype: &'a str,
+    tensors: usize,
+    bytes: u64,
+    fingerprint: String,
+}
+
+pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
+    let (folder, out) = (&arguments.model, &arguments.out);
+    let checkpoint = Checkpoint::open(folder)
+        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+    // As on the CPU, where matrices are held in the narrow type and all else in f32.
+    let numbers = numbers_of(arguments.dtype, &Device::Cpu);
+    let made = quantize(
+        &checkpoint,
+        out,
+        numbers,
+        &percent("writing the model"),
+        &|| false,
+    )?;
+    let Ok(written) = Checkpoint::open(out) else {
+        bail!(
+            "what was written to {} cannot be read back; delete it and try again",
+            out.display()
+        );
+    };
+    if arguments.json {
+        let report = Report {
+            folder: &out.to_string_lossy(),
+            dtype: arguments.dtype.name(),
+            tensors: made.tensors,
+            bytes: made.bytes,
+            fingerprint: written.fingerprint(),
+        };
+        let document = serde_json::to_string_pretty(&report)?;
+        output::print(&format!("{document}\n"))?;
+    } else {
+        output::note(&format!(
+            "{} tensors, {:.2} GB written to {}",
+            made.tensors,
+            made.bytes as f64 / 1e9,
+            out.display()
+        ));
+    }
+    Ok(())
+}
