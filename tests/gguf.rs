@@ -12,7 +12,7 @@ use m3d_viewer::inference::{DTypeChoice, numbers_of};
 use m3d_viewer::model::quantize::{quantize, quantized_bytes};
 use m3d_viewer::model::stored::Stored;
 use m3d_viewer::model::weights::WeightsFile;
-use m3d_viewer::model::{Checkpoint, Lamed, ModelError, Numbers};
+use m3d_viewer::model::{Checkpoint, Format, Lamed, ModelError, Numbers};
 use small_model::{Naming, logits, relative_error, write_model};
 
 fn model() -> tempfile::TempDir {
@@ -42,10 +42,10 @@ fn load(folder: &Path, numbers: impl Into<Numbers>) -> Lamed {
 fn a_quantized_model_says_what_the_whole_one_says() {
     let whole = model();
     let expected = logits(&load(whole.path(), DType::F32));
-    // Rounding to 8 bits, or to the 8 or 11 of the narrow floats, costs well under a hundredth.
+    // A weight is off by 0.02 % (f16), 0.17 % (bf16), 0.4 % (eight bits) or 7 % (four bits) of their root mean square.
     let bounds = [
-        (DTypeChoice::F16, 0.002),
-        (DTypeChoice::Bf16, 0.01),
+        (DTypeChoice::F16, 0.001),
+        (DTypeChoice::Bf16, 0.005),
         (DTypeChoice::Q8_0, 0.01),
         (DTypeChoice::Q4k, 0.12),
     ];
@@ -392,7 +392,7 @@ fn values_of_every_kind_are_passed_over() {
         }
     }
     let mut deep = array(0, 1, &[1]);
-    for _ in 0..100_000 {
+    while deep.len() < 2000 {
         deep = [
             9_u32.to_le_bytes().as_slice(),
             &9_u32.to_le_bytes(),
@@ -400,9 +400,6 @@ fn values_of_every_kind_are_passed_over() {
             &deep[4..],
         ]
         .concat();
-        if deep.len() > 2000 {
-            break;
-        }
     }
     case.fails(&insert(&[&deep]), "unknown kind");
     case.fails(&insert(&[&[77, 0, 0, 0, 0, 0, 0, 0]]), "unknown kind");
@@ -451,4 +448,34 @@ fn a_file_that_shrinks_after_opening_is_an_error() {
     );
     let error = loaded.expect_err("half a file loads").to_string();
     assert!(error.contains("now has"), "{error}");
+}
+
+#[test]
+fn the_command_quantizes_and_refuses() {
+    let whole = model();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |out: &Path, dtype: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_m3d-viewer"))
+            .args(["model", "quantize"])
+            .args([whole.path(), out])
+            .args(["--dtype", dtype, "--json"])
+            .output()
+            .unwrap()
+    };
+    let out = folder.path().join("out");
+    let output = run(&out, "q8_0");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checkpoint = Checkpoint::open(&out).unwrap();
+    assert_eq!(told["fingerprint"], checkpoint.fingerprint());
+    assert_eq!(told["tensors"], checkpoint.used().len());
+    assert_eq!(checkpoint.packed_as(), Some(Format::Q8_0));
+    assert_eq!(Checkpoint::open(whole.path()).unwrap().packed_as(), None);
+
+    let output = run(&out, "q4k");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("not empty"), "{text}");
+    assert_eq!(run(&out, "f32").status.code(), Some(2));
 }

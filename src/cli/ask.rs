@@ -15,7 +15,9 @@ use super::output::{self, OutputError};
 use super::{numbers, source, target};
 use crate::app::{MODELS_FOLDER, Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
-use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
+use crate::inference::{
+    self, Answer, DTypeChoice, DeviceChoice, Event, OpenedModel, Request, Session, Task,
+};
 use crate::io;
 use crate::render::RESEARCH_NOTICE;
 
@@ -32,6 +34,9 @@ pub struct AskArguments {
     /// The folder of the model; the one in the settings or in models/ otherwise.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// The folder of a LoRA adapter for the model.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// What is asked for: auto (told from the words), chat, report, rec, reg or seg.
     #[arg(long, default_value = "auto", value_parser = parse_task)]
     task: TaskChoice,
@@ -141,13 +146,8 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             ..inference::Settings::default()
         },
     };
-    let mut session = Session::load(
-        &folder,
-        arguments.device,
-        arguments.dtype,
-        &percent("loading the model"),
-    )
-    .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+    let mut session = load(arguments, &folder)
+        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let (answer, words) = answer(&mut session, &request, arguments.json)?;
     match (mask_out, &answer.mask) {
         (Some(path), Some(mask)) => io::write_mask(path, mask)?,
@@ -167,6 +167,13 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         output::note(RESEARCH_NOTICE);
     }
     Ok(())
+}
+
+fn load(arguments: &AskArguments, folder: &Path) -> Result<Session, inference::InferenceError> {
+    let adapter = arguments.adapter.as_deref();
+    OpenedModel::open_with_adapter(folder, adapter, arguments.device, arguments.dtype)?
+        .check_room(0)?
+        .load(&percent("loading the model"))
 }
 
 /// Shows on a terminal how far `doing` is, one figure per percent.

@@ -25,6 +25,9 @@ pub struct QuantizeArguments {
     /// The number type of the weights: q8_0, q4k, bf16 or f16.
     #[arg(long, value_name = "TYPE", value_parser = parse_choice)]
     dtype: DTypeChoice,
+    /// The folder of a LoRA adapter that becomes part of the weights.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -50,8 +53,12 @@ struct Report<'a> {
 
 pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
     let (folder, out) = (&arguments.model, &arguments.out);
-    let checkpoint = Checkpoint::open(folder)
-        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+    let checkpoint = match &arguments.adapter {
+        Some(adapter) => Checkpoint::open_with_adapter(folder, Some(adapter)),
+        None => Checkpoint::open(folder),
+    };
+    let checkpoint =
+        checkpoint.with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     // As on the CPU, where matrices are held in the narrow type and all else in f32.
     let numbers = numbers_of(arguments.dtype, &Device::Cpu);
     let made = quantize(

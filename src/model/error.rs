@@ -117,6 +117,14 @@ pub enum ModelError {
         /// The shape found.
         found: Vec<usize>,
     },
+    /// An adapter is damaged, of another kind, or belongs to another model.
+    #[error("adapter {}: {message}", path.display())]
+    Adapter {
+        /// The adapter's folder or file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// A folder that is to be written cannot be.
     #[error("{} cannot be written: {message}", path.display())]
     Output {
