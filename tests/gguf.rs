@@ -54,6 +54,14 @@ fn a_quantized_model_says_what_the_whole_one_says() {
         let checkpoint = Checkpoint::open(small.path()).unwrap();
         // Multiplied as it is stored, and turned to f32 before.
         let packed = logits(&load(small.path(), numbers(choice)));
+        // The blocks in the file are those that the whole model is packed into while it is loaded.
+        if checkpoint.packed_as().is_some() {
+            assert_eq!(
+                packed,
+                logits(&load(whole.path(), numbers(choice))),
+                "{choice}"
+            );
+        }
         let unpacked = logits(&load(small.path(), DType::F32));
         for found in [&packed, &unpacked] {
             let error = relative_error(found, &expected);

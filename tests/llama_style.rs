@@ -87,17 +87,23 @@ fn write_checkpoint(folder: &Path, chain: &[u32]) {
     for wanted in wanted {
         let mut values = rule::values(&wanted.name, &wanted.shape);
         if wanted.name.contains("layers.") && wanted.name.contains("_proj") {
-            values.iter_mut().for_each(|v| *v *= 0.05);
+            for value in &mut values {
+                *value *= 0.05;
+            }
         }
         if wanted.name == embed {
             // Axis 0: any token; axis n: the n-th word of the answer.
-            values.chunks_mut(HIDDEN).for_each(|row| row[0] = 20.0);
+            for row in values.chunks_mut(HIDDEN) {
+                row[0] = 20.0;
+            }
             for (n, &id) in chain.iter().enumerate() {
                 values[id as usize * HIDDEN + n + 1] = 200.0;
             }
         }
         if wanted.name == head {
-            values.iter_mut().for_each(|v| *v *= 0.01);
+            for value in &mut values {
+                *value *= 0.01;
+            }
             for (n, &id) in chain.iter().chain([&EOS]).enumerate() {
                 values[id as usize * HIDDEN + n] = 1.0;
             }

@@ -56,7 +56,7 @@ impl Case {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tiny");
         let weights = golden.join("model.safetensors");
         let tensors = candle_core::safetensors::load(&weights, &Device::Cpu).unwrap();
-        Self::new(tensors, |folder, tensors| write_tiny(folder, tensors))
+        Self::new(tensors, write_tiny)
     }
 
     fn base(&self) -> PathBuf {
@@ -189,7 +189,9 @@ fn tiny_with_an_adapter_is_tiny_with_its_weights_changed() {
     ];
     let modules = modules(3, &names);
     let mut case = Case::tiny();
-    modules.iter().for_each(|module| case.pair(module));
+    for module in &modules {
+        case.pair(module);
+    }
     for name in ["model.embed_tokens", "lm_head"] {
         case.insert(name, "weight", &[512, 128]);
     }
@@ -231,7 +233,9 @@ fn separate_projections_and_the_other_scale_are_merged() {
     ];
     let modules = modules(2, &names);
     let mut case = Case::small(Naming::Separate);
-    modules.iter().for_each(|module| case.pair(module));
+    for module in &modules {
+        case.pair(module);
+    }
     case.config["use_rslora"] = json!(true);
     case.config["target_modules"] = json!(".*\\.(q|k|v|gate|up)_proj");
     let expected = by_hand(&case, &modules, ALPHA / 2.0);
@@ -350,6 +354,13 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
         assert_eq!(checkpoint.name(), "base + adapter");
         assert_eq!(checkpoint.fingerprint(), case.open().unwrap().fingerprint());
     }
+    // Some trainers put the model's settings beside the adapter.
+    let settings = std::fs::read(case.base().join("config.json")).unwrap();
+    std::fs::write(case.folder().join("config.json"), settings).unwrap();
+    assert_eq!(
+        Checkpoint::open(&case.folder()).unwrap().name(),
+        "base + adapter"
+    );
     for (name, part) in [
         (json!("someone/other"), "someone/other"),
         (json!(null), "no base model"),

@@ -249,15 +249,12 @@ impl<'a> Reader<'a> {
             self.take(length)?;
         } else if kind == VALUE_ARRAY && depth < MAX_DEPTH {
             let (kind, count) = (self.u32()?, self.u64()?);
-            match value_size(kind) {
-                Some(size) => {
-                    self.take(count.saturating_mul(size))?;
-                }
-                None => {
-                    self.expect(count, 8)?;
-                    for _ in 0..count {
-                        self.skip_value(kind, depth + 1)?;
-                    }
+            if let Some(size) = value_size(kind) {
+                self.take(count.saturating_mul(size))?;
+            } else {
+                self.expect(count, 8)?;
+                for _ in 0..count {
+                    self.skip_value(kind, depth + 1)?;
                 }
             }
         } else {
