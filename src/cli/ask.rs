@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -16,7 +16,9 @@ use super::{numbers, source, target};
 use crate::app::{Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
 use crate::hub::local;
-use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
+use crate::inference::{
+    self, Answer, DTypeChoice, DeviceChoice, Event, OpenedModel, Request, Session, Task,
+};
 use crate::io;
 use crate::render::RESEARCH_NOTICE;
 
@@ -34,6 +36,9 @@ pub struct AskArguments {
     /// is found, otherwise.
     #[arg(long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
+    /// The folder of a LoRA adapter for the model.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// What is asked for: auto (told from the words), chat, report, rec, reg or seg.
     #[arg(long, default_value = "auto", value_parser = parse_task)]
     task: TaskChoice,
@@ -132,7 +137,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             ..inference::Settings::default()
         },
     };
-    let mut session = Session::load(&folder, arguments.device, arguments.dtype, &loading())
+    let mut session = load(arguments, &folder)
         .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let (answer, words) = answer(&mut session, &request, arguments.json)?;
     match (mask_out, &answer.mask) {
@@ -165,15 +170,22 @@ fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     )
 }
 
-/// Shows on a terminal how far loading is, one figure per percent.
-fn loading() -> impl Fn(f32) {
+fn load(arguments: &AskArguments, folder: &Path) -> Result<Session, inference::InferenceError> {
+    let adapter = arguments.adapter.as_deref();
+    OpenedModel::open_with_adapter(folder, adapter, arguments.device, arguments.dtype)?
+        .check_room(0)?
+        .load(&percent("loading the model"))
+}
+
+/// Shows on a terminal how far `doing` is, one figure per percent.
+pub(super) fn percent(doing: &str) -> impl Fn(f32) {
     let shown = std::cell::Cell::new(None);
     move |share| {
         let percent = (share * 100.0) as u32;
         if shown.replace(Some(percent)) != Some(percent) && std::io::stderr().is_terminal() {
             let end = if percent == 100 { "\n" } else { "" };
             let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\rloading the model: {percent:3} %{end}");
+            let _ = write!(out, "\r{doing}: {percent:3} %{end}");
             let _ = out.flush();
         }
     }

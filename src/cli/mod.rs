@@ -8,6 +8,7 @@ mod convert;
 mod info;
 mod model;
 mod model_progress;
+mod model_quantize;
 mod numbers;
 pub mod output;
 mod render;
@@ -52,7 +53,7 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
-    /// List, fetch and verify models.
+    /// List, fetch, verify and quantize models.
     Model(model::ModelArguments),
 }
 

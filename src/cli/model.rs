@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::model_progress::Shown;
+use super::model_quantize::{self, QuantizeArguments};
 use super::output;
 use crate::hub::{
     self, Hub, HubError, HubOptions, Kind, LocalModel, ModelName, PUBLISHED, Progress, Published,
@@ -31,6 +32,8 @@ enum Action {
     Fetch(FetchArguments),
     /// Read a model from end to end and say whether it is whole and sound.
     Verify(VerifyArguments),
+    /// Write a model with its weights in fewer bits.
+    Quantize(QuantizeArguments),
 }
 
 #[derive(Args, Debug)]
@@ -70,6 +73,7 @@ pub(super) fn run(arguments: &ModelArguments) -> anyhow::Result<()> {
         Action::List(arguments) => list(arguments),
         Action::Fetch(arguments) => fetch(arguments),
         Action::Verify(arguments) => verify(arguments),
+        Action::Quantize(arguments) => model_quantize::run(arguments),
     }
 }
 

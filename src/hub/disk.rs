@@ -5,7 +5,7 @@ use std::path::Path;
 use sysinfo::{Disk, Disks};
 
 /// Bytes free where `folder` lies or will lie, where the system tells.
-pub(super) fn free_bytes(folder: &Path) -> Option<u64> {
+pub fn free_bytes(folder: &Path) -> Option<u64> {
     let folder = std::path::absolute(folder).ok()?;
     let there = folder.ancestors().find(|path| path.exists())?;
     let there = there.canonicalize().ok()?;

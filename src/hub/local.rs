@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::weights::{places, weights_files};
+use super::weights::{counts, weights_files};
 use super::{HubError, Kind, ModelName, PUBLISHED, Record, published, size_text};
 use crate::model::weights::WeightsFile;
 
@@ -222,12 +222,12 @@ pub fn inspect(folder: &Path) -> Option<LocalModel> {
     }
     let (files, wrong) = weights_files(folder);
     missing.extend(wrong);
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut held: BTreeMap<String, u64> = BTreeMap::new();
     for path in files {
         match WeightsFile::open(&path) {
             Ok(file) => {
-                for place in places(&file) {
-                    *counts.entry(place.numbers).or_default() += place.count;
+                for (kind, count) in counts(&file) {
+                    *held.entry(kind).or_default() += count;
                 }
             }
             Err(_) => missing.push(wrong_file(&path)),
@@ -245,8 +245,8 @@ pub fn inspect(folder: &Path) -> Option<LocalModel> {
         kind,
         hub_name,
         commit: record.map(|r| r.commit),
-        parameters: counts.values().sum(),
-        numbers: in_order(counts),
+        parameters: held.values().sum(),
+        numbers: in_order(held),
         bytes: folder_bytes(folder),
         untrained: config["untrained"].as_bool().unwrap_or(false),
         missing,

@@ -24,6 +24,7 @@ mod verify;
 mod weights;
 
 pub use catalogue::{Kind, PUBLISHED, Published, published};
+pub use disk::free_bytes;
 pub use error::HubError;
 pub use fetch::{Fetched, fetch, target};
 pub use local::LocalModel;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::DType;
 use serde::Serialize;
 
-use super::weights::{read_through, weights_files};
+use super::weights::{not_finite, sum, weights_files};
 use super::{HubError, Kind, Progress, Record, Stage, Status, local};
 use crate::model::tensors::wanted_tensors;
 use crate::model::weights::WeightsFile;
@@ -183,9 +183,7 @@ fn read_files(
     let (mut done, total) = (0, paths.iter().map(size).sum());
     for path in &paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_weights = path.extension().is_some_and(|e| e == "safetensors");
-        let weights = is_weights.then(|| WeightsFile::open(path).ok()).flatten();
-        let (sha256, wrong) = read_through(path, weights.as_ref(), &mut |bytes| {
+        let sha256 = sum(path, &mut |bytes| {
             done += bytes;
             progress.set(Status {
                 stage: Stage::Checking,
@@ -195,7 +193,12 @@ fn read_files(
             });
             progress.check()
         })?;
-        report.not_finite.extend(wrong);
+        let is_weights = path.extension();
+        let is_weights = is_weights.is_some_and(|e| e == "safetensors" || e == "gguf");
+        if let Some(weights) = is_weights.then(|| WeightsFile::open(path).ok()).flatten() {
+            let wrong = not_finite(&weights, &mut || progress.check())?;
+            report.not_finite.extend(wrong);
+        }
         let known = record
             .as_ref()
             .and_then(|r| r.files.iter().find(|f| f.name == name));

@@ -81,6 +81,11 @@ pub(super) fn choose(
     let held = |choice| Held::new(choice, checkpoint, device);
     let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
     let candidates: &[DTypeChoice] = match choice {
+        // What was stored in few bits gains nothing in more.
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q4K) => &[DTypeChoice::Q4k],
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q8_0) => {
+            &[DTypeChoice::Q8_0, DTypeChoice::Q4k]
+        }
         DTypeChoice::Auto if device.is_cpu() && small => {
             &[DTypeChoice::F32, DTypeChoice::Q8_0, DTypeChoice::Q4k]
         }

@@ -80,9 +80,26 @@ impl OpenedModel {
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<Self, InferenceError> {
+        Self::open_with_adapter(folder, None, device, dtype)
+    }
+
+    /// The same with the folder of a LoRA adapter that is merged into the weights. Without it, `folder` may be an
+    /// adapter's own, which names its model.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the adapter is damaged or for another model.
+    pub fn open_with_adapter(
+        folder: &Path,
+        adapter: Option<&Path>,
+        device: DeviceChoice,
+        dtype: DTypeChoice,
+    ) -> Result<Self, InferenceError> {
         let device = device.open()?;
-        let checkpoint = Checkpoint::open(folder)?;
-        let tokenizer = Tokenizer::open(folder)?;
+        let checkpoint = match adapter {
+            Some(_) => Checkpoint::open_with_adapter(folder, adapter)?,
+            None => Checkpoint::open(folder)?,
+        };
+        let tokenizer = Tokenizer::open(&checkpoint.folder)?;
         Ok(Self {
             checkpoint,
             tokenizer,
@@ -111,11 +128,8 @@ impl OpenedModel {
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
         let facts = ModelFacts {
-            name: name.unwrap_or_else(|| "model".to_owned()),
+            name: self.checkpoint.name(),
             fingerprint: self.checkpoint.fingerprint(),
             parameters,
             bytes: held.bytes,

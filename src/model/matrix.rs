@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{
     CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Tensor, WithDType,
 };
@@ -71,6 +71,32 @@ impl Matrix {
             }
         };
         held.map_err(candle_core::Error::wrap)
+    }
+
+    /// Holds blocks of a format that has them, `[rows, columns]` numbers as ggml packs them, without unpacking. They
+    /// must begin at an even address.
+    pub fn from_blocks(
+        blocks: &[u8],
+        shape: [usize; 2],
+        format: Format,
+        device: &Device,
+    ) -> Result<Self> {
+        let [rows, columns] = shape;
+        let Some(packed) = format.packed() else {
+            candle_core::bail!("{format:?} has no blocks")
+        };
+        if device.is_cpu() {
+            let matrix = PackedMatrix::from_blocks(blocks, rows, columns, packed);
+            let matrix = matrix.map_err(candle_core::Error::wrap)?;
+            return Ok(Self::Packed(Arc::new(matrix)));
+        }
+        let row_bytes = columns / packed.block_len() * packed.block_bytes();
+        if !columns.is_multiple_of(packed.block_len()) || blocks.len() != rows * row_bytes {
+            candle_core::bail!("{} bytes are no {shape:?} in {packed}", blocks.len())
+        }
+        let storage = QStorage::from_data(blocks.into(), device, packed.ggml_dtype())?;
+        let tensor = QTensor::new(storage, (rows, columns))?;
+        QMatMul::from_arc(Arc::new(tensor)).map(Self::Quantized)
     }
 
     /// `x W^T`: `[..,columns]` to `[..,rows]`.
