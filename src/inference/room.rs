@@ -47,19 +47,23 @@ pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
         _ if on_gpu => DType::BF16,
         _ => DType::F32,
     };
-    let held = |decoder, vocabulary, towers| Numbers {
+    let held = |decoder, attention_output, vocabulary, towers| Numbers {
         compute,
         decoder,
+        attention_output,
         vocabulary,
         towers,
     };
+    let plain = Format::Plain;
     match choice {
-        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, Format::Plain, Format::Plain),
-        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Plain, Format::Plain),
-        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16),
-        DTypeChoice::Q4k => held(Format::Q4K, Format::Q8_0, Format::F16),
-        DTypeChoice::Bf16 if !on_gpu => held(Format::Bf16, Format::Bf16, Format::Bf16),
-        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16, Format::F16),
+        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, plain, plain, plain),
+        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Q4K, plain, plain),
+        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16, Format::F16),
+        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::F16),
+        DTypeChoice::Bf16 if !on_gpu => {
+            held(Format::Bf16, Format::Bf16, Format::Bf16, Format::Bf16)
+        }
+        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16, Format::F16, Format::F16),
         _ => Numbers::plain(compute),
     }
 }

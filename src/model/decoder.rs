@@ -5,7 +5,7 @@ use candle_core::{D, Device, Result, Tensor};
 use super::linear::Linear;
 use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
 use super::source::Weights;
-use super::{KvCache, LamedConfig};
+use super::{KvCache, LamedConfig, Numbers};
 
 /// Called with a layer's number and its output `[1,n,hidden]`.
 pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);
@@ -19,10 +19,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes its weights (`layers.*`, `norm`).
-    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    /// Takes its weights (`layers.*`, `norm`), matrices held as `numbers` has it.
+    pub fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+        let weights = &weights.held_in(numbers.decoder);
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}"))))
+            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}")), numbers))
             .collect::<Result<_>>()?;
         let norm = weights
             .pp("norm")
@@ -93,7 +94,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
         let norm = |name: &str| {
             weights
                 .pp(name)
@@ -101,7 +102,7 @@ impl Layer {
         };
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::new(config, &weights.pp("self_attn"))?,
+            self_attn: Attention::new(config, &weights.pp("self_attn"), numbers)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
             mlp: Mlp::new(config, &weights.pp("mlp"))?,
         })
@@ -145,7 +146,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
         let (hidden, heads, head_dim) = (
             config.hidden_size,
             config.num_attention_heads,
@@ -169,7 +170,10 @@ impl Attention {
                     .linear_no_bias(hidden, hidden + 2 * kv_width)?,
             )
         };
-        let o_proj = weights.pp("o_proj").linear_no_bias(hidden, hidden)?;
+        let o_proj = weights
+            .pp("o_proj")
+            .held_in(numbers.attention_output)
+            .linear_no_bias(hidden, hidden)?;
         Ok(Self {
             qkv,
             o_proj,

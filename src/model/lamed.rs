@@ -98,7 +98,7 @@ impl Lamed {
                     .held_in(numbers.towers),
             )?,
             projector: Projector::new(config, &model.pp("mm_projector"))?,
-            decoder: Decoder::new(config, &model.held_in(numbers.decoder))?,
+            decoder: Decoder::new(config, &model, numbers)?,
             lm_head,
             seg_projector: SegProjector::new(
                 hidden,
