@@ -150,8 +150,8 @@ fn structures_have_plausible_volumes() {
                 structure.name()
             );
         }
-        let ml = counts[usize::from(Structure::Gallbladder.label())] as f64
-            * phantom.grid().voxel_ml();
+        let ml =
+            counts[usize::from(Structure::Gallbladder.label())] as f64 * phantom.grid().voxel_ml();
         assert!(ml == 0.0 || (3.0..130.0).contains(&ml), "{ml}");
     }
 }
@@ -353,12 +353,18 @@ fn findings_are_where_they_say() {
                 let at = middles[number] / counts[number] as f64;
                 let off = (at.x - spine.x) * f64::from(side.sign());
                 // A pose turns and shifts the body by a little.
-                assert!(off > -12.0, "seed {}: {finding:?} {off:.0} mm", phantom.seed);
+                assert!(
+                    off > -12.0,
+                    "seed {}: {finding:?} {off:.0} mm",
+                    phantom.seed
+                );
             }
         }
         let label_at = |n: usize| Structure::from_label(phantom.labels[n]);
         for (n, &number) in phantom.finding_labels.iter().enumerate() {
-            let Some(finding) = usize::from(number).checked_sub(1).map(|n| &phantom.findings[n])
+            let Some(finding) = usize::from(number)
+                .checked_sub(1)
+                .map(|n| &phantom.findings[n])
             else {
                 continue;
             };
