@@ -248,7 +248,8 @@ fn tissues_measure_what_they_should() {
             (Structure::Liver, -5.0, 160.0),
             (Structure::Fat, -135.0, -50.0),
             (Structure::Muscle, 0.0, 95.0),
-            (Structure::Vertebrae, 120.0, 700.0),
+            // Spongy bone of the old measures 70 HU and less after noise.
+            (Structure::Vertebrae, 65.0, 700.0),
         ] {
             let hu = usual(structure);
             assert!(
