@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("io", &["volume", "geometry"]),
     ("render", &["volume", "geometry"]),
     ("inference", &["model", "volume", "geometry"]),
+    ("dataset", &["io", "volume", "geometry"]),
     (
         "app",
         &["inference", "hub", "render", "io", "volume", "geometry"],
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "app",
+            "dataset",
             "inference",
             "hub",
             "model",

@@ -5,6 +5,7 @@
 
 mod ask;
 mod convert;
+mod data;
 mod info;
 mod model;
 mod model_progress;
@@ -55,10 +56,12 @@ pub enum Subcommands {
     Ask(ask::AskArguments),
     /// List, fetch, verify and quantize models.
     Model(model::ModelArguments),
+    /// Make data sets to train and to measure with.
+    Data(data::DataArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 4] = ["data", "train", "bench", "anonymize"];
+const PLANNED: [&str; 3] = ["train", "bench", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -77,5 +80,6 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
         Subcommands::Model(arguments) => model::run(arguments),
+        Subcommands::Data(arguments) => data::run(arguments),
     }
 }
