@@ -3,13 +3,12 @@
 use candle_core::{D, Result, Tensor};
 
 use super::two_way::TwoWayTransformer;
+use super::upscaling::Upscaling;
 use crate::model::LamedConfig;
 use crate::model::linear::Linear;
-use crate::model::ops::gelu;
 use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
-const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// What the mask decoder found.
 #[derive(Debug)]
@@ -87,9 +86,6 @@ impl MaskDecoder {
             .transformer
             .forward(&tokens, &image, &as_tokens(position)?)?;
 
-        let upscaled = self.upscaling.forward(&image, [d, h, w])?;
-        let (_, channels, d, h, w) = upscaled.dims5()?;
-        let voxels = upscaled.reshape((1, channels, d * h * w))?;
         let mut filter = self
             .hypernetwork
             .forward(&tokens.narrow(1, 1, 1)?.contiguous()?)?;
@@ -97,7 +93,7 @@ impl MaskDecoder {
             // Both dot products run over the same voxels: add the filters instead of the maps.
             filter = (filter + self.text_align.forward(text)?.unsqueeze(1)?)?;
         }
-        let low_res_masks = filter.matmul(&voxels)?.reshape((1, 1, d, h, w))?;
+        let low_res_masks = self.upscaling.forward(&image, &filter)?;
         let iou = self
             .iou_head
             .forward(&tokens.narrow(1, 0, 1)?.contiguous()?)?
@@ -132,82 +128,5 @@ impl Mlp {
             x = layer.forward(&x)?;
         }
         Ok(x)
-    }
-}
-
-/// Twice doubled: transposed convolution, norm over the whole volume, GELU, transposed convolution, GELU.
-#[derive(Debug)]
-struct Upscaling {
-    first: Doubling,
-    norm_weight: Tensor,
-    norm_bias: Tensor,
-    second: Doubling,
-}
-
-impl Upscaling {
-    fn new(width: usize, grid: [usize; 3], weights: &Weights) -> Result<Self> {
-        let [d, h, w] = grid.map(|n| 2 * n);
-        let norm = weights.pp(1);
-        Ok(Self {
-            first: Doubling::new(width, width / 4, &weights.pp(0))?,
-            norm_weight: norm.get(&[width / 4, d, h, w], "weight")?,
-            norm_bias: norm.get(&[width / 4, d, h, w], "bias")?,
-            second: Doubling::new(width / 4, width / 8, &weights.pp(3))?,
-        })
-    }
-
-    /// `[1,d*h*w,width]` to `[1,width/8,4d,4h,4w]`.
-    fn forward(&self, image: &Tensor, grid: [usize; 3]) -> Result<Tensor> {
-        let x = gelu(&self.norm(&self.first.forward(image, grid)?)?)?;
-        let (_, channels, d, h, w) = x.dims5()?;
-        let x = x
-            .reshape((1, channels, d * h * w))?
-            .transpose(1, 2)?
-            .contiguous()?;
-        gelu(&self.second.forward(&x, [d, h, w])?)
-    }
-
-    /// Layer norm over (C,D,H,W). Means are taken axis by axis: a single f32 sum over millions would drift.
-    fn norm(&self, x: &Tensor) -> Result<Tensor> {
-        let mean = |x: &Tensor| {
-            x.mean_keepdim(4)?
-                .mean_keepdim(3)?
-                .mean_keepdim(2)?
-                .mean_keepdim(1)
-        };
-        let centred = x.broadcast_sub(&mean(x)?)?;
-        let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
-        centred
-            .broadcast_div(&deviation)?
-            .broadcast_mul(&self.norm_weight)?
-            .broadcast_add(&self.norm_bias)
-    }
-}
-
-/// A transposed convolution of kernel 2 and stride 2: no two outputs overlap, so it is one matrix product.
-#[derive(Debug)]
-struct Doubling {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Doubling {
-    fn new(width_in: usize, width_out: usize, weights: &Weights) -> Result<Self> {
-        let weight = weights.get(&[width_in, width_out, 2, 2, 2], "weight")?;
-        Ok(Self {
-            weight: weight.reshape((width_in, width_out * 8))?,
-            bias: weights.get(&[width_out], "bias")?,
-        })
-    }
-
-    /// `[1,d*h*w,in]` to `[1,out,2d,2h,2w]`.
-    fn forward(&self, x: &Tensor, [d, h, w]: [usize; 3]) -> Result<Tensor> {
-        let out = self.bias.dim(0)?;
-        x.squeeze(0)?
-            .matmul(&self.weight)?
-            .reshape(vec![d, h, w, out, 2, 2, 2])?
-            .permute(vec![3, 0, 4, 1, 5, 2, 6])?
-            .reshape((1, out, 2 * d, 2 * h, 2 * w))?
-            .broadcast_add(&self.bias.reshape((1, out, 1, 1, 1))?)
     }
 }

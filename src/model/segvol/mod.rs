@@ -3,6 +3,7 @@
 pub mod mask_decoder;
 pub mod prompt_encoder;
 pub mod two_way;
+mod upscaling;
 
 use candle_core::{DType, Result, Tensor};
 
