@@ -92,11 +92,11 @@ fn every_tensor_is_stored_as_it_is_to_be_held() {
         ("model.embed_tokens.weight", Stored::Q8_0),
         (
             "model.vision_tower.vision_tower.blocks.0.attn.qkv.weight",
-            Stored::F16,
+            Stored::Bf16,
         ),
         (
             "model.seg_module.image_encoder.blocks.0.attn.qkv.weight",
-            Stored::F16,
+            Stored::Bf16,
         ),
         ("model.norm.weight", Stored::F32),
         ("model.seg_projector.0.weight", Stored::F32),

@@ -59,7 +59,7 @@ pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
         DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, plain, plain, plain),
         DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Q4K, plain, plain),
         DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16, Format::F16),
-        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::F16),
+        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::Bf16),
         DTypeChoice::Bf16 if !on_gpu => {
             held(Format::Bf16, Format::Bf16, Format::Bf16, Format::Bf16)
         }

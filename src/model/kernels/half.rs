@@ -6,6 +6,8 @@ use gemm::Parallelism;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
+#[cfg(target_arch = "x86_64")]
+use super::bf16_product;
 use super::error::check_len;
 use super::level::Level;
 use super::spread::{Shared, spread};
@@ -19,7 +21,7 @@ const SLAB_ROWS: usize = 256;
 /// Columns of W that a thread converts at once: with the rows, half of a second cache.
 const PANEL_COLS: usize = 512;
 
-/// W `[rows, cols]` in bf16 or f16; products and sums are f32, and x is not rounded.
+/// W `[rows, cols]` in bf16 or f16; sums are f32.
 pub struct HalfMatrix {
     rows: usize,
     cols: usize,
@@ -93,7 +95,8 @@ impl HalfMatrix {
         Ok(())
     }
 
-    /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`.
+    /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`. With bf16 weights, x of many rows is rounded to bf16 where the
+    /// processor multiplies such numbers; x is not rounded otherwise.
     ///
     /// # Errors
     /// When a slice has another length; `out` is left as it was.
@@ -113,6 +116,11 @@ impl HalfMatrix {
         check_len("y", out.len(), m.checked_mul(self.rows))?;
         let shared = Shared::new(out);
         match &self.weights {
+            #[cfg(target_arch = "x86_64")]
+            Weights::Bf16(w) if m > MAX_DIRECT && level.multiplies_bf16() => {
+                // SAFETY: the level says that the processor can, and the lengths were checked above.
+                unsafe { bf16_product::product(w, (self.rows, self.cols), x, shared) };
+            }
             _ if m > MAX_DIRECT => self.by_slabs(x, m, shared),
             Weights::Bf16(w) => self.direct(x, m, shared, |w_rows, x_rows, sums| {
                 level.dot_bf16(w_rows.map(|row| self.row(w, row)), x_rows, sums);
@@ -278,12 +286,24 @@ mod tests {
             (70, 1031, 1),
             (33, 64, 16),
             (50, 600, 41),
+            (300, 77, 68),
+            (64, 1100, 24),
         ] {
             for matrix in both(&noise(rows * cols, 3), rows, cols) {
                 let x = noise(m * cols, 5);
                 for level in Level::available() {
                     let mut y = vec![f32::MAX; m * rows];
                     matrix.matmul_at(level, &x, m, &mut y).unwrap();
+                    let is_bf16 = matches!(matrix.weights, Weights::Bf16(_));
+                    let rounds = is_bf16 && m > MAX_DIRECT && level.multiplies_bf16();
+                    let round = |v: &f32| {
+                        if rounds {
+                            bf16::from_f32(*v).to_f32()
+                        } else {
+                            *v
+                        }
+                    };
+                    let x: Vec<f32> = x.iter().map(round).collect();
                     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
                         let mut w = vec![0.0; cols];
                         for (row, y) in y.iter().enumerate() {

@@ -25,6 +25,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
+#[cfg(target_arch = "x86_64")]
+mod bf16_product;
 mod dot;
 mod error;
 mod format;
