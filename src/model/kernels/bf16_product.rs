@@ -148,10 +148,10 @@ fn block<const M: usize>(
     for (at, w) in panel.iter().enumerate() {
         // SAFETY: the lanes are 128 bytes.
         let w = unsafe {
-            let w = w.as_ptr().cast::<__m512i>();
+            let w = w.as_ptr();
             [
-                as_bf16(_mm512_loadu_si512(w)),
-                as_bf16(_mm512_loadu_si512(w.add(1))),
+                as_bf16(_mm512_loadu_si512(w.cast())),
+                as_bf16(_mm512_loadu_si512(w.add(16).cast())),
             ]
         };
         for row in 0..M {

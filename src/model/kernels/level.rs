@@ -83,7 +83,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             (Set::Avx512, Format::Q8_0) => 12,
             #[cfg(target_arch = "x86_64")]
-            (Set::Avx512, Format::Q4K) => 6,
+            (Set::Avx512, Format::Q4K) => 8,
             _ => 4,
         }
     }
