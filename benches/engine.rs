@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use candle_core::{Device, IndexOp, Tensor};
-use m3d_viewer::inference::{DTypeChoice, DeviceChoice, numbers_of};
+use m3d_viewer::inference::{DTypeChoice, DeviceChoice, compute_on_this_thread, numbers_of};
+use m3d_viewer::model::full_size::full_size_config;
 use m3d_viewer::model::rule::{self, RuleSource};
 use m3d_viewer::model::tensors::{WantedTensor, wanted_tensors};
 use m3d_viewer::model::{Lamed, LamedConfig};
@@ -72,12 +73,7 @@ fn options() -> anyhow::Result<Options> {
 
 /// `M3D-LaMed-Phi-3-4B` with another number of decoder layers.
 fn config(layers: usize) -> anyhow::Result<LamedConfig> {
-    let config = json!({
-        "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": layers,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32015,
-        "rms_norm_eps": 1e-5, "max_position_embeddings": 4096, "sliding_window": 2047,
-        "seg_token_id": 32014,
-    });
+    let config = full_size_config(layers);
     LamedConfig::from_json(config.to_string().as_bytes()).map_err(anyhow::Error::msg)
 }
 
@@ -185,6 +181,7 @@ fn peak_rss_gb() -> Option<f64> {
 
 fn main() -> anyhow::Result<()> {
     let options = options()?;
+    compute_on_this_thread();
     let mut by_dtype = serde_json::Map::new();
     for &dtype in &options.dtypes {
         let stages = measure(&options, dtype).with_context(|| dtype.to_string())?;

@@ -8,6 +8,7 @@
 //! each token is the reference's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{D, DType, Device, IndexOp, Tensor};
@@ -211,7 +212,7 @@ fn run_stages(lamed: &Lamed, stages: &mut Stages, image: &Tensor) {
         [_, _, _, _] => image.unsqueeze(0).unwrap(),
         _ => image.clone(),
     };
-    let features = lamed.vision_tower().forward(&image).unwrap();
+    let features = lamed.vision_tower().forward(&image, None).unwrap();
     stages.compare("vision_features", &features);
     let tokens = lamed.encode_image(&image).unwrap();
     stages.compare("image_tokens", &tokens);
@@ -519,7 +520,10 @@ fn a_prompt_in_pieces_over_a_cut_cache_gives_the_same() {
         let ids: Vec<u32> = (0..21).map(|i| i * 17 % 400).collect();
         let whole = lamed.embed(&ids).unwrap();
         let mut layers = Vec::new();
-        let mut probe = |layer: usize, x: &Tensor| layers.push((layer, x.dims().to_vec()));
+        let mut probe = |layer: usize, x: &Tensor| {
+            layers.push((layer, x.dims().to_vec()));
+            ControlFlow::Continue(())
+        };
         let wanted = lamed
             .decode_probed(&whole, &mut lamed.new_cache(), Some(&mut probe))
             .unwrap();
@@ -541,6 +545,44 @@ fn a_prompt_in_pieces_over_a_cut_cache_gives_the_same() {
         assert_eq!(cache.len(), 21);
         assert!(relative_error(&Tensor::cat(&parts, 1).unwrap(), &wanted) < 1e-5);
     }
+}
+
+#[test]
+fn a_probe_stops_a_network_between_two_layers() {
+    let case = cases().remove(0);
+    let lamed = load(&case);
+    let stages = Stages::open(&case);
+    let image = &stages.tensors["image"];
+    let image = image.reshape((
+        1,
+        1,
+        (),
+        image.dim(D::Minus2).unwrap(),
+        image.dim(D::Minus1).unwrap(),
+    ));
+    let image = image.unwrap();
+    let mut shown = 0;
+    let mut stop = |_: usize, _: &Tensor| {
+        shown += 1;
+        ControlFlow::Break(())
+    };
+    let mut cache = lamed.new_cache();
+    let words = lamed.embed(&[1, 2, 3]).unwrap();
+    lamed.decode(&words, &mut cache).unwrap();
+    let stopped = [
+        lamed.encode_image_probed(&image, Some(&mut stop)),
+        lamed.encode_segmentation_probed(&image, Some(&mut stop)),
+        lamed.decode_probed(&words, &mut cache, Some(&mut stop)),
+    ];
+    for (n, result) in stopped.into_iter().enumerate() {
+        assert!(matches!(result, Err(ModelError::Cancelled)), "{n}");
+    }
+    assert_eq!((shown, cache.len()), (3, 3));
+    // And the cache goes on as if nothing had been.
+    let twice = lamed.embed(&[1, 2, 3, 1, 2, 3]).unwrap();
+    let wanted = lamed.decode(&twice, &mut lamed.new_cache()).unwrap();
+    let found = lamed.decode(&words, &mut cache).unwrap();
+    assert!(relative_error(&found, &wanted.narrow(1, 3, 3).unwrap()) < 1e-5);
 }
 
 #[test]
@@ -635,7 +677,7 @@ fn the_full_width_equals_the_reference() {
 
     let image = rule::image(config.image_size, &Device::Cpu).unwrap();
     compare("image_every_8th", &each_axis(&image, 8));
-    let vision = lamed.vision_tower().forward(&image).unwrap();
+    let vision = lamed.vision_tower().forward(&image, None).unwrap();
     compare("vision_features_every_64th_token", &every(&vision, 1, 64));
     let image_tokens = lamed.projector().forward(&vision).unwrap();
     compare("image_tokens_every_16th", &every(&image_tokens, 1, 16));

@@ -4,11 +4,9 @@ use candle_core::{D, Device, Result, Tensor};
 
 use super::linear::Linear;
 use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
+use super::probe::{Probe, show};
 use super::source::Weights;
 use super::{KvCache, LamedConfig, Numbers};
-
-/// Called with a layer's number and its output `[1,n,hidden]`.
-pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);
 
 /// The stack of layers and the final norm, without embedding and output matrices.
 #[derive(Debug)]
@@ -49,9 +47,7 @@ impl Decoder {
         let mut x = embeddings.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &cos, &sin, i, cache)?;
-            if let Some(probe) = probe.as_mut() {
-                probe(i, &x);
-            }
+            show(&mut probe, i, &x)?;
         }
         cache.advance(n);
         self.norm.forward(&x)
