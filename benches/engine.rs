@@ -9,13 +9,15 @@ use std::time::Instant;
 
 use anyhow::Context;
 use candle_core::{Device, IndexOp, Tensor};
-use m3d_viewer::inference::{DTypeChoice, DeviceChoice, numbers_of};
+use m3d_viewer::inference::{DTypeChoice, DeviceChoice, compute_on_this_thread, numbers_of};
+use m3d_viewer::model::full_size::full_size_config;
 use m3d_viewer::model::rule::{self, RuleSource};
+use m3d_viewer::model::tensors::{WantedTensor, wanted_tensors};
 use m3d_viewer::model::{Lamed, LamedConfig};
 use serde_json::{Value, json};
 
-/// Tokens of a question such as "Can you segment the liver in this image?" with its template.
-const QUESTION: usize = 12;
+/// Tokens of the further question: as many as stand behind the image in the prefill.
+const QUESTION: usize = 6;
 /// `<s>`, 256 image tokens and a short question: what the comparison with other programs prefills.
 const PREFILL: usize = 263;
 /// Tokens generated to tell the speed of decoding.
@@ -31,12 +33,20 @@ struct Options {
 
 fn options() -> anyhow::Result<Options> {
     let mut options = Options {
-        dtypes: vec![DTypeChoice::Q4k],
+        dtypes: vec![DTypeChoice::Q4k, DTypeChoice::Q8_0],
         device: Device::Cpu,
         layers: 32,
         repeat: 3,
         json: false,
     };
+    // As the script for GPUs says it.
+    let variable = |name| std::env::var(name).ok();
+    if let Some(word) = variable("M3D_DEVICE") {
+        options.device = word.parse::<DeviceChoice>()?.open()?;
+    }
+    if let Some(word) = variable("M3D_DTYPE") {
+        options.dtypes = vec![word.parse()?];
+    }
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || {
@@ -63,12 +73,7 @@ fn options() -> anyhow::Result<Options> {
 
 /// `M3D-LaMed-Phi-3-4B` with another number of decoder layers.
 fn config(layers: usize) -> anyhow::Result<LamedConfig> {
-    let config = json!({
-        "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": layers,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32015,
-        "rms_norm_eps": 1e-5, "max_position_embeddings": 4096, "sliding_window": 2047,
-        "seg_token_id": 32014,
-    });
+    let config = full_size_config(layers);
     LamedConfig::from_json(config.to_string().as_bytes()).map_err(anyhow::Error::msg)
 }
 
@@ -149,8 +154,12 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         let logits = lamed.decode_mask(&features, &prompt)?;
         Ok(logits.flatten_all()?.to_vec1::<f32>()?)
     })?;
+    let wanted = wanted_tensors(&config, numbers, |name| (source.present)(name))?;
+    let is_read = |name: &str| name.starts_with("model.layers.") || name == "lm_head.weight";
+    let read = wanted.iter().filter(|tensor| is_read(&tensor.name));
     Ok(json!({
         "load_s": load,
+        "weight_bytes_per_token": read.map(WantedTensor::bytes).sum::<u64>(),
         "vit_s": vit,
         "segmentation_encoder_s": segmentation,
         "prefill_s": prefill,
@@ -172,6 +181,7 @@ fn peak_rss_gb() -> Option<f64> {
 
 fn main() -> anyhow::Result<()> {
     let options = options()?;
+    compute_on_this_thread();
     let mut by_dtype = serde_json::Map::new();
     for &dtype in &options.dtypes {
         let stages = measure(&options, dtype).with_context(|| dtype.to_string())?;
@@ -184,7 +194,7 @@ fn main() -> anyhow::Result<()> {
         by_dtype.insert(dtype.to_string(), stages);
     }
     if options.json {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::current_num_threads();
         let document = json!({
             "threads": threads, "layers": options.layers, "stages": by_dtype,
         });

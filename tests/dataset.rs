@@ -294,13 +294,20 @@ fn the_layout_on_disk_is_m3d_datas() {
         panic!("images are floats");
     };
     assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
-    assert!(values.contains(&0.0) && values.contains(&1.0));
+    assert!(values.iter().any(|v| *v < 0.01) && values.iter().any(|v| *v > 0.8));
 
     let vqa = fs::read_to_string(out.join("M3D_VQA/M3D_VQA_train.csv")).unwrap();
     assert!(vqa.starts_with("Image Path,Question Type,Question,Choice A"));
     assert!(vqa.lines().count() > 25);
     let references = fs::read_to_string(out.join("M3D_RefSeg/M3D_RefSeg_train.csv")).unwrap();
     assert!(references.contains("[SEG]") && references.contains("Sorry, there is no"));
+    for row in references.lines().skip(1) {
+        let path = row.split(',').nth(1).unwrap();
+        let NpyValues::U8(mask) = read_npy(&out.join(path)).unwrap().values else {
+            panic!("masks are bytes");
+        };
+        assert_eq!(mask.contains(&1), row.contains("[SEG]"), "{row}");
+    }
 
     // The viewer's volumes: the labels lie on the image, which is in Hounsfield units.
     let open = |name: &str| {

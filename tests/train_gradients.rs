@@ -4,8 +4,8 @@ use candle_core::{Device, Result, Tensor, Var};
 use m3d_viewer::model::decoder::Packing;
 use m3d_viewer::model::ops::packed::attend_joint_plain;
 use m3d_viewer::model::ops::{
-    JointHeads, Mask, PackedSight, attend, attend_joint, doubled_taught, gated_silu, gelu,
-    layer_norm, linear_taught, rms_norm,
+    JointHeads, Mask, PackedSight, attend, attend_joint, gated_silu, gelu, layer_norm,
+    linear_taught, rms_norm,
 };
 use m3d_viewer::model::resize::trilinear;
 use m3d_viewer::model::rule;
@@ -89,12 +89,7 @@ fn rows() {
 }
 
 #[test]
-fn volumes() {
-    let x = random("x", &[2, 2 * 3 * 4, 8]);
-    let (weight, bias) = (random("weight", &[8, 5 * 8]), random("bias", &[5]));
-    check("doubled", &[&x, &weight, &bias], || {
-        Ok(doubled_taught(&x, &weight, &bias, [2, 3, 4])?.unwrap())
-    });
+fn resizing() {
     let x = random("x", &[2, 3, 4, 5]);
     check("trilinear", &[&x], || trilinear(&x, [3, 9, 7]));
 }

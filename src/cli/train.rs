@@ -19,8 +19,39 @@ pub struct TrainArguments {
     resume: bool,
 }
 
+/// What a training's process is started with. Its own threads share out the samples of a batch: candle's, which wait
+/// in a loop for parts of single sums, would only be in their way. And memory that was given back once is needed again
+/// in the next step: asking the system for it anew costs a quarter of the time.
+#[cfg(unix)]
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("CANDLE_NUM_THREADS", "1"),
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
+    ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
+    ("MALLOC_TOP_PAD_", "67108864"),
+];
+
+/// Begins this program anew with [`ENVIRONMENT`], unless that was done or somebody chose otherwise. Where it cannot,
+/// training is only slower.
+#[cfg(unix)]
+fn start_anew() {
+    use std::os::unix::process::CommandExt;
+    if std::env::var_os(ENVIRONMENT[0].0).is_some() {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let error = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .envs(ENVIRONMENT)
+            .exec();
+        tracing::debug!("training goes on in this process: {error}");
+    }
+}
+
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     let config = TrainingConfig::open(&arguments.config)?;
+    #[cfg(unix)]
+    start_anew();
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
         bar.set_style(style);

@@ -8,7 +8,7 @@
 //! OUT/M3D_Seg/0000/0000.json                  {train, test: [{image, label}]}
 //! OUT/M3D_Seg/0000/000000/image.npy           1xDxHxW f32; masks/mask_K.npy 1xDxHxW u8, or 1x1x1x1 zero
 //! OUT/M3D_RefSeg/M3D_RefSeg_{train,test}.csv  image, mask, mask id, question, answer
-//! OUT/M3D_RefSeg/000000/{image,mask}.npy      mask: the numbers of the classes, from 1
+//! OUT/M3D_RefSeg/000000/                      image.npy; mask_K.npy, 1 inside (all 0 of what is absent)
 //! OUT/nifti/000000{,_labels,_findings}.nii.gz where asked for
 //! ```
 
@@ -251,15 +251,6 @@ impl LayoutWriter {
             &shape(scene.size),
             &prepared.image,
         )?;
-        let mut classes = vec![0_u8; scene.labels.len()];
-        for (number, target) in (1_u8..).zip(Target::all()) {
-            for (class, inside) in classes.iter_mut().zip(scene.mask(target)) {
-                if inside != 0 {
-                    *class = number;
-                }
-            }
-        }
-        write_npy_u8(&place.join("mask.npy"), &shape(scene.size), &classes)?;
         let split = usize::from(Split::of(index) == Split::Test);
         let [present, absent] = scene.targets();
         for (from, count) in [(&present, 6), (&absent, 2)] {
@@ -271,13 +262,14 @@ impl LayoutWriter {
                 let Some(made) = pair(scene, PairTask::Seg, target, described, random) else {
                     continue;
                 };
-                // Findings are drawn over structures: of a structure the mask file has what is left.
-                let number = Target::all().position(|t| t == target).map_or(0, |n| n + 1);
-                let id = if made.present { number } else { 0 };
+                // A finding lies within a structure, so each class has a file of its own.
+                let class = Target::all().position(|t| t == target).unwrap_or(0);
+                let file = format!("mask_{class}.npy");
+                write_npy_u8(&place.join(&file), &shape(scene.size), &scene.mask(target))?;
                 let words = [
                     format!("M3D_RefSeg/{case}/image.npy"),
-                    format!("M3D_RefSeg/{case}/mask.npy"),
-                    id.to_string(),
+                    format!("M3D_RefSeg/{case}/{file}"),
+                    "1".to_owned(),
                     made.question,
                     made.answer,
                 ];

@@ -11,10 +11,11 @@ use crate::geometry::Orientation;
 pub struct Scene {
     /// Depth, height, width.
     pub size: [usize; 3],
-    /// Structures' labels.
-    pub labels: Vec<u8>,
-    /// Findings' numbers.
-    pub finding_labels: Vec<u8>,
+    labels: Vec<u8>,
+    finding_labels: Vec<u8>,
+    /// Where each label and each finding's number lies.
+    structures: Vec<Extent>,
+    marks: Vec<Extent>,
     /// What is wrong and still has a voxel here.
     pub findings: Vec<Finding>,
     /// The plane the slices lie in.
@@ -23,6 +24,47 @@ pub struct Scene {
     pub phase: Phase,
     /// The part of the body.
     pub region: Region,
+}
+
+/// How much there is of something, and from where to where (depth, height, width; both inside).
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Extent {
+    count: usize,
+    low: [usize; 3],
+    high: [usize; 3],
+}
+
+impl Extent {
+    const NOTHING: Self = Self {
+        count: 0,
+        low: [usize::MAX; 3],
+        high: [0; 3],
+    };
+
+    /// The extents of all 256 labels, in one pass.
+    fn of_labels(labels: &[u8], [_, height, width]: [usize; 3]) -> Vec<Self> {
+        let mut extents = vec![Self::NOTHING; 256];
+        for (row, line) in labels.chunks_exact(width.max(1)).enumerate() {
+            let (d, h) = (row / height, row % height);
+            for (w, &label) in line.iter().enumerate() {
+                let extent = &mut extents[usize::from(label)];
+                extent.count += 1;
+                for (axis, at) in [d, h, w].into_iter().enumerate() {
+                    extent.low[axis] = extent.low[axis].min(at);
+                    extent.high[axis] = extent.high[axis].max(at);
+                }
+            }
+        }
+        extents
+    }
+
+    fn and(self, other: &Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            low: std::array::from_fn(|axis| self.low[axis].min(other.low[axis])),
+            high: std::array::from_fn(|axis| self.high[axis].max(other.high[axis])),
+        }
+    }
 }
 
 /// Something a question can be about.
@@ -88,23 +130,46 @@ impl Scene {
             }
             out
         };
+        let labels = resized(&phantom.labels);
         let finding_labels = resized(&phantom.finding_labels);
-        let mut shown = [false; 256];
-        for &number in &finding_labels {
-            shown[usize::from(number)] = true;
-        }
+        let marks = Extent::of_labels(&finding_labels, size);
         let findings = phantom.findings.iter();
         Self {
             size,
-            labels: resized(&phantom.labels),
+            structures: Extent::of_labels(&labels, size),
+            labels,
             findings: findings
-                .filter(|f| shown[usize::from(f.number)])
+                .filter(|f| marks[usize::from(f.number)].count > 0)
                 .cloned()
                 .collect(),
             finding_labels,
+            marks,
             plane: phantom.plane,
             phase: phantom.phase,
             region: phantom.region,
+        }
+    }
+
+    /// The [`Structure`] of each voxel by its label, 0 for none.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// The number of the finding each voxel belongs to, 0 for none.
+    pub fn finding_labels(&self) -> &[u8] {
+        &self.finding_labels
+    }
+
+    fn extent(&self, target: Target) -> Extent {
+        match target {
+            Target::Structure(structure) => self.structures[usize::from(structure.label())],
+            Target::Finding(kind) => self
+                .findings
+                .iter()
+                .filter(|f| f.kind == kind)
+                .fold(Extent::NOTHING, |sum, f| {
+                    sum.and(&self.marks[usize::from(f.number)])
+                }),
         }
     }
 
@@ -137,7 +202,7 @@ impl Scene {
 
     /// How many voxels a target has.
     pub fn voxels(&self, target: Target) -> usize {
-        self.mask(target).iter().filter(|&&v| v != 0).count()
+        self.extent(target).count
     }
 
     /// Whether a target is there, large enough to be asked for. `None` where there is so little of it
@@ -166,27 +231,12 @@ impl Scene {
     /// The box of a target as the model writes boxes: `d0, h0, w0, d1, h1, w1`, index over length, the
     /// last three of the last voxel inside, rounded to 3 decimals. `None` where there is none.
     pub fn model_box(&self, target: Target) -> Option<[f64; 6]> {
-        let [depth, height, width] = self.size;
-        let mut low = [usize::MAX; 3];
-        let mut high = [0; 3];
-        for (n, _) in self
-            .mask(target)
-            .iter()
-            .enumerate()
-            .filter(|(_, v)| **v != 0)
-        {
-            let at = [n / (height * width), n / width % height, n % width];
-            for axis in 0..3 {
-                low[axis] = low[axis].min(at[axis]);
-                high[axis] = high[axis].max(at[axis]);
-            }
-        }
-        if low[0] == usize::MAX {
+        let Extent { count, low, high } = self.extent(target);
+        if count == 0 {
             return None;
         }
-        let lengths = [depth, height, width];
         let part = |index: usize, axis: usize| {
-            let share = index as f64 / lengths[axis] as f64;
+            let share = index as f64 / self.size[axis] as f64;
             (share * 1000.0).round_ties_even() / 1000.0
         };
         Some(std::array::from_fn(|n| {

@@ -133,11 +133,11 @@ impl Structure {
 
     /// The structure with a name, whatever its case.
     pub fn from_name(name: &str) -> Option<Self> {
-        let same = |other: &&str| other.eq_ignore_ascii_case(name.trim());
+        let same = |other: &str| other.eq_ignore_ascii_case(name.trim());
         Self::ALL
             .iter()
             .copied()
-            .find(|s| same(&s.name()) || s.other_names().iter().any(|n| same(&n)))
+            .find(|s| same(s.name()) || s.other_names().iter().any(|n| same(n)))
     }
 
     /// The side of the body it lies on, where it lies on one.

@@ -205,10 +205,10 @@ fn abnormality(scene: &Scene, random: &mut Random) -> Asked {
         absent.insert(0, NOTHING.to_owned());
     }
     let words: Vec<&str> = absent.iter().map(String::as_str).collect();
-    // Eight kinds and "nothing": with six present there still are two absent ones and that.
+    // With nearly every kind present too few are absent: some that phantoms never have stand in.
     let mut wrong = three(&words);
     for (n, word) in wrong.iter_mut().enumerate().filter(|(_, w)| w.is_empty()) {
-        *word = ["Pneumothorax", "Ascites", "Gallstone"][n].to_owned();
+        ["Pneumothorax", "Ascites", "Gallstone"][n].clone_into(word);
     }
     (question.to_owned(), right, wrong)
 }

@@ -132,6 +132,9 @@ pub(super) fn one_line(message: &str) -> String {
 
 impl From<ModelError> for InferenceError {
     fn from(error: ModelError) -> Self {
+        if matches!(error, ModelError::Cancelled) {
+            return Self::Cancelled;
+        }
         Self::Model(one_line(&error.to_string()))
     }
 }

@@ -47,19 +47,23 @@ pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
         _ if on_gpu => DType::BF16,
         _ => DType::F32,
     };
-    let held = |decoder, others| Numbers {
+    let held = |decoder, attention_output, vocabulary, towers| Numbers {
         compute,
         decoder,
-        vocabulary: others,
-        towers: others,
+        attention_output,
+        vocabulary,
+        towers,
     };
+    let plain = Format::Plain;
     match choice {
-        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, Format::Plain),
-        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Plain),
-        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::Q8_0),
-        DTypeChoice::Q4k => held(Format::Q4K, Format::Q8_0),
-        DTypeChoice::Bf16 if !on_gpu => held(Format::Bf16, Format::Bf16),
-        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16),
+        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, plain, plain, plain),
+        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Q4K, plain, plain),
+        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16, Format::F16),
+        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::Bf16),
+        DTypeChoice::Bf16 if !on_gpu => {
+            held(Format::Bf16, Format::Bf16, Format::Bf16, Format::Bf16)
+        }
+        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16, Format::F16, Format::F16),
         _ => Numbers::plain(compute),
     }
 }
@@ -81,6 +85,11 @@ pub(super) fn choose(
     let held = |choice| Held::new(choice, checkpoint, device);
     let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
     let candidates: &[DTypeChoice] = match choice {
+        // What was stored in few bits gains nothing in more.
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q4K) => &[DTypeChoice::Q4k],
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q8_0) => {
+            &[DTypeChoice::Q8_0, DTypeChoice::Q4k]
+        }
         DTypeChoice::Auto if device.is_cpu() && small => {
             &[DTypeChoice::F32, DTypeChoice::Q8_0, DTypeChoice::Q4k]
         }

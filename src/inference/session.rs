@@ -1,5 +1,6 @@
 //! A loaded model and the way from a question to its answer.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use super::answer::{Answer, Event, ModelFacts, Request};
 use super::cache::{CacheStats, CachedImage, ImageCache};
 use super::detokenize::Detokenizer;
 use super::device::device_name;
+use super::pool::compute_on_this_thread;
 use super::prompt::{Prompt, build_prompt};
 use super::room::{choose, free_bytes};
 use super::sampling::Sampler;
@@ -20,8 +22,8 @@ use super::{
 use crate::model::{Checkpoint, Lamed, Tokenizer};
 use crate::volume::{Mask, Volume, Window};
 
-/// Positions the decoder reads between two looks at whether the reader cancelled.
-const CHUNK: usize = 64;
+/// Positions the decoder reads at a time: what is read stays read when the reader cancels.
+const CHUNK: usize = 128;
 /// The longest question looked at, in bytes: more than any context holds.
 const MOST_TEXT: usize = 1 << 17;
 
@@ -70,6 +72,17 @@ fn go_on(cancelled: &dyn Fn() -> bool) -> Result<(), InferenceError> {
     }
 }
 
+/// Stops a network between two of its layers when the reader cancelled.
+fn watch(cancelled: &dyn Fn() -> bool) -> impl FnMut(usize, &Tensor) -> ControlFlow<()> {
+    move |_, _| {
+        if cancelled() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
 impl OpenedModel {
     /// Opens a published checkpoint folder as it is and checks that all is there.
     ///
@@ -80,9 +93,26 @@ impl OpenedModel {
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<Self, InferenceError> {
+        Self::open_with_adapter(folder, None, device, dtype)
+    }
+
+    /// The same with the folder of a LoRA adapter that is merged into the weights. Without it, `folder` may be an
+    /// adapter's own, which names its model.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the adapter is damaged or for another model.
+    pub fn open_with_adapter(
+        folder: &Path,
+        adapter: Option<&Path>,
+        device: DeviceChoice,
+        dtype: DTypeChoice,
+    ) -> Result<Self, InferenceError> {
         let device = device.open()?;
-        let checkpoint = Checkpoint::open(folder)?;
-        let tokenizer = Tokenizer::open(folder)?;
+        let checkpoint = match adapter {
+            Some(_) => Checkpoint::open_with_adapter(folder, adapter)?,
+            None => Checkpoint::open(folder)?,
+        };
+        let tokenizer = Tokenizer::open(&checkpoint.folder)?;
         Ok(Self {
             checkpoint,
             tokenizer,
@@ -101,21 +131,20 @@ impl OpenedModel {
         Ok(self)
     }
 
-    /// Reads the weights; `progress` is told 0 to 1.
+    /// Reads the weights; `progress` is told 0 to 1. The thread that calls it is the one to ask on: it becomes one
+    /// of the threads that compute.
     ///
     /// # Errors
     /// When a weight cannot be read or does not fit on the device.
     pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
         let held = choose(&self.checkpoint, &self.device, self.choice, None)?;
+        compute_on_this_thread();
         let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
         let facts = ModelFacts {
-            name: name.unwrap_or_else(|| "model".to_owned()),
+            name: self.checkpoint.name(),
             fingerprint: self.checkpoint.fingerprint(),
             parameters,
             bytes: held.bytes,
@@ -212,7 +241,7 @@ impl Session {
         go_on(cancelled)?;
         let way = Preparation::Segmentation;
         let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
-        let features = self.features(&mut entry, &mut clock);
+        let features = self.features(&mut entry, cancelled, &mut clock);
         self.images.put(entry);
         features.map(drop)
     }
@@ -373,7 +402,9 @@ impl Session {
         } else {
             go_on(cancelled)?;
             let prefix = clock.lap("encode image", || -> Result<Tensor, InferenceError> {
-                let image = self.lamed.encode_image(&self.tensor(entry)?)?;
+                let image = self
+                    .lamed
+                    .encode_image_probed(&self.tensor(entry)?, Some(&mut watch(cancelled)))?;
                 let bos = self.lamed.embed(&[self.lamed.config().bos_token_id])?;
                 Ok(Tensor::cat(
                     &[bos.clone(), image.to_dtype(bos.dtype())?],
@@ -387,7 +418,7 @@ impl Session {
                 go_on(cancelled)?;
                 let start = entry.keys.len();
                 let part = prefix.narrow(1, start, CHUNK.min(total - start))?;
-                self.lamed.decode(&part, &mut entry.keys)?;
+                self.decode(&part, entry, cancelled)?;
             }
             Ok(())
         })?;
@@ -395,10 +426,24 @@ impl Session {
         Ok(())
     }
 
+    /// Reads embeddings behind those that an image's keys hold, unless cancelled.
+    fn decode(
+        &self,
+        embeddings: &Tensor,
+        entry: &mut CachedImage,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Tensor, InferenceError> {
+        let watch = &mut watch(cancelled);
+        Ok(self
+            .lamed
+            .decode_probed(embeddings, &mut entry.keys, Some(watch))?)
+    }
+
     /// The segmentation network's features of the image, computed once.
     fn features(
         &self,
         entry: &mut CachedImage,
+        cancelled: &dyn Fn() -> bool,
         clock: &mut Clock,
     ) -> Result<Tensor, InferenceError> {
         if let Some(features) = &entry.features {
@@ -407,7 +452,9 @@ impl Session {
         let features = clock.lap(
             "encode segmentation",
             || -> Result<Tensor, InferenceError> {
-                Ok(self.lamed.encode_segmentation(&self.tensor(entry)?)?)
+                let image = self.tensor(entry)?;
+                let watch = &mut watch(cancelled);
+                Ok(self.lamed.encode_segmentation_probed(&image, Some(watch))?)
             },
         )?;
         Ok(entry.features.insert(features).clone())
@@ -429,9 +476,7 @@ impl Session {
         let mut state = None;
         for part in prompt.chunks(CHUNK) {
             go_on(cancelled)?;
-            let hidden = self
-                .lamed
-                .decode(&self.lamed.embed(part)?, &mut entry.keys)?;
+            let hidden = self.decode(&self.lamed.embed(part)?, entry, cancelled)?;
             state = Some(hidden.narrow(1, part.len() - 1, 1)?);
         }
         // The hidden state that the next token is read from, [1,1,hidden].
@@ -455,9 +500,7 @@ impl Session {
                 break;
             }
             go_on(cancelled)?;
-            state = self
-                .lamed
-                .decode(&self.lamed.embed(&[id])?, &mut entry.keys)?;
+            state = self.decode(&self.lamed.embed(&[id])?, entry, cancelled)?;
         }
         go_on(cancelled)?;
         let piece = detokenizer.finish(&self.tokenizer)?;
@@ -478,7 +521,7 @@ impl Session {
         cancelled: &dyn Fn() -> bool,
         clock: &mut Clock,
     ) -> Result<Mask, InferenceError> {
-        let features = self.features(entry, clock)?;
+        let features = self.features(entry, cancelled, clock)?;
         go_on(cancelled)?;
         let logits = clock.lap("draw mask", || -> Result<Vec<f32>, InferenceError> {
             let prompt = self.lamed.segmentation_prompt(seg_states)?;

@@ -5,9 +5,8 @@ use std::cell::{Cell, RefCell};
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::matrix::Matrix;
-use super::numbers::Format;
 use super::source::WeightSource;
-use super::{Checkpoint, ModelError};
+use super::{Checkpoint, Format, ModelError};
 
 /// Reads the tensors of a [`Checkpoint`] onto a device.
 pub struct CheckpointSource<'a> {
@@ -54,17 +53,31 @@ impl<'a> CheckpointSource<'a> {
         hold: impl FnOnce(&[f32]) -> Result<T>,
     ) -> Result<T> {
         let taken = || -> std::result::Result<T, ModelError> {
-            let file = self.checkpoint.file_of(name);
-            let file = file.ok_or_else(|| ModelError::MissingTensor {
-                path: self.checkpoint.folder.clone(),
-                tensor: name.to_string(),
-                expected: shape.to_vec(),
-            })?;
-            let held = hold(&file.values(name)?);
-            file.release(name);
+            let held = hold(&self.checkpoint.values(name, shape)?);
+            self.checkpoint.release(name);
             Ok(held?)
         };
-        let taken = taken().map_err(|error| {
+        self.told(shape, taken())
+    }
+
+    /// A matrix whose very blocks are in the file, if it is one.
+    fn read_blocks(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        format: Format,
+    ) -> std::result::Result<Option<Matrix>, ModelError> {
+        let Some(blocks) = self.checkpoint.blocks(name, &shape, format)? else {
+            return Ok(None);
+        };
+        let matrix = Matrix::from_blocks(blocks, shape, format, &self.device)?;
+        self.checkpoint.release(name);
+        Ok(Some(matrix))
+    }
+
+    /// Counts what was taken, or keeps the error in its own words.
+    fn told<T>(&self, shape: &[usize], taken: std::result::Result<T, ModelError>) -> Result<T> {
+        let taken = taken.map_err(|error| {
             let text = candle_core::Error::Msg(error.to_string());
             self.failed.borrow_mut().get_or_insert(error);
             text
@@ -94,16 +107,23 @@ impl WeightSource for CheckpointSource<'_> {
         format: Format,
         dtype: DType,
     ) -> Result<Matrix> {
-        match format.packed() {
-            Some(packed) if self.device.is_cpu() => self.take(name, &shape, |values| {
-                Matrix::from_values(values, (shape[0], shape[1]), packed)
-            }),
-            _ => Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format),
+        if let Some(matrix) = self.read_blocks(name, shape, format).transpose() {
+            return self.told(&shape, matrix);
         }
+        if format == Format::Plain {
+            return Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format);
+        }
+        if !self.device.is_cpu() {
+            // What is to be rounded is rounded once.
+            return Matrix::from_tensor(&self.tensor(name, &shape, DType::F32)?, format);
+        }
+        self.take(name, &shape, |values| {
+            Matrix::from_values(values, (shape[0], shape[1]), format)
+        })
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.checkpoint.file_of(name).is_some()
+        self.checkpoint.contains(name)
     }
 
     fn device(&self) -> &Device {

@@ -6,12 +6,10 @@ use candle_core::{D, Device, Result, Tensor};
 
 use super::linear::Linear;
 use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
+use super::probe::{Probe, show};
 use super::source::Weights;
-use super::{KvCache, LamedConfig};
+use super::{KvCache, LamedConfig, Numbers};
 pub use packed::Packing;
-
-/// Called with a layer's number and its output `[1,n,hidden]`.
-pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);
 
 /// The stack of layers and the final norm, without embedding and output matrices.
 #[derive(Debug)]
@@ -22,10 +20,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes its weights (`layers.*`, `norm`).
-    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    /// Takes its weights (`layers.*`, `norm`), matrices held as `numbers` has it.
+    pub fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+        let weights = &weights.held_in(numbers.decoder);
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}"))))
+            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}")), numbers))
             .collect::<Result<_>>()?;
         let norm = weights
             .pp("norm")
@@ -51,9 +50,7 @@ impl Decoder {
         let mut x = embeddings.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &cos, &sin, i, cache)?;
-            if let Some(probe) = probe.as_mut() {
-                probe(i, &x);
-            }
+            show(&mut probe, i, &x)?;
         }
         cache.advance(n);
         self.norm.forward(&x)
@@ -96,7 +93,7 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
         let norm = |name: &str| {
             weights
                 .pp(name)
@@ -104,7 +101,7 @@ impl Layer {
         };
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::new(config, &weights.pp("self_attn"))?,
+            self_attn: Attention::new(config, &weights.pp("self_attn"), numbers)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
             mlp: Mlp::new(config, &weights.pp("mlp"))?,
         })
@@ -148,7 +145,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
         let (hidden, heads, head_dim) = (
             config.hidden_size,
             config.num_attention_heads,
@@ -172,7 +169,10 @@ impl Attention {
                     .linear_no_bias(hidden, hidden + 2 * kv_width)?,
             )
         };
-        let o_proj = weights.pp("o_proj").linear_no_bias(hidden, hidden)?;
+        let o_proj = weights
+            .pp("o_proj")
+            .held_in(numbers.attention_output)
+            .linear_no_bias(hidden, hidden)?;
         Ok(Self {
             qkv,
             o_proj,

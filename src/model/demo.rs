@@ -77,10 +77,7 @@ const PUSH: f32 = 330.0;
 /// When the folder cannot be written or the tokenizer lacks a token of the sentence.
 pub fn write_demo_checkpoint(folder: &Path, tokenizer_files: &Path) -> Result<(), ModelError> {
     std::fs::create_dir_all(folder).map_err(|e| ModelError::io(folder, e))?;
-    for name in TOKENIZER_FILES {
-        let (from, to) = (tokenizer_files.join(name), folder.join(name));
-        std::fs::copy(&from, to).map_err(|e| ModelError::io(&from, e))?;
-    }
+    copy_tokenizer(tokenizer_files, folder)?;
     let tokenizer = Tokenizer::open(tokenizer_files)?;
     let script = Script::new(&tokenizer, tokenizer_files)?;
     let json = config();
@@ -93,6 +90,15 @@ pub fn write_demo_checkpoint(folder: &Path, tokenizer_files: &Path) -> Result<()
     }
     shape_decoder(&mut tensors, &config, &script);
     write(folder, &json, &tensors)
+}
+
+/// Copies a tokenizer's files into a checkpoint's folder.
+pub(super) fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), ModelError> {
+    for name in TOKENIZER_FILES {
+        let (from, to) = (from.join(name), folder.join(name));
+        std::fs::copy(&from, to).map_err(|e| ModelError::io(&from, e))?;
+    }
+    Ok(())
 }
 
 /// The sizes: everything small but the vocabulary, which the public tokenizer asks for.

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 
-use super::decoder::{Decoder, Packing, Probe};
+use super::decoder::{Decoder, Packing};
 use super::linear::Linear;
 use super::matrix::Matrix;
 use super::numbers::Numbers;
+use super::probe::{Probe, run};
 use super::projector::Projector;
 use super::resize::trilinear;
 use super::segvol::{Prompts, SegVol};
@@ -98,7 +99,7 @@ impl Lamed {
                     .held_in(numbers.towers),
             )?,
             projector: Projector::new(config, &model.pp("mm_projector"))?,
-            decoder: Decoder::new(config, &model.held_in(numbers.decoder))?,
+            decoder: Decoder::new(config, &model, numbers)?,
             lm_head,
             seg_projector: SegProjector::new(
                 hidden,
@@ -139,15 +140,33 @@ impl Lamed {
 
     /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to image tokens `[1,N,hidden]`.
     pub fn encode_image(&self, image: &Tensor) -> Result<Tensor, ModelError> {
+        self.encode_image_probed(image, None)
+    }
+
+    /// [`encode_image`](Self::encode_image), showing each block's output to `probe`.
+    pub fn encode_image_probed(
+        &self,
+        image: &Tensor,
+        probe: Option<Probe>,
+    ) -> Result<Tensor, ModelError> {
         let image = self.checked_image(image)?;
-        Ok(self
-            .projector
-            .forward(&self.vision_tower.forward(&image)?)?)
+        let tokens = run(probe, |probe| self.vision_tower.forward(&image, probe))?;
+        Ok(self.projector.forward(&tokens)?)
     }
 
     /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to the segmentation network's features `[1,C,d,h,w]`.
     pub fn encode_segmentation(&self, image: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(self.segvol.encode(&self.checked_image(image)?)?)
+        self.encode_segmentation_probed(image, None)
+    }
+
+    /// [`encode_segmentation`](Self::encode_segmentation), showing each block's output to `probe`.
+    pub fn encode_segmentation_probed(
+        &self,
+        image: &Tensor,
+        probe: Option<Probe>,
+    ) -> Result<Tensor, ModelError> {
+        let image = self.checked_image(image)?;
+        run(probe, |probe| self.segvol.encode(&image, probe))
     }
 
     /// Token ids to embeddings `[1,n,hidden]`.
@@ -171,7 +190,7 @@ impl Lamed {
         self.decode_probed(embeddings, cache, None)
     }
 
-    /// [`decode`](Self::decode), showing each layer's output to `probe`.
+    /// [`decode`](Self::decode), showing each layer's output to `probe`. Stopped by it, it leaves the cache as it was.
     pub fn decode_probed(
         &self,
         embeddings: &Tensor,
@@ -189,7 +208,9 @@ impl Lamed {
             ));
         }
         cache.check_room(n)?;
-        Ok(self.decoder.forward(embeddings, cache, probe)?)
+        run(probe, |probe| {
+            self.decoder.forward(embeddings, cache, probe)
+        })
     }
 
     /// Embeddings `[b,n,hidden]` of whole sequences, a packing for each, to hidden states after the final norm,

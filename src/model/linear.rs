@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::matrix::Matrix;
-use super::ops::linear_taught;
+use super::ops::{add_bias, linear_taught};
 
 /// `x W^T + b`.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Linear {
         }
         let y = self.weight.multiply(x)?;
         match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
+            Some(bias) => add_bias(y, bias),
             None => Ok(y),
         }
     }

@@ -57,8 +57,10 @@ impl Format {
 pub struct Numbers {
     /// What activations are, and every weight that is no matrix.
     pub compute: DType,
-    /// The decoder's matrices.
+    /// The decoder's matrices, but for one.
     pub decoder: Format,
+    /// The decoder's matrix behind attention, `o_proj`: a twelfth of the layer, and what is rounded off in it weighs most.
+    pub attention_output: Format,
     /// The embedding and output matrices.
     pub vocabulary: Format,
     /// The two vision transformers' matrices.
@@ -71,6 +73,7 @@ impl Numbers {
         Self {
             compute,
             decoder: Format::Plain,
+            attention_output: Format::Plain,
             vocabulary: Format::Plain,
             towers: Format::Plain,
         }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::ops::with_back1;
+use super::ops::with_back;
 
 /// Resizes `[C,D,H,W]` to `[C,D',H',W']` in f32: linear along each axis, corners not aligned, no antialiasing
 /// (`interpolate(mode="trilinear", align_corners=False)` in PyTorch).
@@ -18,7 +18,7 @@ pub fn trilinear(x: &Tensor, size: [usize; 3]) -> Result<Tensor> {
         return along_axes(&x, &axes);
     }
     let resized = along_axes(&x.detach(), &axes)?;
-    with_back1("trilinear", &x, &resized, move |_, gradient| {
+    with_back("trilinear", &x, &resized, move |_, gradient| {
         let turned = |matrix: &Tensor| matrix.t()?.contiguous();
         let axes = [turned(&axes[0])?, turned(&axes[1])?, turned(&axes[2])?];
         along_axes(gradient, &axes)

@@ -5,6 +5,7 @@ use candle_core::{DType, IndexOp, Result, Tensor};
 
 use super::linear::Linear;
 use super::ops::{JointHeads, LayerNorm, Mask, attend, attend_joint, gelu};
+use super::probe::{Probe, show};
 use super::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -72,8 +73,8 @@ impl Vit {
     }
 
     /// Image `[b,C,D,H,W]` in 0..1 to patch tokens `[b,N,hidden]` after the final norm, D-major; cls is dropped.
-    pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
-        let x = self.forward_with_cls(image)?;
+    pub fn forward(&self, image: &Tensor, probe: Option<Probe>) -> Result<Tensor> {
+        let x = self.forward_with_cls(image, probe)?;
         if self.cls_token.is_some() {
             x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
         } else {
@@ -82,7 +83,7 @@ impl Vit {
     }
 
     /// The same with cls, where there is one, as token 0.
-    pub fn forward_with_cls(&self, image: &Tensor) -> Result<Tensor> {
+    pub fn forward_with_cls(&self, image: &Tensor, mut probe: Option<Probe>) -> Result<Tensor> {
         let image = image.to_dtype(self.position_embeddings.dtype())?;
         let tokens = self.patch_embedding.forward(&self.patches(&image)?)?;
         let tokens = tokens.broadcast_add(&self.position_embeddings)?;
@@ -97,8 +98,9 @@ impl Vit {
             }
             None => tokens,
         };
-        for block in &self.blocks {
+        for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x)?;
+            show(&mut probe, i, &x)?;
         }
         self.norm.forward(&x)
     }

@@ -5,28 +5,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
 use memmap2::Mmap;
-use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::ModelError;
 use super::error::open_file;
+use super::{ModelError, gguf};
+
+pub use super::stored::Stored;
 
 /// Longest header accepted; the published ones are under 100 kB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
-
-/// The numbers a tensor is stored in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// bfloat16.
-    Bf16,
-}
 
 /// Where a tensor lies in a file.
 #[derive(Debug, Clone)]
@@ -51,9 +40,12 @@ pub struct WeightsFile {
 }
 
 impl WeightsFile {
-    /// Maps the file and checks its header; the tensors' data is read when it is asked for.
+    /// Maps a safetensors or GGUF file and checks its header; the tensors' data is read when it is asked for.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let (file, map) = map(path)?;
+        if map.starts_with(&gguf::MAGIC) || path.extension().is_some_and(|e| e == "gguf") {
+            return Self::of_gguf(path, file, map);
+        }
         let damaged = |message: String| ModelError::Weights {
             path: path.to_path_buf(),
             message,
@@ -107,6 +99,28 @@ impl WeightsFile {
         })
     }
 
+    fn of_gguf(path: &Path, file: File, map: Mmap) -> Result<Self, ModelError> {
+        let header = gguf::read_header(&map).map_err(|message| ModelError::Weights {
+            path: path.to_path_buf(),
+            message,
+        })?;
+        let entries = header.tensors.into_iter().map(|place| {
+            let entry = Entry {
+                shape: place.shape,
+                stored: place.stored,
+                bytes: place.bytes,
+            };
+            (place.name, entry)
+        });
+        Ok(Self {
+            path: path.to_path_buf(),
+            entries: entries.collect(),
+            header: map[..header.length].to_vec(),
+            map,
+            file,
+        })
+    }
+
     /// Size in bytes.
     pub fn size(&self) -> u64 {
         self.map.len() as u64
@@ -148,15 +162,19 @@ impl WeightsFile {
     pub fn values(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
         let stored = self.stored(name)?;
         let bytes = self.bytes(name)?;
-        Ok(match stored {
-            Stored::F32 => match bytemuck::try_cast_slice(bytes) {
-                Ok(values) => Cow::Borrowed(values),
-                // A header of odd length leaves them between the words.
-                Err(_) => Cow::Owned(widened(bytes, f32::from_le_bytes)),
-            },
-            Stored::F16 => Cow::Owned(widened(bytes, |b| f16::from_le_bytes(b).to_f32())),
-            Stored::Bf16 => Cow::Owned(widened(bytes, |b| bf16::from_le_bytes(b).to_f32())),
-        })
+        if stored == Stored::F32
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(Cow::Borrowed(values));
+        }
+        // A header of odd length leaves f32 between the words.
+        Ok(Cow::Owned(stored.decode(bytes)?))
+    }
+
+    /// The bytes of a tensor as they are stored.
+    pub fn blocks(&self, name: &str) -> Result<&[u8], ModelError> {
+        self.stored(name)?;
+        self.bytes(name)
     }
 
     /// Tells the system that a tensor's part of the file will not be needed soon, so that loading a model does not
@@ -200,12 +218,6 @@ impl WeightsFile {
             expected: Vec::new(),
         }
     }
-}
-
-/// Little-endian numbers of `N` bytes as f32.
-fn widened<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
-    let (numbers, _) = bytes.as_chunks::<N>();
-    numbers.par_iter().map(|bytes| number(*bytes)).collect()
 }
 
 fn map(path: &Path) -> Result<(File, Mmap), ModelError> {

@@ -6,7 +6,7 @@
 use candle_core::{D, DType, Result, Tensor};
 use rayon::prelude::*;
 
-use crate::model::ops::with_back1;
+use crate::model::ops::with_back;
 
 /// Next-token cross entropy, summed over tokens: scores `[n,vocabulary]`, targets `[n]`.
 pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
@@ -35,7 +35,7 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
         .sum();
     let loss = Tensor::new(sum as f32, logits.device())?;
     let slopes = Tensor::from_vec(shares, (n, vocabulary), logits.device())?;
-    with_back1("cross-entropy", &logits, &loss, move |_, gradient| {
+    with_back("cross-entropy", &logits, &loss, move |_, gradient| {
         slopes.broadcast_mul(gradient)
     })
 }
@@ -90,7 +90,7 @@ pub fn mask_losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let dice: f64 = masks.iter().map(|m| 1.0 - 2.0 * m[1] / m[2]).sum();
     let losses = Tensor::new(&[bce as f32, dice as f32], logits.device())?;
     let shares = z;
-    with_back1("mask-losses", logits, &losses, move |logits, gradient| {
+    with_back("mask-losses", logits, &losses, move |logits, gradient| {
         let gradient = gradient.to_vec1::<f32>()?;
         let [to_bce, to_dice] = [gradient[0] / voxels as f32, gradient[1]];
         let mut out = vec![0.0; shares.len()];

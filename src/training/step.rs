@@ -223,7 +223,7 @@ fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Part
     if answers.rows.is_empty() {
         return Ok([None, None, None]);
     }
-    let tokens = lamed.vision_tower().forward(&images)?;
+    let tokens = lamed.vision_tower().forward(&images, None)?;
     let tokens = lamed.projector().forward(&tokens)?;
     let words = lamed
         .embed(&ids)?
@@ -328,7 +328,7 @@ fn outline(
     }
     let targets = Tensor::from_vec(targets, (masks.len(), ()), lamed.device())?;
     let of_sample: Vec<u32> = masks.iter().map(|&(sample, _)| sample as u32).collect();
-    let features = lamed.segvol().encode(images)?;
+    let features = lamed.segvol().encode(images, None)?;
     let features = features.to_dtype(candle_core::DType::F32)?.contiguous()?;
     let features = features.index_select(&Tensor::new(of_sample, lamed.device())?, 0)?;
     let low = lamed.segvol().predict_texts(&features, prompts)?;

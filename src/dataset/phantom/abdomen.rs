@@ -16,9 +16,11 @@ pub(super) fn draw_liver(patient: &mut Patient) {
     let tip = r.about(0.0, 17.0);
     let low = r.about(8.0, 14.0);
     let lean = r.range(0.28, 0.6);
-    let hollow = r.range(0.0, 18.0);
+    let hollow = r.range(4.0, 24.0);
+    let waves = r.range(0.0, 16.0);
     let rough = r.range(2.0, 9.0);
     let turn = r.about(0.0, 0.07);
+    let gap = r.range(0.5, 4.0);
     // The visceral surface faces down, left and back. It passes by the inferior vena cava.
     let across = Quat::from_rotation_z(turn) * Vec3::new(0.68, 0.66, -lean);
     let across = across.normalize();
@@ -45,8 +47,8 @@ pub(super) fn draw_liver(patient: &mut Patient) {
         // The lower edge rises from the right flank to the left.
         let edge = bottom + (p.x + 120.0).max(0.0) * 0.38 - p.z;
         let left = p.x - left_tip;
-        let uneven = rough * lattice.at(p / 38.0);
-        let outer = smooth_max(h.cavity + 4.0, roof, 8.0);
+        let uneven = rough * lattice.at(p / 38.0) + waves * lattice.at(p / 74.0 + 3.3);
+        let outer = smooth_max(h.cavity + gap, roof, 8.0);
         let inner = smooth_max(visceral + uneven, edge, 26.0);
         smooth_max(smooth_max(outer, inner, 10.0), left, 18.0)
     });
@@ -133,7 +135,8 @@ pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
     let tilt = 0.42 + r.about(0.0, 0.15);
     let forward = r.about(0.0, 0.2) - 0.25;
     let back = r.about(12.0, 6.0);
-    let notch = r.range(24.0, 34.0);
+    let notch = r.range(20.0, 32.0);
+    let gap = r.range(0.5, 4.5);
     let rise = r.about(22.0, 8.0) - (size - 1.0) * 40.0;
     let [half_width, ..] = patient.body.cavity_extent(rise);
     let at = Vec3::new(
@@ -156,7 +159,7 @@ pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
             return f32::INFINITY;
         }
         let roof = (h.p.z - body.diaphragm(h.p, h.radius) + 3.5) * 0.8;
-        let outer = smooth_max(h.cavity + 4.5, roof, 8.0);
+        let outer = smooth_max(h.cavity + gap, roof, 8.0);
         let solid = smooth_max(shape.distance(h.p), -hollow.distance(h.p), 8.0);
         smooth_max(solid, outer, 8.0)
     });

@@ -351,7 +351,7 @@ impl Findings {
                     f32::INFINITY
                 }
             });
-            if canvas.pending() < 6 {
+            if canvas.pending() < 24 {
                 canvas.discard();
                 continue;
             }

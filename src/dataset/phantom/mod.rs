@@ -12,6 +12,7 @@ mod bowel;
 mod canvas;
 mod chest;
 mod finding;
+mod girdles;
 mod image;
 mod noise;
 mod patient;
@@ -269,7 +270,7 @@ fn draw_spleen(patient: &mut Patient, found: &mut Findings, random: &mut Random,
     let size = if large {
         random.range(1.4, 1.75)
     } else {
-        random.range(0.82, 1.08)
+        random.range(0.9, 1.16)
     };
     let tag = if large {
         Tag::FindingIn(Structure::Spleen, found.next_number())
@@ -344,8 +345,8 @@ fn draw_bones(
         let facts = (Some(rib.side), ORDINALS[rib.number - 1], 8.0, 1);
         found.push(FindingKind::RibFracture, Structure::Ribs, facts, None);
     }
-    skeleton::draw_shoulders(patient, scan.arms_down);
-    skeleton::draw_pelvis(patient);
+    girdles::draw_shoulders(patient, scan.arms_down);
+    girdles::draw_pelvis(patient);
     skeleton::draw_ribs(patient, &ribs, &cartilages, broken);
     skeleton::draw_spine(patient, collapse);
 }

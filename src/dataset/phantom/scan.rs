@@ -122,7 +122,7 @@ impl Scan {
             u if u < 0.16 * variety => Orientation::Sagittal,
             _ => Orientation::Axial,
         };
-        let span = span_of(region, body, random, variety);
+        let (span, region) = span_of(region, body, random, variety);
         let arms_down = random.chance(0.16 * variety);
         let table = random.chance(0.75);
         let patient_from_body = place(random, variety);
@@ -250,7 +250,8 @@ impl Scan {
     }
 }
 
-fn span_of(region: Region, body: &Body, random: &mut Random, variety: f32) -> Span {
+/// The heights that are scanned, and the part of the body they really show.
+fn span_of(region: Region, body: &Body, random: &mut Random, variety: f32) -> (Span, Region) {
     let [low, high] = region.span();
     let mut span = Span {
         low: low + random.about(0.0, 14.0) * variety,
@@ -262,8 +263,17 @@ fn span_of(region: Region, body: &Body, random: &mut Random, variety: f32) -> Sp
         let room = (span.high - span.low - thick).max(0.0);
         span.low += room * random.unit();
         span.high = span.low + thick;
+        let middle = f32::midpoint(span.low, span.high);
+        let shown = if middle > 95.0 {
+            Region::Chest
+        } else if middle > -105.0 {
+            Region::Abdomen
+        } else {
+            Region::Pelvis
+        };
+        return (span, shown);
     }
-    span
+    (span, region)
 }
 
 /// Pose: turn, size and place in the scanner.

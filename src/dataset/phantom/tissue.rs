@@ -88,65 +88,7 @@ impl Tissue {
             medulla,
             pancreas,
             wall,
-        ] = match phase {
-            Phase::NonContrast => {
-                let spleen = r.about(48.0, 4.0);
-                [
-                    blood,
-                    blood,
-                    blood,
-                    blood,
-                    r.about(57.0, 5.0),
-                    spleen,
-                    r.about(32.0, 4.0),
-                    r.about(31.0, 3.0),
-                    r.about(38.0, 6.0),
-                    r.about(38.0, 6.0),
-                ]
-            }
-            Phase::Arterial => [
-                r.range(210.0, 420.0),
-                r.range(45.0, 110.0),
-                r.range(110.0, 300.0),
-                r.range(60.0, 140.0),
-                r.about(72.0, 8.0),
-                r.about(125.0, 20.0),
-                r.range(140.0, 220.0),
-                r.range(55.0, 90.0),
-                r.about(100.0, 13.0),
-                r.about(80.0, 15.0),
-            ],
-            Phase::PortalVenous => {
-                let aorta = r.range(120.0, 190.0);
-                [
-                    aorta,
-                    aorta * r.range(0.8, 1.05),
-                    aorta * r.range(0.9, 1.05),
-                    aorta * r.range(0.98, 1.2),
-                    r.about(110.0, 11.0),
-                    r.about(120.0, 11.0),
-                    r.range(150.0, 210.0),
-                    r.range(130.0, 180.0),
-                    r.about(92.0, 11.0),
-                    r.about(85.0, 12.0),
-                ]
-            }
-            Phase::Delayed => {
-                let aorta = r.range(85.0, 125.0);
-                [
-                    aorta,
-                    aorta * r.range(0.93, 1.03),
-                    aorta,
-                    aorta * r.range(0.95, 1.05),
-                    r.about(88.0, 9.0),
-                    r.about(92.0, 7.0),
-                    r.range(105.0, 150.0),
-                    r.range(110.0, 160.0),
-                    r.about(75.0, 9.0),
-                    r.about(70.0, 10.0),
-                ]
-            }
-        };
+        ] = enhancement(r, phase, blood);
         let enhanced = phase != Phase::NonContrast;
         let excreted = phase == Phase::Delayed;
         let mut soft = |value: f32| value + unusual * 45.0 * random.normal();
@@ -198,6 +140,70 @@ impl Tissue {
             cartilage: r.range(70.0, 140.0),
             disc: r.about(85.0, 15.0),
             cord: r.range(10.0, 38.0),
+        }
+    }
+}
+
+/// Aorta, large veins, right heart, portal vein, liver, spleen, renal cortex and medulla, pancreas and
+/// the wall of the gut in a phase.
+fn enhancement(r: &mut Random, phase: Phase, blood: f32) -> [f32; 10] {
+    match phase {
+        Phase::NonContrast => {
+            let spleen = r.about(48.0, 4.0);
+            [
+                blood,
+                blood,
+                blood,
+                blood,
+                r.about(57.0, 5.0),
+                spleen,
+                r.about(32.0, 4.0),
+                r.about(31.0, 3.0),
+                r.about(38.0, 6.0),
+                r.about(38.0, 6.0),
+            ]
+        }
+        Phase::Arterial => [
+            r.range(210.0, 420.0),
+            r.range(45.0, 110.0),
+            r.range(110.0, 300.0),
+            r.range(60.0, 140.0),
+            r.about(72.0, 8.0),
+            r.about(125.0, 20.0),
+            r.range(140.0, 220.0),
+            r.range(55.0, 90.0),
+            r.about(100.0, 13.0),
+            r.about(80.0, 15.0),
+        ],
+        Phase::PortalVenous => {
+            let aorta = r.range(120.0, 190.0);
+            [
+                aorta,
+                aorta * r.range(0.8, 1.05),
+                aorta * r.range(0.9, 1.05),
+                aorta * r.range(0.98, 1.2),
+                r.about(110.0, 11.0),
+                r.about(120.0, 11.0),
+                r.range(150.0, 210.0),
+                r.range(130.0, 180.0),
+                r.about(92.0, 11.0),
+                r.about(85.0, 12.0),
+            ]
+        }
+        Phase::Delayed => {
+            let aorta = r.range(85.0, 125.0);
+            [
+                aorta,
+                aorta * r.range(0.93, 1.03),
+                aorta,
+                aorta * r.range(0.95, 1.05),
+                r.about(88.0, 9.0),
+                r.about(92.0, 7.0),
+                r.range(105.0, 150.0),
+                r.range(110.0, 160.0),
+                r.about(75.0, 9.0),
+                r.about(70.0, 10.0),
+            ]
         }
     }
 }

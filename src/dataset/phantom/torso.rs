@@ -164,9 +164,9 @@ fn draw_arms(canvas: &mut Canvas, scan: &Scan, tissue: &Tissue, random: &mut Ran
             let forward = random.range(-45.0, 10.0);
             let line = [
                 knot(s * 190.0, 22.0, 262.0, 46.0 * size),
-                knot(s * (out + 46.0), 22.0, 150.0, 44.0 * size),
-                knot(s * (out + 44.0), 16.0 + forward * 0.3, 30.0, 38.0 * size),
-                knot(s * (out + 40.0), forward, -90.0, 33.0 * size),
+                knot(s * (out + 40.0), 22.0, 150.0, 50.0 * size),
+                knot(s * (out + 36.0), 16.0 + forward * 0.3, 30.0, 46.0 * size),
+                knot(s * (out + 32.0), forward, -90.0, 40.0 * size),
                 knot(s * (out + 30.0), forward - 10.0, -190.0, 24.0 * size),
             ];
             (tube(&line, 3), random.range(5.0, 14.0))

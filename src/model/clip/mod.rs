@@ -102,7 +102,7 @@ impl Clip {
         }
         let tokens = self
             .vision_encoder
-            .forward_with_cls(&images.to_device(&self.device)?)?;
+            .forward_with_cls(&images.to_device(&self.device)?, None)?;
         project(&tokens, &self.vision_projection)
     }
 

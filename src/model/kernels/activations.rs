@@ -1,7 +1,9 @@
 //! x rounded to 8 bits, in the order in which the kernels read it.
 //!
 //! For Q8_0 every 32 values share a scale, max|x| / 127, and the sum of their integers times -128 is kept: the kernels
-//! hold weights as unsigned bytes, 128 too large, and start from that sum to take it back.
+//! hold weights as unsigned bytes, 128 too large, and start from that sum to take it back. What the rounding leaves is
+//! rounded to 8 bits in turn and multiplied as a further row, whose product is added: x then counts with 15 bits, and
+//! the error that is left is that of the weights. A single row still costs no more than reading the weights.
 //!
 //! For Q4K every 256 values share a scale, and the sums of 32 integers are kept, by which the kernels multiply the
 //! minima. The scale is max|x| / 127 or more, so that the integers of any 32 values have absolute values that add up
@@ -10,6 +12,9 @@
 //! scale, and there the rounding is below 0.5 % of their mean square root all the same.
 //!
 //! A block with a value that is not finite has a scale that is not a number, and so do the products.
+
+// Only what is inlined into a function of an instruction set is compiled for it.
+#![allow(clippy::inline_always)]
 
 use rayon::prelude::*;
 
@@ -22,8 +27,10 @@ const SMALLEST: f32 = 1e-36;
 const ROUNDER: f32 = 12_582_912.0;
 /// Least work, in values, worth another thread.
 const SPREAD_FROM: usize = 1 << 16;
-/// Largest sum of 32 magnitudes before rounding, which adds at most 16: 15 * (2164 + 16 + slack) < 2^15.
-const MAX_SUM: f32 = 2164.0;
+/// Largest sum of 32 magnitudes in Q4K: 15 times it is less than 2^15.
+const MAX_SUM: i32 = 2184;
+/// The sum aimed at where it would be larger: (1 + 16 / 2184) * 2148 + 16 < 2184.
+const SCALED_SUM: i32 = 2148;
 
 /// Where the kernels find a chunk of rows: `quants` as `[block][row][value]`, `scales` as `[block][row]`, and `sums` as
 /// `[block][row]` (Q8_0) or `[block][row][4]` pairs of 16-bit sums, the first in the low half (Q4K).
@@ -53,9 +60,18 @@ pub(super) struct Target<'a> {
     pub(super) sums: &'a mut [i32],
 }
 
+/// Rows that stand for one row of x: its rounded values, and for Q8_0 what the rounding left.
+const fn parts_of_a_row(format: Format) -> usize {
+    match format {
+        Format::Q8_0 => 2,
+        Format::Q4K => 1,
+    }
+}
+
 /// All rows of x, chunk after chunk.
 pub(super) struct Quantized {
     rows: usize,
+    parts: usize,
     chunks: usize,
     blocks: usize,
     block_len: usize,
@@ -71,19 +87,21 @@ impl Quantized {
         let block_len = format.block_len();
         let k = x.len() / m;
         let blocks = k / block_len;
+        let parts = parts_of_a_row(format);
         let sums_per_block = match format {
             Format::Q8_0 => 1,
             Format::Q4K => 4,
         };
         let mut this = Self {
             rows: m,
-            chunks: m.div_ceil(level.chunk_rows(format)),
+            parts,
+            chunks: m.div_ceil(level.chunk_rows(format) / parts),
             blocks,
             block_len,
             sums_per_block,
-            quants: vec![0; m * k],
-            scales: vec![0.0; m * blocks],
-            sums: vec![0; m * blocks * sums_per_block],
+            quants: vec![0; m * parts * k],
+            scales: vec![0.0; m * parts * blocks],
+            sums: vec![0; m * parts * blocks * sums_per_block],
         };
         let starts: Vec<usize> = (0..=this.chunks).map(|c| this.start(c)).collect();
         let mut jobs = Vec::with_capacity(this.chunks);
@@ -93,7 +111,7 @@ impl Quantized {
             this.sums.as_mut_slice(),
         );
         for pair in starts.windows(2) {
-            let rows = pair[1] - pair[0];
+            let rows = (pair[1] - pair[0]) * parts;
             let (q, rest) = std::mem::take(&mut quants).split_at_mut(rows * k);
             quants = rest;
             let (s, rest) = std::mem::take(&mut scales).split_at_mut(rows * blocks);
@@ -113,7 +131,7 @@ impl Quantized {
         }
         let work = |(x, mut target): (&[f32], Target<'_>)| {
             for (row, values) in x.chunks_exact(k).enumerate() {
-                target.row = row;
+                target.row = row * parts;
                 level.quantize_row(values, format, &mut target);
             }
         };
@@ -130,14 +148,22 @@ impl Quantized {
         self.chunks
     }
 
-    /// The first row of a chunk: rows are spread evenly, for a small last chunk would be slow.
+    /// Rows that stand for one row of x, side by side in its chunk.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// The first row of x in a chunk: rows are spread evenly, for a small last chunk would be slow.
     pub(super) fn start(&self, chunk: usize) -> usize {
         chunk * self.rows / self.chunks
     }
 
     /// One chunk.
     pub(super) fn chunk(&self, chunk: usize) -> Chunk<'_> {
-        let (from, to) = (self.start(chunk), self.start(chunk + 1));
+        let (from, to) = (
+            self.start(chunk) * self.parts,
+            self.start(chunk + 1) * self.parts,
+        );
         let k = self.blocks * self.block_len;
         let sums = self.blocks * self.sums_per_block;
         Chunk {
@@ -149,19 +175,25 @@ impl Quantized {
     }
 }
 
-/// Rounds one row into its chunk. Inlined into a function per instruction set, so that the loops get its registers.
+/// Rounds one row into its chunk.
 #[inline(always)]
 pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
     match format {
         Format::Q8_0 => {
             for (block, values) in x.as_chunks::<32>().0.iter().enumerate() {
                 let at = block * target.rows + target.row;
-                let Some(quants) = target.quants[at * 32..].first_chunk_mut() else {
-                    return;
-                };
-                let (scale, sum) = block_of_32(values, quants);
-                target.scales[at] = scale;
-                target.sums[at] = -128 * sum;
+                let mut left = *values;
+                for part in at..at + 2 {
+                    let Some(quants) = target.quants[part * 32..].first_chunk_mut() else {
+                        return;
+                    };
+                    let (scale, sum) = block_of_32(&left, quants);
+                    target.scales[part] = scale;
+                    target.sums[part] = -128 * sum;
+                    for (left, quant) in left.iter_mut().zip(quants.iter()) {
+                        *left -= f32::from(*quant) * scale;
+                    }
+                }
             }
         }
         Format::Q4K => {
@@ -184,14 +216,13 @@ pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
 /// The scale of 32 values, and the sum of their integers.
 #[inline(always)]
 fn block_of_32(x: &[f32; 32], quants: &mut [i8; 32]) -> (f32, i32) {
-    let (largest, finite) = largest(x);
-    if !finite {
+    let Some(largest) = largest(x) else {
         return (f32::NAN, 0);
-    }
+    };
     if largest < SMALLEST {
         return (0.0, 0);
     }
-    let sum = round(x, 127.0 / largest, quants);
+    let (sum, _) = round(x, 127.0 / largest, quants);
     (largest / 127.0, sum)
 }
 
@@ -199,63 +230,80 @@ fn block_of_32(x: &[f32; 32], quants: &mut [i8; 32]) -> (f32, i32) {
 #[inline(always)]
 fn block_of_256(x: &[f32; 256], quants: &mut [i8; 256]) -> (f32, [i16; 8]) {
     let mut sums = [0; 8];
-    let (largest, finite) = largest(x);
-    if !finite {
+    let Some(largest) = largest(x) else {
         return (f32::NAN, sums);
-    }
+    };
     if largest < SMALLEST {
         return (0.0, sums);
     }
-    let inverse = 1.0 / largest;
-    let mut most = 0.0f32;
-    for part in x.as_chunks::<32>().0 {
-        let mut lanes = [0.0f32; 16];
-        for values in part.as_chunks::<16>().0 {
-            for (lane, value) in lanes.iter_mut().zip(values) {
-                *lane += (value * inverse).abs();
-            }
-        }
-        most = most.max(lanes.iter().sum());
+    let mut steps = 127.0;
+    let mut most = round_parts(x, steps / largest, quants, &mut sums);
+    if most > MAX_SUM {
+        // Rounding added at most 16 to the sum that this is made of, and adds at most 16 to the next.
+        steps *= SCALED_SUM as f32 / most as f32;
+        most = round_parts(x, steps / largest, quants, &mut sums);
+        debug_assert!(most <= MAX_SUM);
     }
-    let steps = 127.0f32.min(MAX_SUM / most);
+    (largest / steps, sums)
+}
+
+/// Rounds `x * factor` and adds up each 32 integers; returns the largest sum of 32 magnitudes.
+#[inline(always)]
+fn round_parts(x: &[f32; 256], factor: f32, quants: &mut [i8; 256], sums: &mut [i16; 8]) -> i32 {
+    let mut most = 0;
     let parts = x.as_chunks::<32>().0.iter();
     for ((part, quants), sum) in parts
         .zip(quants.as_chunks_mut::<32>().0)
         .zip(sums.iter_mut())
     {
-        *sum = round(part, steps * inverse, quants) as i16;
+        let (total, magnitudes) = round(part, factor, quants);
+        *sum = total as i16;
+        most = most.max(magnitudes);
     }
-    (largest / steps, sums)
+    most
 }
 
-/// The largest magnitude, and whether every value is finite.
+/// The largest magnitude, where every value is finite.
 #[inline(always)]
-fn largest(x: &[f32]) -> (f32, bool) {
-    let mut most = [0.0f32; 16];
-    let mut nothing = [0.0f32; 16];
+fn largest(x: &[f32]) -> Option<f32> {
+    // Without the sign, the bits of floats are ordered as integers, and what is not finite comes last.
+    let mut most = [0u32; 16];
     for values in x.as_chunks::<16>().0 {
-        for ((most, nothing), value) in most.iter_mut().zip(&mut nothing).zip(values) {
-            let magnitude = value.abs();
-            *most = if magnitude > *most { magnitude } else { *most };
-            // Zero, unless the value is infinite or not a number.
-            *nothing += value - value;
+        for (most, value) in most.iter_mut().zip(values) {
+            *most = (*most).max(value.to_bits() & 0x7fff_ffff);
         }
     }
-    let most = most.iter().fold(0.0f32, |a, b| a.max(*b));
-    (most, nothing.iter().sum::<f32>() == 0.0)
+    let most = f32::from_bits(fold(most, u32::max));
+    most.is_finite().then_some(most)
 }
 
-/// Rounds `x * factor`, magnitudes of 127.5 at most, and adds up the integers.
+/// Folds sixteen lanes into one, half by half.
 #[inline(always)]
-fn round(x: &[f32; 32], factor: f32, quants: &mut [i8; 32]) -> i32 {
-    let mut integers = [0i32; 32];
-    for (integer, value) in integers.iter_mut().zip(x) {
-        *integer = (value * factor + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32;
+fn fold<T: Copy>(mut lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
     }
-    for (quant, integer) in quants.iter_mut().zip(&integers) {
-        *quant = *integer as i8;
+    lanes[0]
+}
+
+/// Rounds `x * factor`, magnitudes of 127.5 at most; returns the sum of the integers and of their magnitudes.
+#[inline(always)]
+fn round(x: &[f32; 32], factor: f32, quants: &mut [i8; 32]) -> (i32, i32) {
+    let mut sums = [0i32; 16];
+    let mut magnitudes = [0i32; 16];
+    let parts = x.as_chunks::<16>().0.iter();
+    for (values, quants) in parts.zip(quants.as_chunks_mut::<16>().0) {
+        for lane in 0..16 {
+            let bits = (values[lane] * factor + ROUNDER).to_bits() as i32;
+            let integer = bits - ROUNDER.to_bits() as i32;
+            quants[lane] = integer as i8;
+            sums[lane] += integer;
+            magnitudes[lane] += integer.abs();
+        }
     }
-    integers.iter().sum()
+    (fold(sums, |a, b| a + b), fold(magnitudes, |a, b| a + b))
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
-//! The kernels for AVX2, without and with the 8-bit dot products of AVX-VNNI.
+//! The kernels for AVX2.
 //!
-//! A tile is read in two halves of eight rows. Without VNNI the products of unsigned and signed bytes are added in
-//! pairs to 16 bits: the sums of Q4K fit, and Q8_0 multiplies magnitudes of W with x that took over the signs.
+//! A tile is read in two halves of eight rows. The products of unsigned and signed bytes are added in pairs to 16 bits:
+//! the sums of Q4K fit, and Q8_0 multiplies magnitudes of W with x that took over the signs.
 
 use std::arch::x86_64::{
     __m256, __m256i, _mm_loadu_si128, _mm256_abs_epi8, _mm256_add_epi16, _mm256_add_epi32,
-    _mm256_and_si256, _mm256_blend_epi16, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
-    _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_fmadd_ps,
+    _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtph_ps, _mm256_fmadd_ps,
     _mm256_fnmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
     _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
     _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32, _mm256_srli_epi16,
@@ -39,16 +38,12 @@ macro_rules! by_rows {
     };
 }
 
+pub(super) use by_rows;
+
 /// One row of Q8_0 tiles times a chunk of at most 4 rows of x.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn q8_0(tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
     by_rows!(q8_0_rows, tiles, chunk, out);
-}
-
-/// [`q8_0`] with AVX-VNNI.
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-pub(super) fn q8_0_vnni(tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
-    by_rows!(q8_0_vnni_rows, tiles, chunk, out);
 }
 
 /// One row of Q4K tiles times a chunk of at most 4 rows of x.
@@ -57,19 +52,13 @@ pub(super) fn q4k(tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROW
     by_rows!(q4k_rows, tiles, chunk, out);
 }
 
-/// [`q4k`] with AVX-VNNI.
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-pub(super) fn q4k_vnni(tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
-    by_rows!(q4k_vnni_rows, tiles, chunk, out);
-}
-
 /// Four values of x in every lane.
 ///
 /// # Safety
 /// Four bytes can be read at `x`.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn four(x: *const i8) -> __m256i {
+pub(super) unsafe fn four(x: *const i8) -> __m256i {
     // SAFETY: the caller's promise.
     _mm256_set1_epi32(unsafe { x.cast::<i32>().read_unaligned() })
 }
@@ -77,7 +66,7 @@ unsafe fn four(x: *const i8) -> __m256i {
 /// Four values of each of eight rows of W.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn group(w: &[[u8; 4]; TILE_ROWS], half: usize) -> __m256i {
+pub(super) fn group(w: &[[u8; 4]; TILE_ROWS], half: usize) -> __m256i {
     let rows = &w[half * 8..half * 8 + 8];
     // SAFETY: eight rows of four bytes.
     unsafe { _mm256_loadu_si256(rows.as_ptr().cast()) }
@@ -86,7 +75,7 @@ fn group(w: &[[u8; 4]; TILE_ROWS], half: usize) -> __m256i {
 /// Eight f16 numbers as f32.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-fn halves(d: &[f16; TILE_ROWS], half: usize) -> __m256 {
+pub(super) fn halves(d: &[f16; TILE_ROWS], half: usize) -> __m256 {
     let rows = &d[half * 8..half * 8 + 8];
     // SAFETY: eight rows of two bytes.
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(rows.as_ptr().cast()) })
@@ -95,7 +84,7 @@ fn halves(d: &[f16; TILE_ROWS], half: usize) -> __m256 {
 /// Pairs of bytes of eight rows as pairs of 16-bit numbers.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn pairs(bytes: &[[u8; 2]; TILE_ROWS], half: usize) -> __m256i {
+pub(super) fn pairs(bytes: &[[u8; 2]; TILE_ROWS], half: usize) -> __m256i {
     let rows = &bytes[half * 8..half * 8 + 8];
     // SAFETY: eight rows of two bytes.
     _mm256_cvtepu8_epi16(unsafe { _mm_loadu_si128(rows.as_ptr().cast()) })
@@ -104,7 +93,7 @@ fn pairs(bytes: &[[u8; 2]; TILE_ROWS], half: usize) -> __m256i {
 /// Adds `value * scale` to one half of a row of sums.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn accumulate(out: &mut [f32; TILE_ROWS], half: usize, value: __m256, scale: f32) {
+pub(super) fn accumulate(out: &mut [f32; TILE_ROWS], half: usize, value: __m256, scale: f32) {
     let out = &mut out[half * 8..half * 8 + 8];
     // SAFETY: eight sums of four bytes.
     unsafe {
@@ -115,7 +104,12 @@ fn accumulate(out: &mut [f32; TILE_ROWS], half: usize, value: __m256, scale: f32
 }
 
 /// Checks what the pointers into a chunk of `M` rows rely on.
-fn check<const M: usize>(chunk: Chunk<'_>, blocks: usize, block_len: usize, sums: usize) {
+pub(super) fn check<const M: usize>(
+    chunk: Chunk<'_>,
+    blocks: usize,
+    block_len: usize,
+    sums: usize,
+) {
     assert!(
         chunk.quants.len() >= blocks * M * block_len
             && chunk.scales.len() >= blocks * M
@@ -154,43 +148,10 @@ fn q8_0_rows<const M: usize>(tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32
     }
 }
 
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn q8_0_vnni_rows<const M: usize>(
-    tiles: &[TileQ8],
-    chunk: Chunk<'_>,
-    out: &mut [[f32; TILE_ROWS]],
-) {
-    check::<M>(chunk, tiles.len(), 32, 1);
-    let out = &mut out[..M];
-    out.fill([0.0; TILE_ROWS]);
-    for (block, tile) in tiles.iter().enumerate() {
-        let x = chunk.quants[block * M * 32..][..M * 32].as_ptr();
-        for half in 0..2 {
-            let mut sums = [_mm256_setzero_si256(); M];
-            for row in 0..M {
-                sums[row] = _mm256_set1_epi32(chunk.sums[block * M + row]);
-            }
-            for g in 0..8 {
-                let w = group(&tile.quants[g], half);
-                for row in 0..M {
-                    // SAFETY: row < M and g < 8, so the four bytes end within the M * 32 that x begins.
-                    let x = unsafe { four(x.add(row * 32 + g * 4)) };
-                    sums[row] = _mm256_dpbusd_avx_epi32(sums[row], w, x);
-                }
-            }
-            let d = halves(&tile.d, half);
-            for row in 0..M {
-                let value = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[row]), d);
-                accumulate(&mut out[row], half, value, chunk.scales[block * M + row]);
-            }
-        }
-    }
-}
-
 /// Ends a Q4K block: the scaled sums less the minima, for eight rows of W.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn q4k_end<const M: usize>(
+pub(super) fn q4k_end<const M: usize>(
     tile: &TileQ4k,
     half: usize,
     scaled: &[__m256i; M],
@@ -255,52 +216,6 @@ fn q4k_rows<const M: usize>(tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32
                         let products = _mm256_madd_epi16(sums[row], scale);
                         scaled[row] = _mm256_add_epi32(scaled[row], products);
                     }
-                }
-            }
-            let x_sums = &chunk.sums[block * M * 4..][..M * 4];
-            let scales = &chunk.scales[block * M..][..M];
-            q4k_end(tile, half, &scaled, x_sums, scales, out);
-        }
-    }
-}
-
-#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn q4k_vnni_rows<const M: usize>(
-    tiles: &[TileQ4k],
-    chunk: Chunk<'_>,
-    out: &mut [[f32; TILE_ROWS]],
-) {
-    check::<M>(chunk, tiles.len(), 256, 4);
-    let out = &mut out[..M];
-    out.fill([0.0; TILE_ROWS]);
-    let nibble = _mm256_set1_epi8(15);
-    for (block, tile) in tiles.iter().enumerate() {
-        let x = chunk.quants[block * M * 256..][..M * 256].as_ptr();
-        for half in 0..2 {
-            let mut scaled = [_mm256_setzero_si256(); M];
-            for p in 0..4 {
-                let mut low = [_mm256_setzero_si256(); M];
-                let mut high = [_mm256_setzero_si256(); M];
-                for g in 0..8 {
-                    let w = group(&tile.quants[p * 8 + g], half);
-                    let w_low = _mm256_and_si256(w, nibble);
-                    let w_high = _mm256_and_si256(_mm256_srli_epi16::<4>(w), nibble);
-                    for row in 0..M {
-                        // SAFETY: row < M, p < 4 and g < 8, so all bytes lie within the M * 256 that x begins.
-                        let (x_low, x_high) = unsafe {
-                            let x = x.add(row * 256 + p * 64 + g * 4);
-                            (four(x), four(x.add(32)))
-                        };
-                        low[row] = _mm256_dpbusd_avx_epi32(low[row], w_low, x_low);
-                        high[row] = _mm256_dpbusd_avx_epi32(high[row], w_high, x_high);
-                    }
-                }
-                let scales = pairs(&tile.scales[p], half);
-                for row in 0..M {
-                    // Sums of 32 products fit in 16 bits; the rounding of x sees to that.
-                    let high = _mm256_slli_epi32::<16>(high[row]);
-                    let sums = _mm256_blend_epi16::<0b1010_1010>(low[row], high);
-                    scaled[row] = _mm256_dpwssd_avx_epi32(scaled[row], sums, scales);
                 }
             }
             let x_sums = &chunk.sums[block * M * 4..][..M * 4];

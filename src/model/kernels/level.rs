@@ -2,12 +2,14 @@
 
 use std::sync::OnceLock;
 
+use half::{bf16, f16};
+
 use super::activations::{Chunk, Target};
 use super::q4k::TileQ4k;
 use super::q8_0::TileQ8;
-use super::{Format, TILE_ROWS, activations, portable};
+use super::{Format, TILE_ROWS, activations, dot, portable};
 #[cfg(target_arch = "x86_64")]
-use super::{avx2, avx512};
+use super::{avx_vnni, avx2, avx512};
 
 /// An instruction set that this processor has: values other than the portable one come from [`Level::available`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,9 @@ enum Set {
     /// The same with the 8-bit dot products of AVX-VNNI.
     #[cfg(target_arch = "x86_64")]
     AvxVnni,
+    /// The code for AVX-VNNI in AVX-512's encoding.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    Evex,
     /// AVX-512 with its 8-bit dot products.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -55,10 +60,21 @@ impl Level {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")
             {
+                #[cfg(test)]
+                levels.push(Self(Set::Evex));
                 levels.push(Self(Set::Avx512));
             }
         }
         levels
+    }
+
+    /// Whether the processor multiplies bf16 numbers.
+    pub(super) fn multiplies_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Avx512 {
+            return is_x86_feature_detected!("avx512bf16");
+        }
+        false
     }
 
     /// Rows of x that a kernel multiplies at once: as many as its registers hold sums for.
@@ -90,7 +106,9 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::q8_0(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => unsafe { avx2::q8_0_vnni(tiles, chunk, out) },
+            Set::AvxVnni => unsafe { avx_vnni::avx::q8_0(tiles, chunk, out) },
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Set::Evex => unsafe { avx_vnni::evex::q8_0(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { avx512::q8_0(tiles, chunk, out) },
         }
@@ -104,9 +122,35 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::q4k(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => unsafe { avx2::q4k_vnni(tiles, chunk, out) },
+            Set::AvxVnni => unsafe { avx_vnni::avx::q4k(tiles, chunk, out) },
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Set::Evex => unsafe { avx_vnni::evex::q4k(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { avx512::q4k(tiles, chunk, out) },
+        }
+    }
+
+    /// Dot products with rows in bf16; see [`dot`].
+    pub(super) fn dot_bf16(self, w: [&[bf16]; dot::W_ROWS], x: &[f32], sums: &mut dot::Sums) {
+        match self.0 {
+            Set::Portable => dot::portable(w, x, sums),
+            // SAFETY: each level exists only where the processor has its instruction set.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { dot::x86::bf16_avx512(w, x, sums) },
+            #[cfg(target_arch = "x86_64")]
+            _ => unsafe { dot::x86::bf16_avx2(w, x, sums) },
+        }
+    }
+
+    /// Dot products with rows in f16; see [`dot`].
+    pub(super) fn dot_f16(self, w: [&[f16]; dot::W_ROWS], x: &[f32], sums: &mut dot::Sums) {
+        match self.0 {
+            Set::Portable => dot::portable(w, x, sums),
+            // SAFETY: each level exists only where the processor has its instruction set.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { dot::x86::f16_avx512(w, x, sums) },
+            #[cfg(target_arch = "x86_64")]
+            _ => unsafe { dot::x86::f16_avx2(w, x, sums) },
         }
     }
 }

@@ -4,9 +4,8 @@ use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Layout, Result, Shape
 
 use super::attention_block::{self, MAX_HEAD_DIM};
 use super::pack::Heads;
-use super::taught::{teachable, with_back3};
 use super::taught_attention::attend_back;
-use super::{attention_single, fusable};
+use super::{attention_single, fusable, on_processor};
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +41,10 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Res
         candle_core::bail!("{n} queries are more positions than {m} keys")
     }
     let rows = [q, k, v].iter().all(|t| t.stride()[3] == 1);
-    if fusable(&[q, k, v]) && rows && d <= MAX_HEAD_DIM && m > 0 {
+    let taught = mask == Mask::None && on_processor(&[q, k, v]);
+    if (taught || fusable(&[q, k, v])) && rows && d <= MAX_HEAD_DIM && m > 0 {
         let scale = scale as f32;
-        q.apply_op3_no_bwd(k, v, &Attention { scale, mask })
-    } else if mask == Mask::None && teachable(&[q, k, v]) && d <= MAX_HEAD_DIM && m > 0 {
-        let out = attend(&q.detach(), &k.detach(), &v.detach(), scale, mask)?;
-        with_back3("attention", [q, k, v], &out, move |qkv, gradient| {
-            Ok(attend_back(qkv, gradient, scale as f32)?.map(Some))
-        })
+        q.apply_op3(k, v, Attention { scale, mask })
     } else {
         attend_plain(q, k, v, scale, mask)
     }
@@ -151,6 +146,19 @@ impl CustomOp3 for Attention {
             attention_block::run(&q, &k, &v, self.scale, self.mask, &mut out);
         }
         Ok((CpuStorage::F32(out), Shape::from((b, n, heads * d))))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let qkv = [q.detach(), k.detach(), v.detach()];
+        let [to_q, to_k, to_v] = attend_back(qkv.each_ref(), gradient, self.scale)?;
+        Ok((Some(to_q), Some(to_k), Some(to_v)))
     }
 }
 

@@ -4,19 +4,15 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Te
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught::{teachable, with_back1};
 use super::taught_rows::{LANES, gated_silu_back};
-use super::{PARALLEL_FROM, contiguous, fusable};
+use super::{PARALLEL_FROM, contiguous, fusable, on_processor};
 
 /// `silu(gate) * up` of both side by side: `[.., 2w]`, gate first, to `[.., w]`.
 pub fn gated_silu(gate_up: &Tensor) -> Result<Tensor> {
-    if fusable(&[gate_up]) {
-        return gate_up.contiguous()?.apply_op1_no_bwd(&Both);
-    }
     let width = gate_up.dim(D::Minus1)? / 2;
-    if teachable(&[gate_up]) && width.is_multiple_of(LANES) && width > 0 {
-        let out = gated_silu(&gate_up.detach())?;
-        return with_back1("gated-silu", gate_up, &out, gated_silu_back);
+    let rows = width > 0 && width.is_multiple_of(LANES);
+    if fusable(&[gate_up]) || on_processor(&[gate_up]) && rows {
+        return gate_up.contiguous()?.apply_op1(Both);
     }
     let gate = gate_up.narrow(D::Minus1, 0, width)?;
     gate.silu()? * gate_up.narrow(D::Minus1, width, width)?
@@ -60,6 +56,10 @@ impl CustomOp1 for Both {
                 });
         }
         Ok((CpuStorage::F32(out), Shape::from(dims)))
+    }
+
+    fn bwd(&self, gate_up: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        gated_silu_back(gate_up, gradient).map(Some)
     }
 }
 

@@ -4,16 +4,13 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught::{teachable, with_back1};
 use super::taught_rows::gelu_back;
-use super::{PARALLEL_FROM, contiguous, fusable};
+use super::{PARALLEL_FROM, contiguous, on_processor};
 
 /// `x * (1 + erf(x / sqrt 2)) / 2`, any shape.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if fusable(&[x]) {
-        x.contiguous()?.apply_op1_no_bwd(&Gelu)
-    } else if teachable(&[x]) {
-        with_back1("gelu", x, &gelu(&x.detach())?, gelu_back)
+    if on_processor(&[x]) {
+        x.contiguous()?.apply_op1(Gelu)
     } else {
         x.gelu_erf()
     }
@@ -33,6 +30,10 @@ impl CustomOp1 for Gelu {
             .zip(x.par_chunks(PARALLEL_FROM))
             .for_each(|(out, x)| dispatch(Chunk { x, out }));
         Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        gelu_back(x, gradient).map(Some)
     }
 }
 

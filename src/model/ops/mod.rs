@@ -1,8 +1,8 @@
 //! Fused operators for the processor: what candle composes from several passes over memory, in one.
 //!
 //! Each file holds one operator as one public function. On f32 tensors in main memory it runs a fused kernel; on other
-//! devices, for other types, and where gradients are tracked it runs its plain twin in candle's own operators, which
-//! is also what the tests compare the kernel with.
+//! devices and for other types it runs its plain twin in candle's own operators, which is also what the tests compare
+//! the kernel with. Where gradients are tracked, most have a fused way back (`taught_*`), and the others run the twin.
 
 // What is not inlined into the function that enables a vector width is compiled without it.
 #![allow(clippy::inline_always)]
@@ -14,7 +14,6 @@ mod simd_x86;
 
 mod attention_block;
 mod attention_single;
-mod doubled;
 mod pack;
 mod simd;
 pub mod taught;
@@ -22,6 +21,8 @@ mod taught_attention;
 mod taught_rows;
 
 pub mod attention;
+pub mod bias;
+pub mod cache_write;
 pub mod gated_silu;
 pub mod gelu;
 pub mod linear;
@@ -30,30 +31,48 @@ pub mod packed;
 pub mod rotary;
 
 pub use attention::{Mask, attend, split_heads};
-pub use doubled::doubled_taught;
+pub use bias::add_bias;
+pub use cache_write::write_positions;
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
 pub use linear::linear_taught;
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
 pub use packed::{JointHeads, PackedSight, attend_joint};
 pub use rotary::rotate;
-pub use taught::with_back1;
+pub use taught::with_back;
 
-use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 
 /// Numbers below which handing work to other threads costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 15;
 
-/// Whether the kernels may run on these tensors.
-fn fusable(tensors: &[&Tensor]) -> bool {
+/// Whether the kernels may run on these tensors, those with a way back also where gradients flow.
+fn on_processor(tensors: &[&Tensor]) -> bool {
     tensors
         .iter()
-        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32 && !t.track_op())
+        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
-/// A copy of a tensor's numbers in the order it is read.
-fn values(t: &Tensor) -> Result<Vec<f32>> {
-    t.flatten_all()?.to_vec1()
+/// Whether the kernels without a way back may run on these tensors.
+fn fusable(tensors: &[&Tensor]) -> bool {
+    on_processor(tensors) && !tensors.iter().any(|t| t.track_op())
+}
+
+/// Calls `f` with the numbers of tensors in main memory in the order they are read.
+fn lend<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+    let tensors = tensors
+        .into_iter()
+        .map(Tensor::contiguous)
+        .collect::<Result<Vec<_>>>()?;
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let mut slices: [&[f32]; N] = [&[]; N];
+    for ((storage, layout), slice) in guards.iter().zip(&mut slices) {
+        let Storage::Cpu(storage) = &**storage else {
+            candle_core::bail!("the operator runs in main memory only")
+        };
+        *slice = contiguous(storage, layout)?;
+    }
+    Ok(f(slices))
 }
 
 /// The numbers of a contiguous tensor.

@@ -4,9 +4,8 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught::{teachable, with_back2, with_back3};
 use super::taught_rows::{LANES, norm_back};
-use super::{PARALLEL_FROM, contiguous, fusable};
+use super::{PARALLEL_FROM, contiguous, fusable, on_processor};
 
 /// A layer norm and its weights.
 #[derive(Debug, Clone)]
@@ -50,16 +49,9 @@ impl RmsNorm {
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` over the last axis; x `[.., w]`, weight and bias `[w]`.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
-    if fusable(&[&x, weight, bias]) {
-        x.apply_op3_no_bwd(weight, bias, &FusedLayerNorm(eps as f32))
-    } else if teachable(&[&x, weight, bias]) && weight.elem_count() % LANES == 0 {
-        let out = layer_norm(&x.detach(), &weight.detach(), &bias.detach(), eps)?;
-        with_back3(
-            "layer-norm",
-            [&x, weight, bias],
-            &out,
-            move |[x, weight, _], g| Ok(norm_back(x, weight, g, eps, true)?.map(Some)),
-        )
+    let rows = weight.elem_count().is_multiple_of(LANES);
+    if fusable(&[&x, weight, bias]) || on_processor(&[&x, weight, bias]) && rows {
+        x.apply_op3(weight, bias, FusedLayerNorm(eps))
     } else if x.track_op() || weight.track_op() || bias.track_op() {
         candle_nn::ops::layer_norm_slow(&x, weight, bias, eps as f32)
     } else {
@@ -70,14 +62,9 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
 /// `x / sqrt(mean of squares + eps) * weight` over the last axis; x `[.., w]`, weight `[w]`.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
-    if fusable(&[&x, weight]) {
-        x.apply_op2_no_bwd(weight, &FusedRmsNorm(eps as f32))
-    } else if teachable(&[&x, weight]) && weight.elem_count() % LANES == 0 {
-        let out = rms_norm(&x.detach(), &weight.detach(), eps)?;
-        with_back2("rms-norm", [&x, weight], &out, move |[x, weight], g| {
-            let [to_x, to_weight, _] = norm_back(x, weight, g, eps, false)?;
-            Ok([Some(to_x), Some(to_weight)])
-        })
+    let rows = weight.elem_count().is_multiple_of(LANES);
+    if fusable(&[&x, weight]) || on_processor(&[&x, weight]) && rows {
+        x.apply_op2(weight, FusedRmsNorm(eps))
     } else if x.track_op() || weight.track_op() {
         candle_nn::ops::rms_norm_slow(&x, weight, eps as f32)
     } else {
@@ -85,7 +72,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     }
 }
 
-struct FusedLayerNorm(f32);
+struct FusedLayerNorm(f64);
 
 impl CustomOp3 for FusedLayerNorm {
     fn name(&self) -> &'static str {
@@ -103,11 +90,24 @@ impl CustomOp3 for FusedLayerNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let bias = contiguous(bias, bias_layout)?;
         let weight = contiguous(weight, weight_layout)?;
-        rows(contiguous(x, layout)?, layout, weight, Some(bias), self.0)
+        let eps = self.0 as f32;
+        rows(contiguous(x, layout)?, layout, weight, Some(bias), eps)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [to_x, to_weight, to_bias] = norm_back(x, weight, gradient, self.0, true)?;
+        Ok((Some(to_x), Some(to_weight), Some(to_bias)))
     }
 }
 
-struct FusedRmsNorm(f32);
+struct FusedRmsNorm(f64);
 
 impl CustomOp2 for FusedRmsNorm {
     fn name(&self) -> &'static str {
@@ -122,7 +122,19 @@ impl CustomOp2 for FusedRmsNorm {
         weight_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let weight = contiguous(weight, weight_layout)?;
-        rows(contiguous(x, layout)?, layout, weight, None, self.0)
+        let eps = self.0 as f32;
+        rows(contiguous(x, layout)?, layout, weight, None, eps)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [to_x, to_weight, _] = norm_back(x, weight, gradient, self.0, false)?;
+        Ok((Some(to_x), Some(to_weight)))
     }
 }
 

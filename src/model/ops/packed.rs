@@ -1,10 +1,9 @@
 //! Attention of queries, keys and values that lie side by side, as projections leave them, with gradients.
 
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 
-use super::taught::{teachable, with_back1};
 use super::taught_attention::{Joint, Sight};
-use super::values;
+use super::{contiguous, lend, on_processor};
 use crate::model::decoder::Packing;
 
 /// How a joint projection `[b,n,(heads + 2 key heads) d]` is cut: queries first, then keys, then values.
@@ -46,41 +45,72 @@ pub fn attend_joint(
     if key_heads == 0 || heads % key_heads != 0 || width != (heads + 2 * key_heads) * d {
         candle_core::bail!("{width} columns are not {heads} + 2 x {key_heads} heads of {d}")
     }
-    if !teachable(&[qkv]) {
+    if !on_processor(&[qkv]) {
         return attend_joint_plain(qkv, cut, scale, sight);
     }
     let tables = match sight {
-        Some(sight) => Some((
-            sight.packings.to_vec(),
-            values(sight.cos)?,
-            values(sight.sin)?,
-        )),
+        Some(PackedSight { packings, cos, sin }) => Some(Tables {
+            packings: packings.to_vec(),
+            cos: cos.flatten_all()?.to_vec1()?,
+            sin: sin.flatten_all()?.to_vec1()?,
+        }),
         None => None,
     };
-    let joint = move |numbers: &[f32], gradient: Option<&[f32]>| {
-        let joint = Joint {
+    qkv.contiguous()?.apply_op1(JointAttention {
+        size: [b, n],
+        cut,
+        scale: scale as f32,
+        tables,
+    })
+}
+
+struct Tables {
+    packings: Vec<Packing>,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+struct JointAttention {
+    size: [usize; 2],
+    cut: JointHeads,
+    scale: f32,
+    tables: Option<Tables>,
+}
+
+impl JointAttention {
+    fn joint<'a>(&'a self, numbers: &'a [f32]) -> Joint<'a> {
+        Joint {
             numbers,
-            size: [b, n],
-            heads,
-            key_heads,
-            d,
-            scale: scale as f32,
-            sight: match &tables {
-                Some((packings, cos, sin)) => Sight::Packed { packings, cos, sin },
+            size: self.size,
+            heads: self.cut.heads,
+            key_heads: self.cut.key_heads,
+            d: self.cut.d,
+            scale: self.scale,
+            sight: match &self.tables {
+                Some(Tables { packings, cos, sin }) => Sight::Packed { packings, cos, sin },
                 None => Sight::All,
             },
-        };
-        match gradient {
-            Some(gradient) => joint.backward(gradient),
-            None => joint.forward(),
         }
-    };
-    let out = joint(&values(qkv)?, None);
-    let out = Tensor::from_vec(out, (b, n, heads * d), qkv.device())?;
-    with_back1("joint-attention", qkv, &out, move |qkv, gradient| {
-        let to = joint(&values(qkv)?, Some(&values(gradient)?));
-        Tensor::from_vec(to, qkv.dims(), qkv.device())
-    })
+    }
+}
+
+impl CustomOp1 for JointAttention {
+    fn name(&self) -> &'static str {
+        "joint-attention"
+    }
+
+    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let out = self.joint(contiguous(qkv, layout)?).forward();
+        let [b, n] = self.size;
+        let shape = Shape::from((b, n, self.cut.heads * self.cut.d));
+        Ok((CpuStorage::F32(out), shape))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let back = |[qkv, gradient]: [&[f32]; 2]| self.joint(qkv).backward(gradient);
+        let to = lend([qkv, gradient], back)?;
+        Tensor::from_vec(to, qkv.dims(), qkv.device()).map(Some)
+    }
 }
 
 /// [`attend_joint`] in candle's own operators, on any device and any type.

@@ -3,8 +3,8 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::lend;
 use super::simd::{Kernel, Simd, dispatch};
-use super::values;
 use crate::model::decoder::Packing;
 
 /// Rows of a register tile.
@@ -509,41 +509,41 @@ pub(super) fn attend_back(
     let (b, heads, n, d) = q.dims4()?;
     let (_, key_heads, m, _) = k.dims4()?;
     let group = heads / key_heads;
-    let (qs, ks, vs) = (values(q)?, values(k)?, values(v)?);
-    let g = values(gradient)?;
-    let parts: Vec<[Vec<f32>; 3]> = (0..b * heads)
-        .into_par_iter()
-        .map(|at| {
-            let (batch, head) = (at / heads, at % heads);
-            let key = (batch * key_heads + head / group) * m * d;
-            let part = Part::of(
-                &qs[at * n * d..(at + 1) * n * d],
-                &ks[key..key + m * d],
-                &vs[key..key + m * d],
-                d,
-                scale,
-                false,
-            );
-            let mut rows = Vec::with_capacity(n * d);
-            for i in 0..n {
-                let from = ((batch * n + i) * heads + head) * d;
-                rows.extend_from_slice(&g[from..from + d]);
-            }
-            let mut to = [vec![0.0; n * d], vec![0.0; m * d], vec![0.0; m * d]];
-            // Queries and keys are different rows here: no run is shared.
-            part.backward(
-                &rows,
-                Run {
-                    first: 0,
-                    len: n,
-                    shared: 0,
-                    causal: false,
-                },
-                &mut to,
-            );
-            to
-        })
-        .collect();
+    let parts: Vec<[Vec<f32>; 3]> = lend([q, k, v, gradient], |[qs, ks, vs, g]| {
+        (0..b * heads)
+            .into_par_iter()
+            .map(|at| {
+                let (batch, head) = (at / heads, at % heads);
+                let key = (batch * key_heads + head / group) * m * d;
+                let part = Part::of(
+                    &qs[at * n * d..(at + 1) * n * d],
+                    &ks[key..key + m * d],
+                    &vs[key..key + m * d],
+                    d,
+                    scale,
+                    false,
+                );
+                let mut rows = Vec::with_capacity(n * d);
+                for i in 0..n {
+                    let from = ((batch * n + i) * heads + head) * d;
+                    rows.extend_from_slice(&g[from..from + d]);
+                }
+                let mut to = [vec![0.0; n * d], vec![0.0; m * d], vec![0.0; m * d]];
+                // Queries and keys are different rows here: no run is shared.
+                part.backward(
+                    &rows,
+                    Run {
+                        first: 0,
+                        len: n,
+                        shared: 0,
+                        causal: false,
+                    },
+                    &mut to,
+                );
+                to
+            })
+            .collect()
+    })?;
     let mut to_q = Vec::with_capacity(b * heads * n * d);
     let (mut to_k, mut to_v) = (
         vec![0.0; b * key_heads * m * d],

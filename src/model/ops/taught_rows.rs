@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::gelu::erf;
 use super::simd::{Kernel, Simd, dispatch};
-use super::{PARALLEL_FROM, values};
+use super::{PARALLEL_FROM, lend};
 
 /// Numbers that are added up in f32 before they join a sum in f64.
 const STRETCH: usize = 4096;
@@ -21,40 +21,42 @@ pub(super) fn norm_back(
     centred: bool,
 ) -> Result<[Tensor; 3]> {
     let width = weight.elem_count();
-    let (dims, device) = (x.dims().to_vec(), x.device().clone());
-    let (x, weight, gradient) = (values(x)?, values(weight)?, values(gradient)?);
-    let mut to_x = vec![0.0; x.len()];
     let rows = (PARALLEL_FROM / width).max(1) * width;
-    let parts: Vec<(Vec<f32>, Vec<f32>)> = to_x
-        .par_chunks_mut(rows)
-        .zip(x.par_chunks(rows).zip(gradient.par_chunks(rows)))
-        .map(|(to_x, (x, gradient))| {
-            let (mut to_weight, mut to_bias) = (vec![0.0; width], vec![0.0; width]);
-            dispatch(NormBack {
-                x,
-                weight: &weight,
-                gradient,
-                eps,
-                centred,
-                to_x,
-                to_weight: &mut to_weight,
-                to_bias: &mut to_bias,
-            });
-            (to_weight, to_bias)
-        })
-        .collect();
-    let (mut to_weight, mut to_bias) = (vec![0.0; width], vec![0.0; width]);
-    for (weight, bias) in parts {
-        to_weight
-            .iter_mut()
-            .zip(weight)
-            .for_each(|(to, x)| *to += x);
-        to_bias.iter_mut().zip(bias).for_each(|(to, x)| *to += x);
-    }
+    let [to_x, to_weight, to_bias] = lend([x, weight, gradient], |[x, weight, gradient]| {
+        let mut to_x = vec![0.0; x.len()];
+        let parts: Vec<[Vec<f32>; 2]> = to_x
+            .par_chunks_mut(rows)
+            .zip(x.par_chunks(rows).zip(gradient.par_chunks(rows)))
+            .map(|(to_x, (x, gradient))| {
+                let mut sums = [vec![0.0; width], vec![0.0; width]];
+                let [to_weight, to_bias] = &mut sums;
+                dispatch(NormBack {
+                    x,
+                    weight,
+                    gradient,
+                    eps,
+                    centred,
+                    to_x,
+                    to_weight,
+                    to_bias,
+                });
+                sums
+            })
+            .collect();
+        let mut sums = [vec![0.0; width], vec![0.0; width]];
+        for part in &parts {
+            for (sum, part) in sums.iter_mut().zip(part) {
+                sum.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+            }
+        }
+        let [to_weight, to_bias] = sums;
+        [to_x, to_weight, to_bias]
+    })?;
+    let device = x.device();
     Ok([
-        Tensor::from_vec(to_x, dims, &device)?,
-        Tensor::from_vec(to_weight, width, &device)?,
-        Tensor::from_vec(to_bias, width, &device)?,
+        Tensor::from_vec(to_x, x.dims(), device)?,
+        Tensor::from_vec(to_weight, width, device)?,
+        Tensor::from_vec(to_bias, width, device)?,
     ])
 }
 
@@ -80,10 +82,7 @@ impl Kernel for NormBack<'_> {
         for ((x, g), to) in rows.zip(self.to_x.chunks_exact_mut(width)) {
             let n = width as f64;
             let mean = if self.centred {
-                total(s, x, x, x, |s, x, _, _| {
-                    let _ = s;
-                    x
-                }) / n
+                total(s, x, x, x, |_, x, _, _| x) / n
             } else {
                 0.0
             };
@@ -148,15 +147,16 @@ fn total<S: Simd>(
 
 /// `gradient * gelu'(x)`.
 pub(super) fn gelu_back(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    let (numbers, factors) = (values(x)?, values(gradient)?);
-    let mut out = vec![0.0; numbers.len()];
-    out.par_chunks_mut(PARALLEL_FROM)
-        .zip(
-            numbers
-                .par_chunks(PARALLEL_FROM)
-                .zip(factors.par_chunks(PARALLEL_FROM)),
-        )
-        .for_each(|(out, (x, gradient))| dispatch(GeluBack { x, gradient, out }));
+    let out = lend([x, gradient], |[x, gradient]| {
+        let mut out = vec![0.0; x.len()];
+        out.par_chunks_mut(PARALLEL_FROM)
+            .zip(
+                x.par_chunks(PARALLEL_FROM)
+                    .zip(gradient.par_chunks(PARALLEL_FROM)),
+            )
+            .for_each(|(out, (x, gradient))| dispatch(GeluBack { x, gradient, out }));
+        out
+    })?;
     Tensor::from_vec(out, x.dims(), x.device())
 }
 
@@ -208,22 +208,21 @@ fn gelu_slope<S: Simd>(s: S, x: S::V) -> S::V {
 /// The gradient of `[.., 2w]`, gate first, from that of `silu(gate) * up`; w is a multiple of the widest vector.
 pub(super) fn gated_silu_back(gate_up: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     let width = gradient.dim(D::Minus1)?;
-    let (x, g) = (values(gate_up)?, values(gradient)?);
-    let mut out = vec![0.0; x.len()];
-    let rows = (PARALLEL_FROM / width).max(1);
-    out.par_chunks_mut(2 * rows * width)
-        .zip(
-            x.par_chunks(2 * rows * width)
-                .zip(g.par_chunks(rows * width)),
-        )
-        .for_each(|(out, (x, gradient))| {
-            dispatch(GateBack {
-                x,
-                gradient,
-                width,
-                out,
+    let out = lend([gate_up, gradient], |[x, gradient]| {
+        let mut out = vec![0.0; x.len()];
+        let rows = (PARALLEL_FROM / width).max(1) * width;
+        out.par_chunks_mut(2 * rows)
+            .zip(x.par_chunks(2 * rows).zip(gradient.par_chunks(rows)))
+            .for_each(|(out, (x, gradient))| {
+                dispatch(GateBack {
+                    x,
+                    gradient,
+                    width,
+                    out,
+                });
             });
-        });
+        out
+    })?;
     Tensor::from_vec(out, gate_up.dims(), gate_up.device())
 }
 
@@ -262,20 +261,22 @@ impl Kernel for GateBack<'_> {
 /// The sum over rows of `[.., w]`, `[w]`; w is a multiple of the widest vector.
 pub(super) fn column_sums(x: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
-    let numbers = values(x)?;
     let rows = (PARALLEL_FROM / width).max(1) * width;
-    let parts: Vec<Vec<f32>> = numbers
-        .par_chunks(rows)
-        .map(|x| {
-            let mut sums = vec![0.0; width];
-            dispatch(Sums { x, sums: &mut sums });
-            sums
-        })
-        .collect();
-    let mut sums = vec![0.0; width];
-    for part in parts {
-        sums.iter_mut().zip(part).for_each(|(to, x)| *to += x);
-    }
+    let sums = lend([x], |[x]| {
+        let parts: Vec<Vec<f32>> = x
+            .par_chunks(rows)
+            .map(|x| {
+                let mut sums = vec![0.0; width];
+                dispatch(Sums { x, sums: &mut sums });
+                sums
+            })
+            .collect();
+        let mut sums = vec![0.0; width];
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+        }
+        sums
+    })?;
     Tensor::from_vec(sums, width, x.device())
 }
 

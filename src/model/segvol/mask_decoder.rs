@@ -3,13 +3,12 @@
 use candle_core::{D, Result, Tensor};
 
 use super::two_way::TwoWayTransformer;
+use super::upscaling::Upscaling;
 use crate::model::LamedConfig;
 use crate::model::linear::Linear;
-use crate::model::ops::{doubled_taught, gelu, layer_norm};
 use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
-const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// What the mask decoder found.
 #[derive(Debug)]
@@ -89,9 +88,6 @@ impl MaskDecoder {
             .transformer
             .forward(&tokens, &image, &as_tokens(position)?)?;
 
-        let upscaled = self.upscaling.forward(&image, [d, h, w])?;
-        let (_, channels, d, h, w) = upscaled.dims5()?;
-        let voxels = upscaled.reshape((b, channels, d * h * w))?;
         let mut filter = self
             .hypernetwork
             .forward(&tokens.narrow(1, 1, 1)?.contiguous()?)?;
@@ -99,7 +95,7 @@ impl MaskDecoder {
             // Both dot products run over the same voxels: add the filters instead of the maps.
             filter = (filter + self.text_align.forward(text)?.unsqueeze(1)?)?;
         }
-        let low_res_masks = filter.matmul(&voxels)?.reshape((b, 1, d, h, w))?;
+        let low_res_masks = self.upscaling.forward(&image, &filter)?;
         let iou = self
             .iou_head
             .forward(&tokens.narrow(1, 0, 1)?.contiguous()?)?
@@ -134,95 +130,5 @@ impl Mlp {
             x = layer.forward(&x)?;
         }
         Ok(x)
-    }
-}
-
-/// Twice doubled: transposed convolution, norm over the whole volume, GELU, transposed convolution, GELU.
-#[derive(Debug)]
-struct Upscaling {
-    first: Doubling,
-    norm_weight: Tensor,
-    norm_bias: Tensor,
-    second: Doubling,
-}
-
-impl Upscaling {
-    fn new(width: usize, grid: [usize; 3], weights: &Weights) -> Result<Self> {
-        let [d, h, w] = grid.map(|n| 2 * n);
-        let norm = weights.pp(1);
-        Ok(Self {
-            first: Doubling::new(width, width / 4, &weights.pp(0))?,
-            norm_weight: norm.get(&[width / 4, d, h, w], "weight")?,
-            norm_bias: norm.get(&[width / 4, d, h, w], "bias")?,
-            second: Doubling::new(width / 4, width / 8, &weights.pp(3))?,
-        })
-    }
-
-    /// `[b,d*h*w,width]` to `[b,width/8,4d,4h,4w]`.
-    fn forward(&self, image: &Tensor, grid: [usize; 3]) -> Result<Tensor> {
-        let x = gelu(&self.norm(&self.first.forward(image, grid)?)?)?;
-        let (b, channels, d, h, w) = x.dims5()?;
-        let x = x
-            .reshape((b, channels, d * h * w))?
-            .transpose(1, 2)?
-            .contiguous()?;
-        gelu(&self.second.forward(&x, [d, h, w])?)
-    }
-
-    /// Layer norm over (C,D,H,W). Means are taken axis by axis: a single f32 sum over millions would drift.
-    fn norm(&self, x: &Tensor) -> Result<Tensor> {
-        if x.track_op() {
-            // As one wide row per mask, whose way back is one pass.
-            let row = x.flatten_from(1)?;
-            let (weight, bias) = (
-                self.norm_weight.flatten_all()?,
-                self.norm_bias.flatten_all()?,
-            );
-            return layer_norm(&row, &weight, &bias, LAYER_NORM_EPS)?.reshape(x.shape());
-        }
-        let mean = |x: &Tensor| {
-            x.mean_keepdim(4)?
-                .mean_keepdim(3)?
-                .mean_keepdim(2)?
-                .mean_keepdim(1)
-        };
-        let centred = x.broadcast_sub(&mean(x)?)?;
-        let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
-        centred
-            .broadcast_div(&deviation)?
-            .broadcast_mul(&self.norm_weight)?
-            .broadcast_add(&self.norm_bias)
-    }
-}
-
-/// A transposed convolution of kernel 2 and stride 2: no two outputs overlap, so it is one matrix product.
-#[derive(Debug)]
-struct Doubling {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Doubling {
-    fn new(width_in: usize, width_out: usize, weights: &Weights) -> Result<Self> {
-        let weight = weights.get(&[width_in, width_out, 2, 2, 2], "weight")?;
-        Ok(Self {
-            weight: weight.reshape((width_in, width_out * 8))?,
-            bias: weights.get(&[width_out], "bias")?,
-        })
-    }
-
-    /// `[b,d*h*w,in]` to `[b,out,2d,2h,2w]`.
-    fn forward(&self, x: &Tensor, [d, h, w]: [usize; 3]) -> Result<Tensor> {
-        if let Some(doubled) = doubled_taught(x, &self.weight, &self.bias, [d, h, w])? {
-            return Ok(doubled);
-        }
-        let (b, n, width) = x.dims3()?;
-        let out = self.bias.dim(0)?;
-        x.reshape((b * n, width))?
-            .matmul(&self.weight)?
-            .reshape(vec![b, d, h, w, out, 2, 2, 2])?
-            .permute(vec![0, 4, 1, 5, 2, 6, 3, 7])?
-            .reshape((b, out, 2 * d, 2 * h, 2 * w))?
-            .broadcast_add(&self.bias.reshape((1, out, 1, 1, 1))?)
     }
 }

@@ -3,11 +3,13 @@
 pub mod mask_decoder;
 pub mod prompt_encoder;
 pub mod two_way;
+mod upscaling;
 
 use candle_core::{DType, Result, Tensor};
 
 use super::LamedConfig;
 use super::numbers::Format;
+use super::probe::Probe;
 use super::source::Weights;
 use super::vit::{Vit, VitConfig};
 pub use mask_decoder::{MaskDecoder, MaskPrediction};
@@ -50,8 +52,8 @@ impl SegVol {
     }
 
     /// Image `[1,C,D,H,W]` in 0..1 to features `[1,embed,d,h,w]`.
-    pub fn encode(&self, image: &Tensor) -> Result<Tensor> {
-        let tokens = self.image_encoder.forward(image)?;
+    pub fn encode(&self, image: &Tensor, probe: Option<Probe>) -> Result<Tensor> {
+        let tokens = self.image_encoder.forward(image, probe)?;
         let (b, _, width) = tokens.dims3()?;
         let [d, h, w] = self.image_encoder.grid();
         tokens.transpose(1, 2)?.reshape((b, width, d, h, w))
