@@ -14,6 +14,7 @@ mod detokenize;
 mod device;
 mod error;
 mod frame;
+mod memory;
 mod model_box;
 mod pool;
 mod prepare;
