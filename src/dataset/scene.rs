@@ -235,10 +235,7 @@ impl Scene {
         if count == 0 {
             return None;
         }
-        let part = |index: usize, axis: usize| {
-            let share = index as f64 / self.size[axis] as f64;
-            (share * 1000.0).round_ties_even() / 1000.0
-        };
+        let part = |index: usize, axis: usize| box_part(index, self.size[axis]);
         Some(std::array::from_fn(|n| {
             let axis = n % 3;
             part(if n < 3 { low[axis] } else { high[axis] }, axis)
@@ -258,6 +255,17 @@ impl Scene {
         };
         Side::BOTH.into_iter().filter(on).collect()
     }
+}
+
+/// A voxel's index as boxes count: over the axis's length, rounded to 3 decimals.
+fn box_part(index: usize, length: usize) -> f64 {
+    let share = index as f64 / length as f64;
+    (share * 1000.0).round_ties_even() / 1000.0
+}
+
+/// The same as boxes print it.
+pub fn box_number(index: usize, length: usize) -> String {
+    format!("{:?}", box_part(index, length))
 }
 
 /// A box in the model's notation, numbers printed as Python prints floats.

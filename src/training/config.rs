@@ -148,6 +148,10 @@ pub struct StageConfig {
     /// AdamW's weight decay.
     #[serde(default = "hundredth")]
     pub weight_decay: f64,
+    /// Whether the vision tower begins the stage as the segmentation network's image encoder: what outlines have
+    /// taught it is where things are. Both must have the same sizes.
+    #[serde(default)]
+    pub vision_from_segmentation: bool,
     /// Beginnings of the names of tensors that stay as they are.
     #[serde(default)]
     pub freeze: Vec<String>,

@@ -204,6 +204,8 @@ impl Samples for PhantomSamples {
         };
         let [mut present, _] = scene.targets();
         random.shuffle(&mut present);
+        // What is wrong is rare and small: none of it is left out.
+        present.sort_by_key(|target| matches!(target, dataset::Target::Structure(_)));
         let drawn = present.into_iter().take(self.masks);
         sample.masks.extend(drawn.map(|t| target(&scene, t)));
         // Some kinds of questions cannot be asked about every volume.

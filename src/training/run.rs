@@ -22,6 +22,9 @@ use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables};
 use crate::inference::DeviceChoice;
 use crate::model::{Checkpoint, LamedConfig, Numbers, Tokenizer};
 
+/// The two encoders, which are built alike.
+const VISION_TOWER: &str = "model.vision_tower.vision_tower.";
+const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 /// Batches that are made ahead.
 const AHEAD: usize = 2;
 /// Steps between two looks at the log's picture.
@@ -188,6 +191,9 @@ impl<'a> Trainer<'a> {
 
     /// Decides what is learnt, and takes up the state where there is one.
     fn prepare(&mut self, stage: &StageConfig) -> Result<AdamW, TrainingError> {
+        if stage.vision_from_segmentation && self.progress.stage_step == 0 {
+            self.variables.copy(SEGMENTATION_ENCODER, VISION_TOWER)?;
+        }
         let is_kept = |name: &str| stage.freeze.iter().any(|start| name.starts_with(start));
         if stage.stage == Stage::Segmentation {
             let saved = self
@@ -423,7 +429,7 @@ fn make_companions(config: &TrainingConfig, folder: &Path) -> Result<(), Trainin
         .unwrap_or([32, 256, 256]);
     let texts = PhantomSamples::texts(size, &config.data, config.seed, config.vocabulary.samples)?;
     let texts = texts.iter().map(String::as_str);
-    let vocabulary = Vocabulary::learn(texts, config.vocabulary.tokens);
+    let vocabulary = Vocabulary::learn(texts, config.vocabulary.tokens, size);
     let ids = vocabulary.ids();
     if let Value::Object(fields) = &mut model {
         for (name, value) in [

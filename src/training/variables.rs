@@ -98,6 +98,36 @@ impl Variables {
         self.weights.remove(name);
     }
 
+    /// Gives each tensor whose name begins with `to` the values of the one that is called the same under `from`, where
+    /// there is one.
+    ///
+    /// # Errors
+    /// When the two have other shapes, or none has a counterpart.
+    pub fn copy(&mut self, from: &str, to: &str) -> Result<()> {
+        let mut copied = Vec::new();
+        for (name, weight) in &self.weights {
+            let Some(source) = name
+                .strip_prefix(to)
+                .and_then(|rest| self.get(&format!("{from}{rest}")))
+            else {
+                continue;
+            };
+            if source.shape() != weight.tensor().shape() {
+                candle_core::bail!(
+                    "{name} {:?} cannot begin as {:?}, the shape it has under {from}",
+                    weight.tensor().dims(),
+                    source.dims()
+                )
+            }
+            copied.push((name.clone(), Weight::Fixed(source.copy()?.detach())));
+        }
+        if copied.is_empty() {
+            candle_core::bail!("nothing under {from} is called as under {to}")
+        }
+        self.weights.extend(copied);
+        Ok(())
+    }
+
     /// From now on learns exactly the tensors whose names are `wanted`, and all adapters. Buffers are never learnt.
     pub fn learn(&mut self, wanted: impl Fn(&str) -> bool) -> Result<()> {
         for (name, weight) in &mut self.weights {

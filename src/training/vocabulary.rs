@@ -1,16 +1,18 @@
 //! A small tokenizer of a model's own, learnt from a corpus and written in the public checkpoints' files.
 //!
 //! Byte-pair encoding as sentencepiece has it, with a byte for whatever has no piece: any text can be typed. Pieces
-//! never reach over the end of a word, and digits stand alone, but for what the numbers of boxes begin with
-//! (`, 0.`): a box is 24 tokens and two brackets, its corners spelt the same way everywhere.
+//! never reach over the end of a word, and digits stand alone, but for the numbers of boxes: each that the prepared
+//! image's grid can give is one piece with the comma before it. A box is six pieces between two brackets, so that a
+//! place is one choice among a grid's lines rather than a row of digits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::TrainingError;
 use super::files::write_whole;
+use crate::dataset::box_number;
 use crate::model::sentencepiece::SPACE;
 
 /// What boxes' numbers begin with, built up from left to right.
@@ -50,8 +52,13 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Learns at most `limit` pieces (those for bytes and single characters included) from a corpus.
-    pub fn learn<'t>(corpus: impl Iterator<Item = &'t str>, limit: usize) -> Self {
+    /// Learns at most `limit` tokens (bytes, single characters and the numbers of boxes included) from a corpus, for
+    /// prepared images of `grid` voxels.
+    pub fn learn<'t>(
+        corpus: impl Iterator<Item = &'t str>,
+        limit: usize,
+        grid: [usize; 3],
+    ) -> Self {
         let mut words: BTreeMap<String, u64> = BTreeMap::new();
         for text in corpus {
             for word in split(text) {
@@ -67,6 +74,10 @@ impl Vocabulary {
             .enumerate()
             .map(|(n, start)| ((*start).to_string(), n as f32 - 3.0))
             .collect();
+        for number in number_pieces(grid) {
+            let score = -4.0 - pieces.len() as f32;
+            pieces.push((number, score));
+        }
         let single = std::iter::once(SPACE)
             .chain((33..127).map(char::from))
             .map(String::from);
@@ -249,6 +260,23 @@ fn split(text: &str) -> Vec<String> {
     words
 }
 
+/// What the numbers of a grid's boxes are put together from, from left to right: `0.3`, `0.32`, `0.328`, and the same
+/// after a comma.
+fn number_pieces(grid: [usize; 3]) -> BTreeSet<String> {
+    let mut pieces = BTreeSet::new();
+    for length in grid {
+        for index in 0..length {
+            let number = box_number(index, length);
+            for end in 3..=number.len() {
+                let number = &number[..end];
+                pieces.insert(number.to_owned());
+                pieces.insert(format!(",{SPACE}{number}"));
+            }
+        }
+    }
+    pieces
+}
+
 /// The two neighbours that stand together most often; the first in the alphabet among equals.
 fn most_frequent(words: &[(Vec<String>, u64)]) -> Option<(String, String)> {
     let mut counts: HashMap<(&str, &str), u64> = HashMap::new();
@@ -281,6 +309,7 @@ mod tests {
     use super::*;
     use crate::model::Tokenizer;
 
+    const GRID: [usize; 3] = [32, 64, 64];
     const CORPUS: [&str; 4] = [
         " Can you segment the liver in this image?",
         " Sure, it is <bx_start>[0.125, 0.5, 0.969, 0.25, 0.75, 0.984]<bx_end>.",
@@ -291,7 +320,7 @@ mod tests {
     fn tokenizer() -> (tempfile::TempDir, Tokenizer, VocabularyIds) {
         let folder = tempfile::tempdir().unwrap();
         let corpus = (0..4).flat_map(|_| CORPUS);
-        let vocabulary = Vocabulary::learn(corpus, 600);
+        let vocabulary = Vocabulary::learn(corpus, 800, GRID);
         vocabulary.write(folder.path()).unwrap();
         let tokenizer = Tokenizer::open(folder.path()).unwrap();
         (folder, tokenizer, vocabulary.ids())
@@ -303,6 +332,7 @@ mod tests {
         for text in CORPUS.into_iter().chain([
             " words never seen: Zürich 37 °C, 肝臓, \u{1F600}, tab\tand  two spaces",
             " 0.5 and 10.25, 0.001",
+            "[0.127, 0.516, 0.999, 0.0, 1.0, 0.333]",
         ]) {
             let encoded = tokenizer.encode_after_image(text).unwrap();
             assert!(encoded.iter().all(|&id| (id as usize) < ids.count));
@@ -318,13 +348,13 @@ mod tests {
         let (_folder, tokenizer, ids) = tokenizer();
         let words = tokenizer.encode_after_image(" the liver").unwrap();
         assert_eq!(words.len(), 2);
-        let text = "<bx_start>[0.125, 0.508, 0.969, 0.257, 0.754, 0.984]<bx_end>";
-        let place = tokenizer.encode_user_text(text).unwrap();
-        assert_eq!(place.len(), 4 + 6 * 4);
+        let on_grid = "<bx_start>[0.125, 0.0, 0.969, 0.25, 0.516, 0.984]<bx_end>";
+        assert_eq!(tokenizer.encode_user_text(on_grid).unwrap().len(), 4 + 6);
+        let between = "<bx_start>[0.127, 0.002, 0.966, 0.257, 0.511, 0.999]<bx_end>";
+        assert!(tokenizer.encode_user_text(between).unwrap().len() > 4 + 6);
         let digits: Vec<u32> = (0..10)
             .map(|digit| tokenizer.token_id(&digit.to_string()).unwrap())
             .collect();
-        assert_eq!(place[3..6], [digits[1], digits[2], digits[5]]);
         assert_eq!(tokenizer.token_id("[SEG]"), Some(ids.seg));
         assert_eq!(tokenizer.token_id("<|endoftext|>"), Some(ids.end));
         assert_eq!(tokenizer.token_id("<s>"), Some(ids.begin));
@@ -337,7 +367,7 @@ mod tests {
     #[test]
     fn the_same_corpus_gives_the_same_file() {
         let twice: Vec<Vec<u8>> = (0..2)
-            .map(|_| Vocabulary::learn((0..4).flat_map(|_| CORPUS), 600).protobuf())
+            .map(|_| Vocabulary::learn((0..4).flat_map(|_| CORPUS), 800, GRID).protobuf())
             .collect();
         assert_eq!(twice[0], twice[1]);
     }
