@@ -25,9 +25,13 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
         .map(|(row, &target)| {
             let greatest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
             let told = row[target as usize] - greatest;
-            row.iter_mut().for_each(|x| *x = (*x - greatest).exp());
+            for x in row.iter_mut() {
+                *x = (*x - greatest).exp();
+            }
             let sum: f32 = row.iter().sum();
-            row.iter_mut().for_each(|x| *x /= sum);
+            for x in row.iter_mut() {
+                *x /= sum;
+            }
             // From here on this is the gradient of the scores.
             row[target as usize] -= 1.0;
             f64::from(sum.ln() - told)

@@ -177,6 +177,7 @@ mod tests {
 
     /// `torch.optim.AdamW` (2.2.1, float64) on x = [1, -2, 3] (1x3), gradients x^3 / 10, lr 0.1, betas 0.9 and 0.98,
     /// eps 1e-8, weight decay 0.1, after 1, 2 and 10 steps.
+    #[allow(clippy::unreadable_literal)]
     const PYTORCH: [(u64, [f64; 3]); 3] = [
         (1, [0.890000009999999, -1.88000000125, 2.87000000037037]),
         (

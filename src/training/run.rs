@@ -28,7 +28,7 @@ const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 /// Batches that are made ahead.
 const AHEAD: usize = 2;
 /// Steps between two looks at the log's picture.
-const FLUSH: Duration = Duration::from_secs(60);
+const FLUSH: Duration = Duration::from_mins(1);
 
 /// What happens while training, in order.
 #[derive(Clone, Debug)]

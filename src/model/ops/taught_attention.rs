@@ -432,7 +432,9 @@ impl Kernel for Backward<'_> {
             );
         }
         let scale = part.scale;
-        to_q.iter_mut().for_each(|x| *x *= scale);
+        for x in to_q.iter_mut() {
+            *x *= scale;
+        }
     }
 }
 
