@@ -34,6 +34,15 @@ pub struct TrainingConfig {
     /// The new model's sizes, named as in `config.json`; the vocabulary's numbers are filled in.
     #[serde(default)]
     pub model: Option<toml::Table>,
+    /// A new M3D-CLIP's sizes instead, named as in its `config.json`.
+    #[serde(default)]
+    pub clip: Option<toml::Table>,
+    /// A model of either kind whose vision transformer the new one's begins as.
+    #[serde(default)]
+    pub vision: Option<PathBuf>,
+    /// The numbers in the file of the finished model: `f32`, `f16` or `bf16`.
+    #[serde(default = "f32_name")]
+    pub weights: String,
     /// The new model's vocabulary.
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
@@ -99,6 +108,8 @@ pub enum Stage {
     Projector,
     /// Everything; with `lora` the decoder's matrices only through adapters.
     All,
+    /// All of M3D-CLIP: which report belongs to which image.
+    Contrast,
 }
 
 impl Stage {
@@ -108,6 +119,7 @@ impl Stage {
             Self::Segmentation => "segmentation",
             Self::Projector => "projector",
             Self::All => "all",
+            Self::Contrast => "contrast",
         }
     }
 }
@@ -253,6 +265,7 @@ impl TrainingConfig {
         let from_here = |path: &mut PathBuf| *path = folder.join(&*path);
         from_here(&mut config.out);
         config.base.iter_mut().for_each(from_here);
+        config.vision.iter_mut().for_each(from_here);
         config
             .data
             .folder
@@ -266,9 +279,19 @@ impl TrainingConfig {
             if ok { Ok(()) } else { Err(message.to_string()) }
         };
         require(!self.stages.is_empty(), "there is no stage; add [[stages]]")?;
+        let sources = [
+            self.base.is_some(),
+            self.model.is_some(),
+            self.clip.is_some(),
+        ];
         require(
-            self.base.is_some() != self.model.is_some(),
-            "give either base, a checkpoint's folder, or [model], the sizes of a new one",
+            sources.into_iter().filter(|given| *given).count() == 1,
+            "give one of base, a checkpoint's folder, [model], the sizes of a new M3D-LaMed, and [clip], those of a \
+             new M3D-CLIP",
+        )?;
+        require(
+            ["f32", "f16", "bf16"].contains(&self.weights.as_str()),
+            "weights must be \"f32\", \"f16\" or \"bf16\"",
         )?;
         require(
             ["f32", "bf16"].contains(&self.dtype.as_str()),
@@ -313,7 +336,11 @@ impl TrainingConfig {
                 &format!("stage {name}: masks must be at least 1"),
             )?;
             require(
-                stage.stage == Stage::Segmentation || stage.talks > 0,
+                stage.stage != Stage::Contrast || stage.volumes > 1,
+                &format!("stage {name}: a batch needs at least 2 volumes to compare"),
+            )?;
+            require(
+                matches!(stage.stage, Stage::Segmentation | Stage::Contrast) || stage.talks > 0,
                 &format!("stage {name}: talks must be at least 1"),
             )?;
             require(

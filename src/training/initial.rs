@@ -1,23 +1,48 @@
 //! What weights are before they have learnt anything.
 
-use crate::model::{LamedConfig, rule};
+use crate::model::{ClipConfig, LamedConfig, rule};
 
 /// How strong the places are beside what a patch looks like.
 const POSITION_AMPLITUDE: f32 = 0.5;
 /// The deviation of tokens that stand for no word.
 const TOKEN_DEVIATION: f32 = 0.5;
 
+/// What the values of a tensor depend on beside its name and shape.
+pub(super) struct Sizes {
+    /// Patches along (D,H,W).
+    grid: [usize; 3],
+    /// Parts of names, and how many layers of two branches each they stand for.
+    layers: Vec<(&'static str, usize)>,
+}
+
+impl Sizes {
+    /// Those of M3D-LaMed.
+    pub fn of_lamed(config: &LamedConfig) -> Self {
+        Self {
+            grid: config.grid(),
+            layers: vec![
+                ("vision_tower", config.vision_config.num_layers),
+                ("image_encoder", config.seg_config.num_layers),
+                ("model.layers.", config.num_hidden_layers),
+            ],
+        }
+    }
+
+    /// Those of M3D-CLIP. Its text encoder norms every sum, which keeps branches from adding up.
+    pub fn of_clip(config: &ClipConfig) -> Self {
+        Self {
+            grid: std::array::from_fn(|axis| config.img_size[axis] / config.patch_size[axis]),
+            layers: vec![("vision_encoder", config.num_layers)],
+        }
+    }
+}
+
 /// The values of a tensor by its name, the same for the same seed on every machine.
 ///
 /// Norms begin as 1 and biases as 0; matrices are uniform after Glorot and Bengio (2010), those that end a residual
 /// branch divided by the root of the branches' number (Radford et al. 2019). Position embeddings begin as sines and
 /// cosines of the place, which are learnt on from there.
-pub(super) fn initial_values(
-    name: &str,
-    shape: &[usize],
-    config: &LamedConfig,
-    seed: u64,
-) -> Vec<f32> {
+pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u64) -> Vec<f32> {
     let count: usize = shape.iter().product();
     let key = format!("{seed}/{name}");
     let drawn = |deviation: f32| {
@@ -39,42 +64,37 @@ pub(super) fn initial_values(
     ];
     match shape {
         _ if name.ends_with(".bias") => vec![0.0; count],
-        _ if name.contains("norm") || name.ends_with("output_upscaling.1.weight") => {
+        // M3D-CLIP's scale is stored as it is multiplied with: one over the usual temperature.
+        _ if name == "logit_scale" => vec![1.0 / 0.07; count],
+        _ if name.to_lowercase().contains("norm")
+            || name.ends_with("output_upscaling.1.weight") =>
+        {
             vec![1.0; count]
         }
         _ if name.ends_with("positional_encoding_gaussian_matrix") => drawn(1.0),
-        [1, _, width] if name.ends_with("position_embeddings") => places(config.grid(), *width),
+        [1, _, width] if name.ends_with("position_embeddings") => places(sizes.grid, *width),
         _ if name.ends_with("cls_token") => drawn(0.02),
         _ if tokens.iter().any(|part| name.contains(part)) => drawn(TOKEN_DEVIATION),
         [_, width] if name.ends_with("embed_tokens.weight") => drawn((1.0 / *width as f32).sqrt()),
         // A transposed convolution of stride 2 and kernel 2: each output has one tap.
         [width, _, 2, 2, 2] => even((3.0 / *width as f64).sqrt()),
-        [out, width] => even((6.0 / (out + width) as f64).sqrt() / branches(name, config).sqrt()),
+        [out, width] => even((6.0 / (out + width) as f64).sqrt() / branches(name, sizes).sqrt()),
         _ => drawn(0.02),
     }
 }
 
 /// How many branches add up where this matrix ends one; 1 elsewhere.
-fn branches(name: &str, config: &LamedConfig) -> f64 {
+fn branches(name: &str, sizes: &Sizes) -> f64 {
     let ends = [
         "self_attn.o_proj.weight",
         "mlp.down_proj.weight",
         "attn.out_proj.weight",
         "mlp.linear2.weight",
     ];
-    let layers = if name.starts_with("model.layers.") {
-        config.num_hidden_layers
-    } else if name.contains("vision_tower") {
-        config.vision_config.num_layers
-    } else if name.contains("image_encoder") {
-        config.seg_config.num_layers
-    } else {
-        return 1.0;
-    };
-    if ends.iter().any(|end| name.ends_with(end)) {
-        2.0 * layers as f64
-    } else {
-        1.0
+    let layers = sizes.layers.iter().find(|(part, _)| name.contains(part));
+    match layers {
+        Some((_, layers)) if ends.iter().any(|end| name.ends_with(end)) => 2.0 * *layers as f64,
+        _ => 1.0,
     }
 }
 

@@ -8,12 +8,14 @@
 //! [`model`](crate::model), built on [`Variables`].
 
 mod config;
+pub mod contrast;
 mod error;
 mod files;
 mod initial;
 mod log;
 mod lora;
 pub mod losses;
+mod network;
 pub mod optimiser;
 mod phantoms;
 mod plot;
@@ -23,6 +25,7 @@ mod state;
 pub mod step;
 mod variables;
 pub mod vocabulary;
+mod wordpiece;
 mod words;
 
 pub use config::{DataConfig, LoraConfig, Stage, StageConfig, TrainingConfig, VocabularyConfig};

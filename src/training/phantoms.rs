@@ -29,7 +29,8 @@ enum Way {
 /// Phantoms with questions and masks.
 pub struct PhantomSamples {
     data: DataConfig,
-    words: Arc<Words>,
+    /// None where nothing is asked.
+    words: Option<Arc<Words>>,
     phantom: PhantomConfig,
     seed: u64,
     talks: usize,
@@ -37,10 +38,11 @@ pub struct PhantomSamples {
 }
 
 impl PhantomSamples {
-    /// Samples for images of this size, each with so many questions and at most so many masks of classes.
+    /// Samples for images of this size, each with so many questions and at most so many masks of classes; without masks
+    /// of classes some images are prepared as captions' are, and these come with a report.
     pub fn new(
         data: &DataConfig,
-        words: Arc<Words>,
+        words: Option<Arc<Words>>,
         size: [usize; 3],
         seed: u64,
         [talks, masks]: [usize; 2],
@@ -94,6 +96,9 @@ impl PhantomSamples {
         masks: &mut Vec<Target>,
         random: &mut Random,
     ) -> Result<Option<Talk>, TrainingError> {
+        let Some(words) = &self.words else {
+            return Ok(None);
+        };
         let own = random.chance(OWN_KIND);
         if own == (way == Way::Segmentation) {
             let (negatives, described) = (self.data.negatives, self.data.described);
@@ -105,8 +110,8 @@ impl PhantomSamples {
                 masks.len() - 1
             });
             return Ok(Some(Talk {
-                prompt: self.words.prompt(&format!(" {}", pair.question))?,
-                answer: self.words.answer(&pair.answer)?,
+                prompt: words.prompt(&format!(" {}", pair.question))?,
+                answer: words.answer(&pair.answer)?,
                 mask,
             }));
         }
@@ -130,8 +135,8 @@ impl PhantomSamples {
             }
         };
         Ok(Some(Talk {
-            prompt: self.words.prompt(&question)?,
-            answer: self.words.answer(&answer)?,
+            prompt: words.prompt(&question)?,
+            answer: words.answer(&answer)?,
             mask: None,
         }))
     }
@@ -192,7 +197,7 @@ fn target(scene: &Scene, target: dataset::Target) -> Target {
 impl Samples for PhantomSamples {
     fn sample(&self, number: u64) -> Result<Sample, TrainingError> {
         let mut random = Random::new(self.seed.wrapping_add(number), "sample");
-        let way = if self.talks > 0 && random.chance(self.data.captions) {
+        let way = if self.masks == 0 && random.chance(self.data.captions) {
             Way::Caption
         } else {
             Way::Segmentation
@@ -216,7 +221,7 @@ impl Samples for PhantomSamples {
             let talk = self.talk(&scene, way, &mut sample.masks, &mut random)?;
             sample.talks.extend(talk);
         }
-        if self.talks > 0 {
+        if way == Way::Caption {
             sample.description = report(&scene, &mut random);
         }
         Ok(sample)

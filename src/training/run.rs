@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Tensor};
 use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
-use serde_json::{Value, json};
 
 use super::config::{Stage, StageConfig, TrainingConfig};
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
+use super::network::Network;
 use super::optimiser::{AdamW, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::state::{self, Progress};
-use super::step::{CLASS_PROMPTS, Lesson, add, gradients};
-use super::vocabulary::Vocabulary;
-use super::words::Words;
+use super::step::{CLASS_PROMPTS, Lesson, add};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables};
 use crate::inference::DeviceChoice;
-use crate::model::{Checkpoint, LamedConfig, Numbers, Tokenizer};
+use crate::model::Numbers;
+use crate::model::checkpoint::open_weights;
 
-/// The two encoders, which are built alike.
-const VISION_TOWER: &str = "model.vision_tower.vision_tower.";
+/// What the vision tower may begin as: it is built alike.
 const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
+/// Where a vision transformer lies in models of either kind.
+const VISION_PREFIXES: [&str; 2] = ["model.vision_tower.vision_tower.", "vision_encoder."];
 /// Batches that are made ahead.
 const AHEAD: usize = 2;
 /// Steps between two looks at the log's picture.
@@ -74,8 +74,7 @@ pub fn train(
 struct Trainer<'a> {
     config: &'a TrainingConfig,
     numbers: Numbers,
-    model: LamedConfig,
-    words: Arc<Words>,
+    network: Network,
     /// Where the model's other files are.
     companions: PathBuf,
     variables: Variables,
@@ -111,35 +110,11 @@ impl<'a> Trainer<'a> {
         }
         let companions = out.join("model");
         std::fs::create_dir_all(&companions).map_err(|e| TrainingError::io(&companions, e))?;
-        let base = config.base.as_deref().map(Checkpoint::open).transpose()?;
-        if let Some(base) = &base {
-            for name in state::COMPANIONS {
-                let (from, to) = (base.folder.join(name), companions.join(name));
-                if from.exists() {
-                    std::fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
-                }
-            }
-        } else if !companions.join("config.json").exists() {
-            make_companions(config, &companions)?;
+        let network = Network::open(config, &companions)?;
+        let mut variables = network.variables(config, &device)?;
+        if let Some(folder) = &config.vision {
+            begin_vision(&mut variables, &network, folder)?;
         }
-        let path = companions.join("config.json");
-        let text = std::fs::read(&path).map_err(|e| TrainingError::io(&path, e))?;
-        let model = LamedConfig::from_json(&text).map_err(|e| TrainingError::state(&path, e))?;
-        let end = match &base {
-            Some(base) => base.stop_ids.first().copied(),
-            None => model
-                .eos_token_id
-                .as_ref()
-                .and_then(|ids| ids.to_vec().first().copied()),
-        };
-        let end = end.ok_or_else(|| {
-            TrainingError::state(&path, "no token ends an answer; set eos_token_id")
-        })?;
-        let words = Arc::new(Words::new(Tokenizer::open(&companions)?, end));
-        let mut variables = match &base {
-            Some(base) => Variables::from_checkpoint(base, &device, &|_| {})?,
-            None => Variables::new(&model, config.seed, &device)?,
-        };
         let mut progress = Progress {
             seed: config.seed,
             ..Progress::default()
@@ -158,8 +133,7 @@ impl<'a> Trainer<'a> {
         Ok(Self {
             config,
             numbers: Numbers::plain(dtype),
-            model,
-            words,
+            network,
             companions,
             variables,
             device,
@@ -183,7 +157,11 @@ impl<'a> Trainer<'a> {
             &folder,
             &self.companions,
             self.variables.tensors(),
-            DType::F32,
+            match self.config.weights.as_str() {
+                "f16" => DType::F16,
+                "bf16" => DType::BF16,
+                _ => DType::F32,
+            },
         )?;
         report(TrainingEvent::Done(folder));
         Ok(())
@@ -192,7 +170,13 @@ impl<'a> Trainer<'a> {
     /// Decides what is learnt, and takes up the state where there is one.
     fn prepare(&mut self, stage: &StageConfig) -> Result<AdamW, TrainingError> {
         if stage.vision_from_segmentation && self.progress.stage_step == 0 {
-            self.variables.copy(SEGMENTATION_ENCODER, VISION_TOWER)?;
+            let tensors = self.variables.tensors();
+            self.variables
+                .begin_as(self.network.vision_prefix(), |rest| {
+                    tensors
+                        .get(&format!("{SEGMENTATION_ENCODER}{rest}"))
+                        .cloned()
+                })?;
         }
         let is_kept = |name: &str| stage.freeze.iter().any(|start| name.starts_with(start));
         if stage.stage == Stage::Segmentation {
@@ -212,7 +196,7 @@ impl<'a> Trainer<'a> {
             Stage::All if stage.lora.is_some() => {
                 !name.starts_with("model.layers.") && name != "model.norm.weight"
             }
-            Stage::All => true,
+            Stage::All | Stage::Contrast => true,
         };
         self.variables.learn(|name| learn(name) && !is_kept(name))?;
         if let Some(lora) = &stage.lora {
@@ -228,7 +212,12 @@ impl<'a> Trainer<'a> {
 
     /// Prompts as the mask decoder's own tokens begin.
     fn class_prompts(&self) -> Result<Tensor, TrainingError> {
-        let width = self.model.seg_config.embed_dim;
+        let Network::Lamed { config, .. } = &self.network else {
+            return Err(TrainingError::Data(
+                "M3D-CLIP outlines nothing; its stage is called contrast".into(),
+            ));
+        };
+        let width = config.seg_config.embed_dim;
         let classes = self.samples([0, 1]).class_count();
         let key = format!("{}/{CLASS_PROMPTS}", self.config.seed);
         let values: Vec<f32> = (0..classes * width)
@@ -238,10 +227,14 @@ impl<'a> Trainer<'a> {
     }
 
     fn samples(&self, counts: [usize; 2]) -> Arc<dyn Samples> {
+        let words = match &self.network {
+            Network::Lamed { words, .. } => Some(words.clone()),
+            Network::Clip { .. } => None,
+        };
         Arc::new(PhantomSamples::new(
             &self.config.data,
-            self.words.clone(),
-            self.model.image_size,
+            words,
+            self.network.image_size(),
             self.config.seed,
             counts,
         ))
@@ -262,11 +255,13 @@ impl<'a> Trainer<'a> {
         });
         let lesson = match stage.stage {
             Stage::Segmentation => Lesson::Classes,
-            _ => Lesson::Talk,
+            Stage::Contrast => Lesson::Contrast,
+            Stage::Projector | Stage::All => Lesson::Talk,
         };
         let counts = match lesson {
             Lesson::Classes => [0, stage.masks],
             Lesson::Talk => [stage.talks, 0],
+            Lesson::Contrast => [0, 0],
         };
         let batches = batches(self.samples(counts), self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
@@ -347,7 +342,8 @@ impl<'a> Trainer<'a> {
                 .recv()
                 .map_err(|_| TrainingError::Data("the thread that makes samples ended".into()))??;
             let (more, mut gradients) =
-                gradients(&self.model, &self.variables, self.numbers, lesson, &samples)?;
+                self.network
+                    .gradients(&self.variables, self.numbers, lesson, &samples)?;
             if stage.accumulate > 1 {
                 for gradient in gradients.values_mut() {
                     *gradient = (&*gradient * part)?;
@@ -391,6 +387,27 @@ impl<'a> Trainer<'a> {
     }
 }
 
+/// Lets a vision transformer begin as that of another model, of either kind.
+fn begin_vision(
+    variables: &mut Variables,
+    network: &Network,
+    folder: &Path,
+) -> Result<(), TrainingError> {
+    let (files, _) = open_weights(folder)?;
+    let names = |rest: &str| VISION_PREFIXES.map(|prefix| format!("{prefix}{rest}"));
+    let values = |rest: &str| {
+        let found = files
+            .iter()
+            .flat_map(|file| names(rest).map(|name| (file, name)));
+        let (file, name) = found
+            .into_iter()
+            .find(|(file, name)| file.shape(name).is_some())?;
+        let values = file.values(&name).ok()?;
+        Tensor::from_slice(&values, file.shape(&name)?, &Device::Cpu).ok()
+    };
+    Ok(variables.begin_as(network.vision_prefix(), values)?)
+}
+
 /// Makes batches on a thread of its own, a few ahead of who takes them. It ends when nobody does any more.
 fn batches(
     samples: Arc<dyn Samples>,
@@ -417,37 +434,4 @@ fn batches(
         .spawn(work)
         .map_err(|e| TrainingError::Data(format!("no thread for the samples: {e}")))?;
     Ok(receiver)
-}
-
-/// Learns a vocabulary and writes it with the configuration of the new model.
-fn make_companions(config: &TrainingConfig, folder: &Path) -> Result<(), TrainingError> {
-    let mut model = serde_json::to_value(config.model.clone().unwrap_or_default())
-        .map_err(|e| TrainingError::Data(e.to_string()))?;
-    let size: [usize; 3] = model
-        .get("image_size")
-        .and_then(|size| serde_json::from_value(size.clone()).ok())
-        .unwrap_or([32, 256, 256]);
-    let texts = PhantomSamples::texts(size, &config.data, config.seed, config.vocabulary.samples)?;
-    let texts = texts.iter().map(String::as_str);
-    let vocabulary = Vocabulary::learn(texts, config.vocabulary.tokens, size);
-    let ids = vocabulary.ids();
-    if let Value::Object(fields) = &mut model {
-        for (name, value) in [
-            ("architectures", json!(["LamedPhi3ForCausalLM"])),
-            ("model_type", json!("lamed_phi3")),
-            ("torch_dtype", json!("float32")),
-            ("vocab_size", json!(ids.count)),
-            ("bos_token_id", json!(ids.begin)),
-            ("eos_token_id", json!(ids.end)),
-            ("pad_token_id", json!(ids.end)),
-            ("seg_token_id", json!(ids.seg)),
-        ] {
-            fields.insert(name.to_string(), value);
-        }
-    }
-    let text = format!("{model:#}\n");
-    LamedConfig::from_json(text.as_bytes())
-        .map_err(|e| TrainingError::Data(format!("[model]: {e}")))?;
-    vocabulary.write(folder)?;
-    super::files::write_whole(&folder.join("config.json"), text.as_bytes())
 }

@@ -16,6 +16,7 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::files::write_whole;
+use super::network::COMPANIONS;
 use super::optimiser::AdamW;
 use super::step::CLASS_PROMPTS;
 use super::{TrainingError, Variables};
@@ -46,16 +47,6 @@ const KEPT: usize = 2;
 const PROGRESS: &str = "training.json";
 const OWN_TENSORS: &str = "training.safetensors";
 const ADAPTER: &str = "adapter.";
-
-/// Files that make a folder of weights a model.
-pub(super) const COMPANIONS: [&str; 6] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "special_tokens_map.json",
-];
 
 /// Writes a state; `companions` is the folder with the model's other files.
 pub(super) fn save(

@@ -22,6 +22,8 @@ pub enum Lesson {
     Talk,
     /// Masks of classes, each with a prompt of its own.
     Classes,
+    /// Which description belongs to which image.
+    Contrast,
 }
 
 /// The losses of a step; what was not asked for is 0.
@@ -111,6 +113,7 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
     let talks = || samples.iter().flat_map(|sample| &sample.talks);
     let masks = match lesson {
         Lesson::Talk => talks().filter(|talk| talk.mask.is_some()).count(),
+        Lesson::Contrast => 0,
         Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
     };
     let tokens: usize = talks().map(|talk| talk.answer.len()).sum();
@@ -138,6 +141,11 @@ fn part_gradients(
     let parts = match lesson {
         Lesson::Talk => talk_losses(lamed, samples, totals)?,
         Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
+        Lesson::Contrast => {
+            return Err(TrainingError::Data(
+                "M3D-LaMed is not taught by contrast; give [clip] instead of [model]".into(),
+            ));
+        }
     };
     let [text, bce, dice] = &parts;
     let mut losses = Losses::default();
@@ -155,25 +163,36 @@ fn part_gradients(
             });
         }
     }
-    let mut gradients = Gradients::new();
-    if let Some(sum) = sum {
-        let mut store = sum.backward()?;
-        for (name, var) in variables.learnt() {
-            if let Some(gradient) = store.remove(var) {
-                gradients.insert(name, gradient);
-            }
-        }
-    }
+    let gradients = match sum {
+        Some(sum) => taught(variables, &sum)?,
+        None => Gradients::new(),
+    };
     Ok((losses, gradients))
 }
 
-fn images(lamed: &Lamed, samples: &[Sample]) -> candle_core::Result<Tensor> {
-    let [d, h, w] = lamed.config().image_size;
+/// What a loss says to each learnt tensor.
+pub(super) fn taught(variables: &Variables, loss: &Tensor) -> Result<Gradients, TrainingError> {
+    let mut store = loss.backward()?;
+    let mut gradients = Gradients::new();
+    for (name, var) in variables.learnt() {
+        if let Some(gradient) = store.remove(var) {
+            gradients.insert(name, gradient);
+        }
+    }
+    Ok(gradients)
+}
+
+/// The images of samples, `[n,1,D,H,W]`.
+pub(super) fn images(
+    [d, h, w]: [usize; 3],
+    device: &Device,
+    samples: &[Sample],
+) -> candle_core::Result<Tensor> {
     let voxels: Vec<f32> = samples
         .iter()
         .flat_map(|s| s.image.iter().copied())
         .collect();
-    Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), lamed.device())
+    Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), device)
 }
 
 /// Text, binary cross entropy and Dice; `None` where there is nothing of the kind.
@@ -193,7 +212,7 @@ struct Answers {
 }
 
 fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Parts, TrainingError> {
-    let images = images(lamed, samples)?;
+    let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let prefix = 1 + lamed.config().image_token_count();
     let text_length = |sample: &Sample| -> usize {
         let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
@@ -302,7 +321,7 @@ fn class_losses(
         return Ok([None, None, None]);
     }
     let prompts = all.index_select(&Tensor::new(chosen.as_slice(), lamed.device())?, 0)?;
-    let images = images(lamed, samples)?;
+    let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let [bce, dice] = outline(lamed, &images, samples, &masks, &prompts, totals)?;
     Ok([None, Some(bce), Some(dice)])
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
-use super::initial::initial_values;
+use super::initial::{Sizes, initial_values};
 use super::lora::Adapter;
 use crate::model::source::WeightSource;
-use crate::model::tensors::wanted_tensors;
+use crate::model::tensors::{WantedTensor, wanted_tensors};
 use crate::model::{Checkpoint, LamedConfig, ModelError, Numbers};
 
 /// What the names of buffers end with: tensors that the public model never learns.
@@ -47,17 +47,23 @@ impl Variables {
         device: &Device,
     ) -> std::result::Result<Self, ModelError> {
         let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-        let mut weights = BTreeMap::new();
-        for wanted in wanted_tensors(config, Numbers::plain(DType::F32), fused)? {
-            let values = initial_values(&wanted.name, &wanted.shape, config, seed);
+        let wanted = wanted_tensors(config, Numbers::plain(DType::F32), fused)?;
+        Ok(Self::drawn(wanted, &Sizes::of_lamed(config), seed, device)?)
+    }
+
+    /// New tensors, drawn by the seed.
+    pub(super) fn drawn(
+        wanted: Vec<WantedTensor>,
+        sizes: &Sizes,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let tensors = wanted.into_iter().map(|wanted| {
+            let values = initial_values(&wanted.name, &wanted.shape, sizes, seed);
             let tensor = Tensor::from_vec(values, wanted.shape, device)?;
-            weights.insert(wanted.name, Weight::Fixed(tensor));
-        }
-        Ok(Self {
-            weights,
-            adapters: BTreeMap::new(),
-            device: device.clone(),
-        })
+            Ok((wanted.name, tensor))
+        });
+        Ok(Self::from_tensors(tensors.collect::<Result<_>>()?, device))
     }
 
     /// The tensors of a checkpoint that the networks take.
@@ -98,33 +104,34 @@ impl Variables {
         self.weights.remove(name);
     }
 
-    /// Gives each tensor whose name begins with `to` the values of the one that is called the same under `from`, where
-    /// there is one.
+    /// Gives each tensor whose name begins with `prefix` the values that `source` has for the rest of the name, where
+    /// it has some.
     ///
     /// # Errors
-    /// When the two have other shapes, or none has a counterpart.
-    pub fn copy(&mut self, from: &str, to: &str) -> Result<()> {
-        let mut copied = Vec::new();
-        for (name, weight) in &self.weights {
-            let Some(source) = name
-                .strip_prefix(to)
-                .and_then(|rest| self.get(&format!("{from}{rest}")))
-            else {
+    /// When the shapes differ, or `source` has nothing for any of them.
+    pub fn begin_as(
+        &mut self,
+        prefix: &str,
+        source: impl Fn(&str) -> Option<Tensor>,
+    ) -> Result<()> {
+        let mut copied = 0;
+        for (name, weight) in &mut self.weights {
+            let Some(values) = name.strip_prefix(prefix).and_then(&source) else {
                 continue;
             };
-            if source.shape() != weight.tensor().shape() {
+            if values.shape() != weight.tensor().shape() {
                 candle_core::bail!(
-                    "{name} {:?} cannot begin as {:?}, the shape it has under {from}",
+                    "{name} {:?} cannot begin as {:?}",
                     weight.tensor().dims(),
-                    source.dims()
+                    values.dims()
                 )
             }
-            copied.push((name.clone(), Weight::Fixed(source.copy()?.detach())));
+            *weight = Weight::Fixed(values.copy()?.detach());
+            copied += 1;
         }
-        if copied.is_empty() {
-            candle_core::bail!("nothing under {from} is called as under {to}")
+        if copied == 0 {
+            candle_core::bail!("nothing is there to begin {prefix} as")
         }
-        self.weights.extend(copied);
         Ok(())
     }
 

@@ -80,8 +80,13 @@ impl ClipCheckpoint {
         &self.wanted
     }
 
-    /// Reads every tensor that the network needs, in f32.
+    /// Reads every tensor that the network needs, in f32, to be used on `device`.
     pub(super) fn read(&self, device: &Device) -> Result<TensorMap, ModelError> {
+        Ok(TensorMap::new(self.tensors(&Device::Cpu)?, device))
+    }
+
+    /// Every tensor that the network needs by its name, in f32 on `device`.
+    pub fn tensors(&self, device: &Device) -> Result<HashMap<String, Tensor>, ModelError> {
         let mut tensors = HashMap::new();
         for WantedTensor { name, shape, .. } in &self.wanted {
             let file = self.place.get(name).and_then(|&i| self.files.get(i));
@@ -91,11 +96,11 @@ impl ClipCheckpoint {
                 expected: shape.clone(),
             })?;
             let values = file.values(name)?;
-            let tensor = Tensor::from_slice(&values, shape.as_slice(), &Device::Cpu)?;
+            let tensor = Tensor::from_slice(&values, shape.as_slice(), device)?;
             file.release(name);
             tensors.insert(name.clone(), tensor);
         }
-        Ok(TensorMap::new(tensors, device))
+        Ok(tensors)
     }
 }
 

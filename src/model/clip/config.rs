@@ -1,6 +1,5 @@
 //! `config.json` of an M3D-CLIP checkpoint.
 
-use candle_transformers::models::bert;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelError;
@@ -235,26 +234,5 @@ impl ClipConfig {
         require(self.spatial_dims == 3, || {
             format!("spatial_dims is {}, only 3 is known", self.spatial_dims)
         })
-    }
-}
-
-impl BertConfig {
-    /// The same for the network that computes it; what it says of training has no effect.
-    pub(crate) fn network(&self) -> bert::Config {
-        bert::Config {
-            vocab_size: self.vocab_size,
-            hidden_size: self.hidden_size,
-            num_hidden_layers: self.num_hidden_layers,
-            num_attention_heads: self.num_attention_heads,
-            intermediate_size: self.intermediate_size,
-            hidden_act: bert::HiddenAct::Gelu,
-            max_position_embeddings: self.max_position_embeddings,
-            type_vocab_size: self.type_vocab_size,
-            layer_norm_eps: self.layer_norm_eps,
-            pad_token_id: self.pad_token_id as usize,
-            // Where it is set, a missing tensor is looked for under other names.
-            model_type: None,
-            ..bert::Config::default()
-        }
     }
 }

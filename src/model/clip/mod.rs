@@ -6,8 +6,9 @@
 //! text -> ids -> BERT -> token 0 -> projection -> length 1 -------> [b,dim] /
 //! ```
 //!
-//! The vision transformer is that of M3D-LaMed, BERT that of candle-transformers.
+//! The vision transformer is that of M3D-LaMed.
 
+mod bert;
 mod checkpoint;
 mod config;
 mod text;
@@ -103,16 +104,16 @@ impl Clip {
         let tokens = self
             .vision_encoder
             .forward_with_cls(&images.to_device(&self.device)?, None)?;
-        project(&tokens, &self.vision_projection)
+        project(&tokens.i((.., 0))?.contiguous()?, &self.vision_projection)
     }
 
     /// Texts, encoded by [`WordPieceTokenizer`] within [`ClipConfig::text_length`], to features of length 1, `[b,dim]` in f32.
     ///
-    /// They are padded to the longest; a text's features do not depend on the others.
+    /// A text's features do not depend on the others.
     pub fn text_features(&self, texts: &[impl AsRef<[u32]>]) -> Result<Tensor, ModelError> {
         let texts: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
-        let tokens = self.language_encoder.forward(&texts, &self.device)?;
-        project(&tokens, &self.language_projection)
+        let first = self.language_encoder.forward(&texts)?;
+        project(&first, &self.language_projection)
     }
 
     /// Image features `[n,dim]` and text features `[m,dim]` to the cosines between them, `[n,m]` in -1..1.
@@ -129,10 +130,9 @@ impl Clip {
     }
 }
 
-/// Token 0 of `[b,n,dim]`, projected and brought to length 1.
-fn project(tokens: &Tensor, projection: &Linear) -> Result<Tensor, ModelError> {
-    let first = tokens.i((.., 0))?.to_dtype(DType::F32)?;
-    let features = projection.forward(&first)?;
+/// First tokens `[b,dim]`, projected and brought to length 1.
+fn project(first: &Tensor, projection: &Linear) -> Result<Tensor, ModelError> {
+    let features = projection.forward(&first.to_dtype(DType::F32)?)?;
     let length = features.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
     Ok(features.broadcast_div(&length.maximum(MIN_LENGTH)?)?)
 }

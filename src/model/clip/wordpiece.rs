@@ -16,7 +16,8 @@ use tokenizers::{
     PreTokenizer,
 };
 
-use crate::model::error::{ModelError, read_small};
+use crate::model::error::ModelError;
+use crate::model::error::read_small;
 
 /// Largest vocabulary file that is read; that of bert-base-uncased has 232 kB.
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;

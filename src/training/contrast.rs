@@ -1,0 +1,115 @@
+//! M3D-CLIP's step: every image of a batch is to be nearer to its own text than to the others, and every text to its
+//! own image (Radford et al. 2021).
+
+use candle_core::{Tensor, Var};
+use rayon::prelude::*;
+
+use super::losses::cross_entropy_sum;
+use super::step::{add, images, taught};
+use super::{Gradients, Losses, Sample, TrainingError, Variables};
+use crate::model::source::WeightSource;
+use crate::model::{Clip, ClipConfig, WordPieceTokenizer};
+
+/// What similarities are multiplied with; the public model multiplies with it as it is stored.
+const LOGIT_SCALE: &str = "logit_scale";
+
+/// Losses and gradients of a batch, in f32.
+///
+/// The features of all samples are found first, a share of the samples on each thread; then the loss over the whole
+/// batch and its gradients by the features; then each thread takes its share of these back through the networks.
+pub(super) fn contrast_gradients(
+    config: &ClipConfig,
+    words: &WordPieceTokenizer,
+    variables: &Variables,
+    samples: &[Sample],
+) -> Result<(Losses, Gradients), TrainingError> {
+    let clip = Clip::new(config, variables, candle_core::DType::F32)?;
+    let threads = if WeightSource::device(variables).is_cpu() {
+        rayon::current_num_threads()
+    } else {
+        1
+    };
+    let share = samples.len().div_ceil(threads.max(1)).max(1);
+    let features: Vec<[Tensor; 2]> = samples
+        .par_chunks(share)
+        .map(|samples| features(&clip, words, samples))
+        .collect::<Result<_, _>>()?;
+
+    let [all_images, all_texts] = [0, 1].map(|kind| {
+        let parts: Vec<Tensor> = features.iter().map(|part| part[kind].detach()).collect();
+        Var::from_tensor(&Tensor::cat(&parts, 0)?)
+    });
+    let (all_images, all_texts) = (all_images?, all_texts?);
+    let Some(scale) = variables.get(LOGIT_SCALE) else {
+        return Err(TrainingError::Data(format!("there is no {LOGIT_SCALE}")));
+    };
+    let scale = Var::from_tensor(&scale.detach())?;
+    let loss = contrast_loss(&all_images, &all_texts, &scale)?;
+    let slopes = loss.backward()?;
+    let slope = |var: &Var| {
+        let slope = slopes.get(var).cloned();
+        slope.ok_or_else(|| TrainingError::Data("no gradient comes back to the features".into()))
+    };
+    let (to_images, to_texts) = (slope(&all_images)?, slope(&all_texts)?);
+
+    let mut starts = Vec::new();
+    let mut start = 0;
+    for part in &features {
+        starts.push(start);
+        start += part[0].dim(0)?;
+    }
+    let back = |(part, start): (&[Tensor; 2], &usize)| {
+        let pull = |features: &Tensor, slopes: &Tensor| {
+            let slopes = slopes.narrow(0, *start, features.dim(0)?)?;
+            (features * slopes)?.sum_all()
+        };
+        let sum = (pull(&part[0], &to_images)? + pull(&part[1], &to_texts)?)?;
+        taught(variables, &sum)
+    };
+    let done: Vec<Gradients> = features
+        .par_iter()
+        .zip(&starts)
+        .map(back)
+        .collect::<Result<_, TrainingError>>()?;
+    let mut sums = Gradients::new();
+    for gradients in done {
+        add(&mut sums, gradients)?;
+    }
+    if variables.learnt().any(|(name, _)| name == LOGIT_SCALE) {
+        sums.insert(LOGIT_SCALE.to_string(), slope(&scale)?);
+    }
+    let losses = Losses {
+        text: f64::from(loss.to_scalar::<f32>()?),
+        ..Losses::default()
+    };
+    Ok((losses, sums))
+}
+
+/// Features of images and of their texts, `[n,dim]` each.
+fn features(
+    clip: &Clip,
+    words: &WordPieceTokenizer,
+    samples: &[Sample],
+) -> Result<[Tensor; 2], TrainingError> {
+    let limit = clip.config().text_length();
+    let texts = samples
+        .iter()
+        .map(|sample| words.encode(&sample.description, limit))
+        .collect::<Result<Vec<_>, _>>()?;
+    let images = images(clip.config().img_size, clip.device(), samples)?;
+    Ok([clip.image_features(&images)?, clip.text_features(&texts)?])
+}
+
+/// The mean of both cross entropies: features of length 1, `[n,dim]`, the n-th image belonging to the n-th text.
+pub fn contrast_loss(
+    images: &Tensor,
+    texts: &Tensor,
+    scale: &Tensor,
+) -> candle_core::Result<Tensor> {
+    let n = images.dim(0)?;
+    let logits = images.matmul(&texts.t()?)?.broadcast_mul(scale)?;
+    let own: Vec<u32> = (0..n as u32).collect();
+    let of_images = cross_entropy_sum(&logits, &own)?;
+    let of_texts = cross_entropy_sum(&logits.t()?.contiguous()?, &own)?;
+    (of_images + of_texts)? / (2.0 * n as f64)
+}
