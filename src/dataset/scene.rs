@@ -5,6 +5,7 @@ use glam::UVec3;
 use super::phantom::{Finding, FindingKind, Phantom, Phase, Region, size_of};
 use super::{Side, Structure};
 use crate::geometry::Orientation;
+use crate::volume::nearest_voxels;
 
 /// A prepared image with all that is known about it. Arrays are `[D,H,W]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,27 +109,14 @@ impl Scene {
     /// (i, j, k) and resized to `size`; labels are picked as the reference's "nearest" does, rounding
     /// down. A crop that leaves the phantom is held to it.
     pub fn new(phantom: &Phantom, crop: [UVec3; 2], size: [usize; 3]) -> Self {
-        let [depth, height, width] = size_of(phantom.grid());
-        let taps = |low: u32, high: u32, from: usize, to: usize| -> Vec<usize> {
-            let low = (low as usize).min(from - 1);
-            let count = (high as usize).clamp(low + 1, from) - low;
-            (0..to)
-                .map(|n| low + (n * count / to).min(count - 1))
+        let [_, height, width] = size_of(phantom.grid());
+        let dims = phantom.grid().dims();
+        let low = crop[0].min(dims - 1);
+        let high = crop[1].clamp(low + 1, dims);
+        let resized = |labels: &[u8]| -> Vec<u8> {
+            nearest_voxels([low, high], size)
+                .map(|v| labels[(v.z as usize * height + v.y as usize) * width + v.x as usize])
                 .collect()
-        };
-        let [low, high] = crop;
-        let ks = taps(low.z, high.z, depth, size[0]);
-        let js = taps(low.y, high.y, height, size[1]);
-        let is = taps(low.x, high.x, width, size[2]);
-        let resized = |labels: &[u8]| {
-            let mut out = Vec::with_capacity(size.iter().product());
-            for &k in &ks {
-                for &j in &js {
-                    let row = (k * height + j) * width;
-                    out.extend(is.iter().map(|&i| labels[row + i]));
-                }
-            }
-            out
         };
         let labels = resized(&phantom.labels);
         let finding_labels = resized(&phantom.finding_labels);

@@ -8,7 +8,6 @@
 //! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
 
 mod answer;
-mod axis;
 mod cache;
 mod detokenize;
 mod device;
@@ -21,7 +20,6 @@ mod prepare;
 mod prompt;
 mod room;
 mod sampling;
-mod scan;
 mod session;
 mod task;
 mod worker;
