@@ -6,6 +6,7 @@ use super::phantom::{Finding, FindingKind, Phantom, Phase, Region, size_of};
 use super::{Side, Structure};
 use crate::geometry::Orientation;
 use crate::volume::nearest_voxels;
+use crate::wording::ModelBox;
 
 /// A prepared image with all that is known about it. Arrays are `[D,H,W]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -223,7 +224,7 @@ impl Scene {
         if count == 0 {
             return None;
         }
-        Some(box_numbers(low, high, self.size))
+        box_numbers(low, high, self.size)
     }
 
     /// Whether a kind of finding is present.
@@ -241,17 +242,16 @@ impl Scene {
     }
 }
 
-/// The first and the last voxel inside over the length of each axis, rounded to 3 decimals.
-pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> [f64; 6] {
-    std::array::from_fn(|n| {
-        let axis = n % 3;
-        let index = if n < 3 { low[axis] } else { high[axis] };
-        (index as f64 / size[axis] as f64 * 1000.0).round_ties_even() / 1000.0
-    })
+/// The first and the last voxel inside over the length of each axis, rounded as boxes are.
+pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> Option<[f64; 6]> {
+    let numbers = std::array::from_fn(|n| {
+        let index = if n < 3 { low[n] } else { high[n - 3] };
+        index as f64 / size[n % 3] as f64
+    });
+    ModelBox::new(numbers).map(|found| found.numbers())
 }
 
-/// A box in the model's notation, numbers printed as Python prints floats.
-pub fn box_text([d0, h0, w0, d1, h1, w1]: [f64; 6]) -> String {
-    // Rust's {:?} of a float is, like Python's repr, the shortest text that reads back, with ".0".
-    format!("<bx_start>[{d0:?}, {h0:?}, {w0:?}, {d1:?}, {h1:?}, {w1:?}]<bx_end>")
+/// A box in the model's notation; empty where a number is not finite.
+pub fn box_text(numbers: [f64; 6]) -> String {
+    ModelBox::new(numbers).map_or_else(String::new, |found| found.to_string())
 }

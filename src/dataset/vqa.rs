@@ -4,6 +4,7 @@ use super::phantom::{FindingKind, Phase};
 use super::report::side_words;
 use super::{Random, Scene, Structure, Target, capital};
 use crate::geometry::Orientation;
+use crate::wording::{closed_answer, closed_question};
 
 /// The five types of M3D-VQA, with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,16 +78,6 @@ impl VqaItem {
     pub fn closed_answer(&self) -> String {
         closed_answer(self.letter(), self.answer())
     }
-}
-
-/// A question with its four choices, without the leading space.
-pub(super) fn closed_question(question: &str, [a, b, c, d]: &[String; 4]) -> String {
-    format!("{question} Choices: A. {a} B. {b} C. {c} D. {d}")
-}
-
-/// The answer to a question with choices.
-pub(super) fn closed_answer(letter: char, answer: &str) -> String {
-    format!("{letter}. {answer}")
 }
 
 /// A question of a type; `None` where the picture has nothing to ask for it.

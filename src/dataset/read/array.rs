@@ -1,6 +1,7 @@
 //! Images and masks as arrays of one channel.
 
 use super::{FileName, ReadError};
+use crate::dataset::scene::box_numbers;
 use crate::io::{NpyArray, NpyValues, read_npy};
 
 /// An image of one channel.
@@ -102,7 +103,10 @@ impl MaskArray {
                 high[axis] = high[axis].max(far);
             }
         }
-        (low[0] != usize::MAX).then(|| crate::dataset::scene::box_numbers(low, high, self.size))
+        if low[0] == usize::MAX {
+            return None;
+        }
+        box_numbers(low, high, self.size)
     }
 }
 

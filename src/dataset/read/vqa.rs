@@ -8,6 +8,7 @@ use super::paths::{Origin, Root, SetKind};
 use super::table::{Line, Table};
 use super::{FileName, ImageArray, ReadError, Record, Set};
 use crate::dataset::{Split, VqaType};
+use crate::wording;
 
 /// A question about an image.
 #[derive(Clone, Debug)]
@@ -160,18 +161,12 @@ impl VqaRecord {
     /// The question with its choices, as the model is asked it; `None` where there are none.
     pub fn closed_question(&self) -> Option<String> {
         let choices = self.choices.as_ref()?;
-        Some(crate::dataset::vqa::closed_question(
-            &self.question,
-            choices,
-        ))
+        Some(wording::closed_question(&self.question, choices))
     }
 
     /// `B. answer`; `None` where there are no choices.
     pub fn closed_answer(&self) -> Option<String> {
-        Some(crate::dataset::vqa::closed_answer(
-            self.letter?,
-            &self.answer,
-        ))
+        Some(wording::closed_answer(self.letter?, &self.answer))
     }
 
     /// Reads the image.
