@@ -7,6 +7,7 @@
 
 mod layout;
 pub mod phantom;
+pub mod prepare;
 mod random;
 pub mod read;
 mod report;
