@@ -33,7 +33,8 @@ pub(super) fn prepare(
     let info = root.join("dataset_info.json");
     let found = classes(set, options)?;
     // Classes that the set has already keep their numbers.
-    let mut all = read_map(&info)?;
+    let before = read_map(&info)?;
+    let mut all = before.clone();
     let mut names: Vec<String> = all
         .get(tag)
         .and_then(Value::as_array)
@@ -77,7 +78,14 @@ pub(super) fn prepare(
         }
     }
     let counts = index.counts();
-    let report = counter.report(set.kind, options.size, names.clone(), counts)?;
+    let report = match counter.report(set.kind, options.size, names.clone(), counts) {
+        Ok(report) => report,
+        Err(error) => {
+            // Names that no mask was numbered by would only stand in the way of better ones.
+            write_json(&info, &Value::Object(before))?;
+            return Err(error);
+        }
+    };
     let labels: Map<String, Value> = names
         .iter()
         .enumerate()

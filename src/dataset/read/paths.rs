@@ -201,7 +201,7 @@ impl FileName {
         &self.place
     }
 
-    /// The name's last folder and file, or the file alone.
+    /// The folders of the name, and the file.
     pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.named.split(['/', '\\']).filter(|p| !p.is_empty())
     }
