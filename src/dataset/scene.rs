@@ -6,7 +6,7 @@ use super::phantom::{Finding, FindingKind, Phantom, Phase, Region, size_of};
 use super::{Side, Structure};
 use crate::geometry::Orientation;
 use crate::volume::nearest_voxels;
-use crate::wording::ModelBox;
+use crate::wording::{ModelBox, three_decimals};
 
 /// A prepared image with all that is known about it. Arrays are `[D,H,W]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,7 +224,7 @@ impl Scene {
         if count == 0 {
             return None;
         }
-        box_numbers(low, high, self.size)
+        Some(box_numbers(low, high, self.size))
     }
 
     /// Whether a kind of finding is present.
@@ -242,13 +242,22 @@ impl Scene {
     }
 }
 
-/// The first and the last voxel inside over the length of each axis, rounded as boxes are.
-pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> Option<[f64; 6]> {
-    let numbers = std::array::from_fn(|n| {
+/// A voxel's index as boxes count: over the axis's length, rounded to 3 decimals.
+fn box_part(index: usize, length: usize) -> f64 {
+    three_decimals(index as f64 / length as f64)
+}
+
+/// The same as boxes print it.
+pub fn box_number(index: usize, length: usize) -> String {
+    format!("{:?}", box_part(index, length))
+}
+
+/// The box from the first to the last voxel inside, as the model writes boxes.
+pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> [f64; 6] {
+    std::array::from_fn(|n| {
         let index = if n < 3 { low[n] } else { high[n - 3] };
-        index as f64 / size[n % 3] as f64
-    });
-    ModelBox::new(numbers).map(|found| found.numbers())
+        box_part(index, size[n % 3])
+    })
 }
 
 /// A box in the model's notation; empty where a number is not finite.

@@ -117,6 +117,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_prepared_stays_as_it_is() {
+        let values: Vec<f32> = (0..64).map(|v| v as f32 / 126.0).collect();
+        let image = volume(UVec3::splat(4), values.clone());
+        let same = prepare(&image, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert_eq!(same.voxels, values);
+        assert_eq!(same.frame.crop(), [UVec3::ZERO, UVec3::splat(4)]);
+        let half = prepare(&image, Preparation::Done, [2, 2, 2], &|| false).unwrap();
+        // The mean of the eight voxels in the corner.
+        let corner = [0, 1, 4, 5, 16, 17, 20, 21].map(|n| values[n]);
+        let mean = corner.iter().sum::<f32>() / 8.0;
+        assert!((half.voxels[0] - mean).abs() < 1e-6);
+        // Black all over is no fault of an image that was prepared elsewhere.
+        let black = volume(UVec3::splat(4), vec![0.0; 64]);
+        let black = prepare(&black, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert!(black.voxels.iter().all(|&v| v == 0.0));
+    }
+
+    #[test]
     fn what_is_not_a_number_is_background() {
         let mut values: Vec<f32> = (0..64).map(|v| v as f32).collect();
         values[63] = f32::NAN;

@@ -23,7 +23,7 @@ pub enum PrepareError {
     Size([usize; 3]),
 }
 
-/// The two ways the training data was prepared.
+/// The two ways the training data was prepared, and none for what is prepared already.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Preparation {
     /// Localisation and segmentation (M3D-Seg): values between two percentiles of the foreground.
@@ -33,6 +33,9 @@ pub enum Preparation {
         /// The window they are displayed in.
         window: Window,
     },
+    /// None: the volume is a prepared image, 0 to 1. It is neither cropped nor stretched, and resized only where the
+    /// model asks for another size.
+    Done,
 }
 
 /// A volume as a model sees it.
@@ -96,13 +99,16 @@ pub fn prepare(
                 brightest: displayed.level(range.max),
             }
         }
+        Preparation::Done => Brightness::Done,
     };
     if !brightness.has_contrast() {
         return Err(PrepareError::Flat("cutting values to their usual range"));
     }
     go_on()?;
-    let crop =
-        foreground(volume, brightness).ok_or(PrepareError::Flat("cropping the background"))?;
+    let crop = match brightness {
+        Brightness::Done => [UVec3::ZERO, volume.grid().dims()],
+        _ => foreground(volume, brightness).ok_or(PrepareError::Flat("cropping the background"))?,
+    };
     go_on()?;
     let voxels = resize(volume, crop, size, brightness);
     go_on()?;
@@ -112,7 +118,7 @@ pub fn prepare(
         preparation,
         clipped_to: match brightness {
             Brightness::Clipped { low, high } => Some([low, high]),
-            Brightness::Displayed { .. } => None,
+            Brightness::Displayed { .. } | Brightness::Done => None,
         },
         crop,
     })
@@ -155,6 +161,7 @@ enum Brightness {
         darkest: f64,
         brightest: f64,
     },
+    Done,
 }
 
 impl Brightness {
@@ -164,6 +171,7 @@ impl Brightness {
             Self::Displayed {
                 darkest, brightest, ..
             } => brightest > darkest,
+            Self::Done => true,
         }
     }
 
@@ -179,6 +187,7 @@ impl Brightness {
                 darkest,
                 brightest,
             } => (displayed.level(value) - darkest) / (brightest - darkest),
+            Self::Done => f64::from(value),
         };
         part.clamp(0.0, 1.0) as f32
     }
@@ -190,6 +199,7 @@ impl Brightness {
             Self::Displayed {
                 displayed, darkest, ..
             } => displayed.level(value) > darkest,
+            Self::Done => value > 0.0,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod model_box;
 
 pub use model_box::ModelBox;
+pub(crate) use model_box::three_decimals;
 
 /// Requests for a report.
 pub const REPORT: &[&str] = &[

@@ -103,10 +103,7 @@ impl MaskArray {
                 high[axis] = high[axis].max(far);
             }
         }
-        if low[0] == usize::MAX {
-            return None;
-        }
-        box_numbers(low, high, self.size)
+        (low[0] != usize::MAX).then(|| box_numbers(low, high, self.size))
     }
 }
 
