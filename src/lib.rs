@@ -8,8 +8,8 @@
 //! # Layers
 //! Each uses only what stands to its right or below it:
 //! `ui -> app -> {inference, render, io, hub} -> volume -> geometry`, `inference -> model`, `hub -> model`,
-//! `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads
-//! the sources and fails on an upward path.
+//! `{dataset, inference} -> wording`, `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and
+//! `inference` never use each other. A test reads the sources and fails on an upward path.
 
 pub mod app;
 pub mod cli;
@@ -23,3 +23,4 @@ pub mod render;
 pub mod training;
 pub mod ui;
 pub mod volume;
+pub mod wording;

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use m3d_viewer::dataset::{
     FindingKind, PairTask, Phantom, PhantomConfig, Random, Scene, Target, VqaType, box_text, pair,
-    random_pair, report, templates, vqa,
+    random_pair, report, vqa,
 };
 use m3d_viewer::inference::{ModelBox, Task, build_prompt, recognise};
 use m3d_viewer::io::{NpyValues, Progress, load, read_npy, scan};
+use m3d_viewer::wording as templates;
 
 fn scenes(count: u64) -> Vec<Scene> {
     let config = PhantomConfig::default();

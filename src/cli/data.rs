@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::output;
+use super::{data_prepare, output};
 use crate::dataset::{LayoutWriter, Phantom, PhantomConfig, PreparedPhantom, Scene};
 use crate::inference::{Preparation, PreparedImage, prepare};
 use crate::volume::{CT_PRESETS, Window};
@@ -23,6 +23,8 @@ pub struct DataArguments {
 enum DataCommands {
     /// Make CT volumes of bodies that never lived, with masks, reports and questions, as M3D-Data.
     Phantom(PhantomArguments),
+    /// Bring images with labels, or slices with reports, into M3D-Data's layout.
+    Prepare(data_prepare::PrepareArguments),
 }
 
 /// Arguments of `data phantom`.
@@ -55,9 +57,10 @@ enum Format {
     Nifti,
 }
 
-fn size(text: &str) -> Result<[usize; 3], String> {
+/// Slices, rows and columns, parted by `x` or commas.
+pub(super) fn size(text: &str) -> Result<[usize; 3], String> {
     let wrong = || format!("{text:?} is no size; write slices x rows x columns, as 32x64x64");
-    let sides: Result<Vec<usize>, _> = text.split('x').map(str::parse).collect();
+    let sides: Result<Vec<usize>, _> = text.split(['x', ',']).map(str::parse).collect();
     let sides: [usize; 3] = sides
         .map_err(|_| wrong())?
         .try_into()
@@ -81,6 +84,7 @@ fn variety(text: &str) -> Result<f32, String> {
 pub(super) fn run(arguments: &DataArguments) -> anyhow::Result<()> {
     match &arguments.command {
         DataCommands::Phantom(arguments) => phantoms(arguments),
+        DataCommands::Prepare(arguments) => data_prepare::run(arguments),
     }
 }
 

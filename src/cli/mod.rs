@@ -6,6 +6,7 @@
 mod ask;
 mod convert;
 mod data;
+mod data_prepare;
 mod info;
 mod model;
 mod model_progress;

@@ -7,7 +7,9 @@
 
 mod layout;
 pub mod phantom;
+pub mod prepare;
 mod random;
+pub mod read;
 mod report;
 mod scene;
 mod structure;
@@ -20,7 +22,7 @@ pub use random::Random;
 pub use report::report;
 pub use scene::{Scene, Target, box_number, box_text};
 pub use structure::{Side, Structure};
-pub use templates::{Pair, PairTask, pair, random_pair};
+pub use templates::{Pair, PairTask, Subject, pair, pair_about, random_pair};
 pub use vqa::{VqaItem, VqaType, vqa};
 
 /// A word with a capital first letter.

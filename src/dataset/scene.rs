@@ -5,6 +5,8 @@ use glam::UVec3;
 use super::phantom::{Finding, FindingKind, Phantom, Phase, Region, size_of};
 use super::{Side, Structure};
 use crate::geometry::Orientation;
+use crate::volume::nearest_voxels;
+use crate::wording::{ModelBox, three_decimals};
 
 /// A prepared image with all that is known about it. Arrays are `[D,H,W]`, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,27 +110,14 @@ impl Scene {
     /// (i, j, k) and resized to `size`; labels are picked as the reference's "nearest" does, rounding
     /// down. A crop that leaves the phantom is held to it.
     pub fn new(phantom: &Phantom, crop: [UVec3; 2], size: [usize; 3]) -> Self {
-        let [depth, height, width] = size_of(phantom.grid());
-        let taps = |low: u32, high: u32, from: usize, to: usize| -> Vec<usize> {
-            let low = (low as usize).min(from - 1);
-            let count = (high as usize).clamp(low + 1, from) - low;
-            (0..to)
-                .map(|n| low + (n * count / to).min(count - 1))
+        let [_, height, width] = size_of(phantom.grid());
+        let dims = phantom.grid().dims();
+        let low = crop[0].min(dims - 1);
+        let high = crop[1].clamp(low + 1, dims);
+        let resized = |labels: &[u8]| -> Vec<u8> {
+            nearest_voxels([low, high], size)
+                .map(|v| labels[(v.z as usize * height + v.y as usize) * width + v.x as usize])
                 .collect()
-        };
-        let [low, high] = crop;
-        let ks = taps(low.z, high.z, depth, size[0]);
-        let js = taps(low.y, high.y, height, size[1]);
-        let is = taps(low.x, high.x, width, size[2]);
-        let resized = |labels: &[u8]| {
-            let mut out = Vec::with_capacity(size.iter().product());
-            for &k in &ks {
-                for &j in &js {
-                    let row = (k * height + j) * width;
-                    out.extend(is.iter().map(|&i| labels[row + i]));
-                }
-            }
-            out
         };
         let labels = resized(&phantom.labels);
         let finding_labels = resized(&phantom.finding_labels);
@@ -235,11 +224,7 @@ impl Scene {
         if count == 0 {
             return None;
         }
-        let part = |index: usize, axis: usize| box_part(index, self.size[axis]);
-        Some(std::array::from_fn(|n| {
-            let axis = n % 3;
-            part(if n < 3 { low[axis] } else { high[axis] }, axis)
-        }))
+        Some(box_numbers(low, high, self.size))
     }
 
     /// Whether a kind of finding is present.
@@ -259,8 +244,7 @@ impl Scene {
 
 /// A voxel's index as boxes count: over the axis's length, rounded to 3 decimals.
 fn box_part(index: usize, length: usize) -> f64 {
-    let share = index as f64 / length as f64;
-    (share * 1000.0).round_ties_even() / 1000.0
+    three_decimals(index as f64 / length as f64)
 }
 
 /// The same as boxes print it.
@@ -268,8 +252,15 @@ pub fn box_number(index: usize, length: usize) -> String {
     format!("{:?}", box_part(index, length))
 }
 
-/// A box in the model's notation, numbers printed as Python prints floats.
-pub fn box_text([d0, h0, w0, d1, h1, w1]: [f64; 6]) -> String {
-    // Rust's {:?} of a float is, like Python's repr, the shortest text that reads back, with ".0".
-    format!("<bx_start>[{d0:?}, {h0:?}, {w0:?}, {d1:?}, {h1:?}, {w1:?}]<bx_end>")
+/// The box from the first to the last voxel inside, as the model writes boxes.
+pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> [f64; 6] {
+    std::array::from_fn(|n| {
+        let index = if n < 3 { low[n] } else { high[n - 3] };
+        box_part(index, size[n % 3])
+    })
+}
+
+/// A box in the model's notation; empty where a number is not finite.
+pub fn box_text(numbers: [f64; 6]) -> String {
+    ModelBox::new(numbers).map_or_else(String::new, |found| found.to_string())
 }

@@ -4,6 +4,7 @@ use super::phantom::{FindingKind, Phase};
 use super::report::side_words;
 use super::{Random, Scene, Structure, Target, capital};
 use crate::geometry::Orientation;
+use crate::wording::{closed_answer, closed_question};
 
 /// The five types of M3D-VQA, with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,11 @@ impl VqaType {
     pub const fn number(self) -> u8 {
         self as u8
     }
+
+    /// The type of a number; `None` where M3D-VQA has none.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 /// A question, its four choices and which of them is right.
@@ -65,13 +71,12 @@ impl VqaItem {
 
     /// `Q Choices: A. a B. b C. c D. d`, without the leading space.
     pub fn closed_question(&self) -> String {
-        let [a, b, c, d] = &self.choices;
-        format!("{} Choices: A. {a} B. {b} C. {c} D. {d}", self.question)
+        closed_question(&self.question, &self.choices)
     }
 
     /// `B. b`.
     pub fn closed_answer(&self) -> String {
-        format!("{}. {}", self.letter(), self.answer())
+        closed_answer(self.letter(), self.answer())
     }
 }
 

@@ -3,10 +3,10 @@
 use glam::{DAffine3, DMat3, DVec3, UVec3};
 use rayon::prelude::*;
 
-use super::axis::{nearest_home_taps, nearest_taps};
 use super::{InferenceError, ModelBox};
 use crate::geometry::{VoxelBox, VoxelGrid};
-use crate::volume::Mask;
+use crate::volume::axis::nearest_home_taps;
+use crate::volume::{Mask, nearest_voxels, volume_of};
 
 /// What lies between a volume and its prepared image: the crop in source voxels and the prepared size.
 /// It brings boxes and masks there and home again.
@@ -207,22 +207,10 @@ impl ModelFrame {
     /// A mask of the source grid on the prepared grid `[D,H,W]`, 1 inside: cropped and resized to the
     /// nearest voxel, as the training data's labels were. Masks of another grid give nothing.
     pub fn labels_from_mask(&self, mask: &Mask) -> Vec<u8> {
-        let [depth, height, width] = self.size;
-        let extent = self.crop_max - self.crop_min;
-        let across = nearest_taps(extent.x as usize, width);
-        let down = nearest_taps(extent.y as usize, height);
-        let deep = nearest_taps(extent.z as usize, depth);
         let same_grid = mask.grid().dims() == self.grid.dims();
-        let mut labels = Vec::with_capacity(depth * height * width);
-        for &k in &deep {
-            for &j in &down {
-                labels.extend(across.iter().map(|&i| {
-                    let voxel = self.crop_min + UVec3::new(i as u32, j as u32, k as u32);
-                    u8::from(same_grid && mask.contains(voxel))
-                }));
-            }
-        }
-        labels
+        nearest_voxels(self.crop(), self.size)
+            .map(|voxel| u8::from(same_grid && mask.contains(voxel)))
+            .collect()
     }
 
     /// The mm (along the voxel axes `i, j, k`) that one voxel of a mask drawn on `mask_grid` (depth,
@@ -232,11 +220,6 @@ impl ModelFrame {
         let extent_mm = (self.crop_max - self.crop_min).as_dvec3() * self.grid.spacing_mm();
         extent_mm / DVec3::new(w, h, d)
     }
-}
-
-/// The product of three lengths, where it can be held.
-pub(super) fn volume_of(size: [usize; 3]) -> Option<usize> {
-    size.iter().try_fold(1_usize, |n, &d| n.checked_mul(d))
 }
 
 #[cfg(test)]

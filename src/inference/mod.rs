@@ -8,20 +8,17 @@
 //! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
 
 mod answer;
-mod axis;
 mod cache;
 mod detokenize;
 mod device;
 mod error;
 mod frame;
 mod memory;
-mod model_box;
 mod pool;
 mod prepare;
 mod prompt;
 mod room;
 mod sampling;
-mod scan;
 mod session;
 mod task;
 mod worker;
@@ -31,7 +28,6 @@ pub use cache::CacheStats;
 pub use device::{DTypeChoice, DeviceChoice};
 pub use error::InferenceError;
 pub use frame::ModelFrame;
-pub use model_box::ModelBox;
 pub use pool::compute_on_this_thread;
 pub use prepare::{Preparation, PreparedImage, prepare};
 pub use prompt::{Prompt, build_prompt};
@@ -40,3 +36,5 @@ pub use sampling::Settings;
 pub use session::{OpenedModel, Session};
 pub use task::{Task, recognise};
 pub use worker::{Worker, WorkerEvent};
+
+pub use crate::wording::ModelBox;

@@ -1,25 +1,8 @@
-//! From a volume to the image the model was trained on.
+//! From a volume to the image the model was trained on, with the way back.
 
-use glam::UVec3;
-use rayon::prelude::*;
-
-use super::axis::linear_taps;
-use super::frame::volume_of;
-use super::scan::{extent, fold_rows, percentiles_above, read_values};
 use super::{InferenceError, ModelFrame};
-use crate::volume::{Volume, Window};
-
-/// The two ways the training data was prepared.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Preparation {
-    /// Localisation and segmentation (M3D-Seg): values between two percentiles of the foreground.
-    Segmentation,
-    /// Captions and questions (M3D-Cap): the slices as displayed, in 8 bit.
-    Caption {
-        /// The window they are displayed in.
-        window: Window,
-    },
-}
+pub use crate::volume::Preparation;
+use crate::volume::{self, PrepareError, Prepared, Volume};
 
 /// A volume as the model sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,14 +19,7 @@ pub struct PreparedImage {
     pub frame: ModelFrame,
 }
 
-/// The shares of the foreground below and above which values are cut off.
-const CLIP_SHARES: [f64; 2] = [0.0005, 0.9995];
-/// The most voxels a prepared image may have: 64 times the published model's.
-const MOST_VOXELS: usize = 64 * 32 * 256 * 256;
-
-/// Prepares a volume: values to 0..1, cropped to what is not background, resized to `size` (depth,
-/// height, width) with trilinear interpolation. Array order is kept; nothing is reoriented. The whole
-/// volume is read where it lies, and only the rows that the result is mixed from are ever converted.
+/// Prepares a volume as [`volume::prepare`] does, and keeps the way between the two grids.
 ///
 /// # Errors
 /// When the volume has no contrast, the size cannot be made, or `cancelled` says so between steps.
@@ -53,204 +29,39 @@ pub fn prepare(
     size: [usize; 3],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<PreparedImage, InferenceError> {
-    if volume_of(size).is_none_or(|n| n == 0 || n > MOST_VOXELS) {
-        return Err(InferenceError::ImageSize(size));
-    }
-    let go_on = || {
-        if cancelled() {
-            Err(InferenceError::Cancelled)
-        } else {
-            Ok(())
-        }
-    };
-    go_on()?;
-    let range = extent(volume).ok_or(InferenceError::Flat("leaving out what is not a number"))?;
-    go_on()?;
-    let brightness = match preparation {
-        Preparation::Segmentation => {
-            // Centring and scaling by mean and deviation, which the reference does next, falls out
-            // again when the values are stretched to 0..1.
-            let [low, high] = percentiles_above(volume, range.mean, CLIP_SHARES)
-                .ok_or(InferenceError::Flat("taking values above the mean"))?;
-            Brightness::Clipped { low, high }
-        }
-        Preparation::Caption { window } => {
-            let displayed = Displayed::new(window);
-            Brightness::Displayed {
-                displayed,
-                darkest: displayed.level(range.min),
-                brightest: displayed.level(range.max),
-            }
-        }
-    };
-    if !brightness.has_contrast() {
-        return Err(InferenceError::Flat("cutting values to their usual range"));
-    }
-    go_on()?;
-    let [crop_min, crop_max] =
-        foreground(volume, brightness).ok_or(InferenceError::Flat("cropping the background"))?;
-    let frame = ModelFrame::new(*volume.grid(), crop_min, crop_max, size)?;
-    go_on()?;
-    let voxels = resize(volume, &frame, brightness);
-    go_on()?;
+    let Prepared {
+        voxels,
+        size,
+        preparation,
+        clipped_to,
+        crop: [crop_min, crop_max],
+    } = volume::prepare(volume, preparation, size, cancelled)?;
     Ok(PreparedImage {
         voxels,
         size,
         preparation,
-        clipped_to: match brightness {
-            Brightness::Clipped { low, high } => Some([low, high]),
-            Brightness::Displayed { .. } => None,
-        },
-        frame,
+        clipped_to,
+        frame: ModelFrame::new(*volume.grid(), crop_min, crop_max, size)?,
     })
 }
 
-/// Values as a display shows them: 256 levels across a window.
-#[derive(Clone, Copy, Debug)]
-struct Displayed {
-    low: f64,
-    width: f64,
-}
-
-impl Displayed {
-    fn new(window: Window) -> Self {
-        // The public fields may hold anything.
-        let Window { centre, width } = Window::new(window.centre, window.width);
-        let width = f64::from(width);
-        Self {
-            low: f64::from(centre) - width / 2.0,
-            width,
+impl From<PrepareError> for InferenceError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Cancelled => Self::Cancelled,
+            PrepareError::Flat(step) => Self::Flat(step),
+            PrepareError::Size(size) => Self::ImageSize(size),
         }
     }
-
-    /// The level of a value, 0 to 255; ties go to the even level, as numpy rounds.
-    fn level(self, value: f32) -> f64 {
-        let part = (f64::from(value) - self.low) / self.width;
-        (part.clamp(0.0, 1.0) * 255.0).round_ties_even()
-    }
-}
-
-/// The map from values to 0..1.
-#[derive(Clone, Copy, Debug)]
-enum Brightness {
-    Clipped {
-        low: f64,
-        high: f64,
-    },
-    Displayed {
-        displayed: Displayed,
-        darkest: f64,
-        brightest: f64,
-    },
-}
-
-impl Brightness {
-    fn has_contrast(self) -> bool {
-        match self {
-            Self::Clipped { low, high } => high > low,
-            Self::Displayed {
-                darkest, brightest, ..
-            } => brightest > darkest,
-        }
-    }
-
-    /// 0 to 1; what is not a number is background.
-    fn of(self, value: f32) -> f32 {
-        if value.is_nan() {
-            return 0.0;
-        }
-        let part = match self {
-            Self::Clipped { low, high } => (f64::from(value) - low) / (high - low),
-            Self::Displayed {
-                displayed,
-                darkest,
-                brightest,
-            } => (displayed.level(value) - darkest) / (brightest - darkest),
-        };
-        part.clamp(0.0, 1.0) as f32
-    }
-
-    /// Whether the value is brighter than the background.
-    fn is_foreground(self, value: f32) -> bool {
-        match self {
-            Self::Clipped { low, .. } => f64::from(value) > low,
-            Self::Displayed {
-                displayed, darkest, ..
-            } => displayed.level(value) > darkest,
-        }
-    }
-}
-
-/// The bounding box of the foreground: the first voxel inside and the first one past it.
-fn foreground(volume: &Volume, brightness: Brightness) -> Option<[UVec3; 2]> {
-    let height = volume.grid().dims().y as usize;
-    let (low, high) = fold_rows(
-        volume,
-        || (UVec3::MAX, UVec3::ZERO),
-        |(low, high), row_number, row| {
-            // Only the two ends of a row matter.
-            let Some(first) = row.iter().position(|&v| brightness.is_foreground(v)) else {
-                return;
-            };
-            let last = row.iter().rposition(|&v| brightness.is_foreground(v));
-            let (k, j) = (row_number / height, row_number % height);
-            let at = |i: usize| UVec3::new(i as u32, j as u32, k as u32);
-            *low = low.min(at(first));
-            *high = high.max(at(last.unwrap_or(first)) + 1);
-        },
-        |a, b| (a.0.min(b.0), a.1.max(b.1)),
-    );
-    low.cmplt(high).all().then_some([low, high])
-}
-
-/// The crop, resized: each output row is mixed from four source rows, then along itself.
-fn resize(volume: &Volume, frame: &ModelFrame, brightness: Brightness) -> Vec<f32> {
-    let [depth, height, width] = frame.size();
-    let [crop_min, crop_max] = frame.crop();
-    let extent = crop_max - crop_min;
-    let dims = volume.grid().dims();
-    let across = linear_taps(extent.x as usize, width);
-    let down = linear_taps(extent.y as usize, height);
-    let deep = linear_taps(extent.z as usize, depth);
-    let row_offset = |k: usize, j: usize| {
-        let (k, j) = (k + crop_min.z as usize, j + crop_min.y as usize);
-        (k * dims.y as usize + j) * dims.x as usize + crop_min.x as usize
-    };
-    let mut out = vec![0.0; depth * height * width];
-    out.par_chunks_mut(height * width)
-        .zip(&deep)
-        .for_each(|(slice, tap_k)| {
-            let mut source = vec![0.0; extent.x as usize];
-            let mut mixed = vec![0.0; extent.x as usize];
-            for (row, tap_j) in slice.chunks_mut(width).zip(&down) {
-                mixed.fill(0.0);
-                for (k, part_k) in [(tap_k.low, 1.0 - tap_k.part), (tap_k.high, tap_k.part)] {
-                    for (j, part_j) in [(tap_j.low, 1.0 - tap_j.part), (tap_j.high, tap_j.part)] {
-                        let weight = part_k * part_j;
-                        if weight == 0.0 {
-                            continue;
-                        }
-                        read_values(volume, row_offset(k, j), &mut source);
-                        for (sum, &value) in mixed.iter_mut().zip(&source) {
-                            *sum += weight * brightness.of(value);
-                        }
-                    }
-                }
-                for (to, tap) in row.iter_mut().zip(&across) {
-                    *to = tap.mix(mixed[tap.low], mixed[tap.high]);
-                }
-            }
-        });
-    out
 }
 
 #[cfg(test)]
 mod tests {
-    use glam::DAffine3;
+    use glam::{DAffine3, UVec3};
 
     use super::*;
     use crate::geometry::VoxelGrid;
-    use crate::volume::{Modality, Rescale, Units, Voxels};
+    use crate::volume::{Modality, Rescale, Units, Voxels, Window};
 
     fn volume(dims: UVec3, values: Vec<f32>) -> Volume {
         let grid = VoxelGrid::new(dims, DAffine3::IDENTITY).unwrap();
@@ -303,6 +114,24 @@ mod tests {
             let error = prepare(&ramp, CAPTION, [2, 2, 2], &cancelled).unwrap_err();
             assert_eq!(error, InferenceError::Cancelled);
         }
+    }
+
+    #[test]
+    fn what_is_prepared_stays_as_it_is() {
+        let values: Vec<f32> = (0..64).map(|v| v as f32 / 126.0).collect();
+        let image = volume(UVec3::splat(4), values.clone());
+        let same = prepare(&image, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert_eq!(same.voxels, values);
+        assert_eq!(same.frame.crop(), [UVec3::ZERO, UVec3::splat(4)]);
+        let half = prepare(&image, Preparation::Done, [2, 2, 2], &|| false).unwrap();
+        // The mean of the eight voxels in the corner.
+        let corner = [0, 1, 4, 5, 16, 17, 20, 21].map(|n| values[n]);
+        let mean = corner.iter().sum::<f32>() / 8.0;
+        assert!((half.voxels[0] - mean).abs() < 1e-6);
+        // Black all over is no fault of an image that was prepared elsewhere.
+        let black = volume(UVec3::splat(4), vec![0.0; 64]);
+        let black = prepare(&black, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert!(black.voxels.iter().all(|&v| v == 0.0));
     }
 
     #[test]

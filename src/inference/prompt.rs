@@ -1,6 +1,9 @@
 //! The exact words the model is given.
 
 use super::{InferenceError, ModelBox, Task};
+use crate::wording::{
+    REC, REC_DESCRIBED, REG, REG_DESCRIBED, REPORT, SEG, SEG_DESCRIBED, after_image, fill,
+};
 
 /// A question as the model gets it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,19 +33,14 @@ pub fn build_prompt(
     let body = match task {
         Task::Chat => words_of(&typed)?.to_owned(),
         Task::Report if typed.split_whitespace().count() <= PLAIN_REQUEST_WORDS => {
-            "Please generate a medical report based on this image.".to_owned()
+            REPORT[0].to_owned()
         }
         Task::Report => typed,
         Task::Rec => find(words_of(&typed)?),
         Task::Reg => describe(&typed, drawn)?,
         Task::Seg => segment(words_of(&typed)?),
     };
-    // Captions were trained without a space between image and question, everything else with one.
-    let text = if task == Task::Report {
-        body
-    } else {
-        format!(" {body}")
-    };
+    let text = after_image(&body, task == Task::Report);
     Ok(Prompt { task, text })
 }
 
@@ -61,12 +59,9 @@ fn find(typed: &str) -> String {
     }
     let name = name_in(typed);
     if name.split_whitespace().count() > NAME_WORDS {
-        let description = sentence(typed);
-        return format!(
-            "Description: {description} Please answer and find it by box based on the above description."
-        );
+        return fill(REC_DESCRIBED[0], &sentence(typed));
     }
-    format!("Can you find the {name} in this image? Give coordinates.")
+    fill(REC[0], name)
 }
 
 fn segment(typed: &str) -> String {
@@ -81,9 +76,9 @@ fn segment(typed: &str) -> String {
     }
     let name = name_in(typed);
     if name.split_whitespace().count() > NAME_WORDS {
-        return format!("{} Please answer and segment.", sentence(typed));
+        return fill(SEG_DESCRIBED[0], &sentence(typed));
     }
-    format!("Can you segment the {name} in this image?")
+    fill(SEG[0], name)
 }
 
 fn describe(typed: &str, drawn: Option<&ModelBox>) -> Result<String, InferenceError> {
@@ -93,14 +88,10 @@ fn describe(typed: &str, drawn: Option<&ModelBox>) -> Result<String, InferenceEr
     let place = drawn.ok_or(InferenceError::NoBox)?;
     let lower = typed.to_lowercase();
     if lower.starts_with("what is") || lower.starts_with("what's") {
-        return Ok(format!(
-            "What target is present within the coordinates {place} ?"
-        ));
+        return Ok(fill(REG[0], &place.to_string()));
     }
     if lower.is_empty() || lower.starts_with("describe") {
-        return Ok(format!(
-            "Please describe the target and its function based on the box {place} in the image."
-        ));
+        return Ok(fill(REG_DESCRIBED[0], &place.to_string()));
     }
     Ok(format!("{} {place}", sentence(typed)))
 }

@@ -1,8 +1,11 @@
 //! Voxels with a place: images, masks, and how their values become colours.
 
+pub(crate) mod axis;
 mod image;
 mod label_map;
 mod mask;
+mod prepare;
+mod scan;
 mod statistics;
 mod transfer;
 mod voxels;
@@ -11,6 +14,8 @@ mod window;
 pub use image::{Modality, Rescale, Units, Volume, VolumeError};
 pub use label_map::LabelMap;
 pub use mask::Mask;
+pub(crate) use prepare::volume_of;
+pub use prepare::{Preparation, PrepareError, Prepared, nearest_voxels, prepare};
 pub use statistics::Statistics;
 pub use transfer::{Blend, ControlPoint, LUT_SIZE, TransferFunction, VolumePreset};
 pub use voxels::Voxels;

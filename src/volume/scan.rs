@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::volume::{Rescale, Volume};
+use super::{Rescale, Volume};
 
 /// Folds every row of a volume, with its number (`k * height + j`) and its values after rescale.
 pub(super) fn fold_rows<S: Send>(

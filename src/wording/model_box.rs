@@ -60,7 +60,7 @@ impl ModelBox {
 }
 
 /// Rounded to 3 decimals, and never a negative zero (Python would print its sign).
-fn three_decimals(x: f64) -> f64 {
+pub(crate) fn three_decimals(x: f64) -> f64 {
     let scaled = (x * 1000.0).round_ties_even() / 1000.0;
     if scaled.is_finite() { scaled + 0.0 } else { x }
 }

@@ -2,7 +2,7 @@
 
 /// The two neighbours an output position is mixed from.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Tap {
+pub(crate) struct Tap {
     /// The lower neighbour.
     pub low: usize,
     /// The upper neighbour; the last one repeats.
@@ -32,7 +32,7 @@ impl Tap {
 }
 
 /// The taps of an axis of `from` samples resized to `to` (align_corners = false, no antialiasing).
-pub(super) fn linear_taps(from: usize, to: usize) -> Vec<Tap> {
+pub(crate) fn linear_taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = from as f64 / to as f64;
     (0..to)
         .map(|n| Tap::at((n as f64 + 0.5) * scale - 0.5, from))
@@ -40,7 +40,7 @@ pub(super) fn linear_taps(from: usize, to: usize) -> Vec<Tap> {
 }
 
 /// The source of each of `to` samples of an axis of `from` under mode "nearest", which rounds down.
-pub(super) fn nearest_taps(from: usize, to: usize) -> Vec<usize> {
+pub(crate) fn nearest_taps(from: usize, to: usize) -> Vec<usize> {
     let last = from.saturating_sub(1);
     (0..to).map(|n| (n * from / to).min(last)).collect()
 }
@@ -52,7 +52,7 @@ pub(super) fn nearest_taps(from: usize, to: usize) -> Vec<usize> {
 /// ratio `to / from = a / b` in lowest terms shows the source at `n a / b + 1 / 2b` and not at
 /// `(n + 1/2) a / b`, up to half a sample lower. Interpolating without that would bring every label home
 /// moved by as much.
-pub(super) fn nearest_home_taps(from: usize, to: usize) -> Vec<Tap> {
+pub(crate) fn nearest_home_taps(from: usize, to: usize) -> Vec<Tap> {
     let ratio = to as f64 / from as f64;
     let steps = from / greatest_common_divisor(from, to);
     let offset = 0.5 - 0.5 / steps as f64;
