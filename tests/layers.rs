@@ -17,7 +17,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "training",
         &[
-            "inference", "dataset", "wording", "model", "volume", "geometry",
+            "inference",
+            "dataset",
+            "wording",
+            "model",
+            "volume",
+            "geometry",
         ],
     ),
     (

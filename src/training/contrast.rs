@@ -113,3 +113,90 @@ pub fn contrast_loss(
     let of_texts = cross_entropy_sum(&logits.t()?.contiguous()?, &own)?;
     (of_images + of_texts)? / (2.0 * n as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::model::clip::{BertConfig, clip_tensors};
+    use crate::model::rule::uniform;
+    use crate::training::initial::Sizes;
+    use crate::training::wordpiece::learn_pieces;
+
+    fn samples(count: u64, voxels: u64) -> Vec<Sample> {
+        let sample = |n: u64| Sample {
+            image: (0..voxels)
+                .map(|i| uniform("image", n * voxels + i))
+                .collect(),
+            description: format!("Report number {n} of the liver, {} mm.", 3 * n),
+            ..Sample::default()
+        };
+        (0..count).map(sample).collect()
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_loss() {
+        let samples = samples(5, 4 * 8 * 8);
+        let texts = samples.iter().map(|s| s.description.as_str());
+        let pieces = learn_pieces(texts, 400);
+        let config = ClipConfig {
+            img_size: [4, 8, 8],
+            patch_size: [2, 4, 4],
+            hidden_size: 16,
+            mlp_dim: 32,
+            num_layers: 1,
+            num_heads: 2,
+            language_config: BertConfig {
+                vocab_size: pieces.len(),
+                hidden_size: 16,
+                num_hidden_layers: 1,
+                num_attention_heads: 2,
+                intermediate_size: 32,
+                max_position_embeddings: 32,
+                ..BertConfig::default()
+            },
+            ..ClipConfig::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("vocab.txt"), pieces.join("\n")).unwrap();
+        let words = WordPieceTokenizer::open(folder.path()).unwrap();
+        let wanted = clip_tensors(&config).unwrap();
+        let mut variables =
+            Variables::drawn(wanted, &Sizes::of_clip(&config), 3, &Device::Cpu).unwrap();
+        variables.learn(|_| true).unwrap();
+
+        let loss = || contrast_gradients(&config, &words, &variables, &samples).unwrap();
+        let (losses, gradients) = loss();
+        let all: Vec<String> = variables.learnt().map(|(name, _)| name).collect();
+        assert_eq!(gradients.len(), all.len(), "every tensor is taught");
+        for name in [
+            "logit_scale",
+            "vision_encoder.blocks.0.mlp.linear1.weight",
+            "vision_encoder.cls_token",
+            "language_encoder.encoder.layer.0.attention.self.query.weight",
+            "language_encoder.embeddings.LayerNorm.bias",
+            "mm_language_proj.weight",
+        ] {
+            // Along the gradient itself: the slope there is its length.
+            let (_, var) = variables.learnt().find(|(n, _)| n == name).unwrap();
+            let gradient = &gradients[name];
+            let length = gradient.sqr().unwrap().sum_all().unwrap();
+            let length = f64::from(length.to_scalar::<f32>().unwrap()).sqrt();
+            let old = var.as_tensor().copy().unwrap();
+            let step = 1e-2 / length.max(1.0);
+            let at = |side: f64| {
+                let moved = (&old + (gradient * (side * step / length)).unwrap()).unwrap();
+                var.set(&moved).unwrap();
+                loss().0.text
+            };
+            let slope = (at(1.0) - at(-1.0)) / (2.0 * step);
+            var.set(&old).unwrap();
+            assert!(
+                (slope - length).abs() < 2e-2 * length + 2e-4,
+                "{name}: {slope} along a gradient of {length}"
+            );
+        }
+        assert!((losses.text - (5.0_f64).ln()).abs() < 2.0, "{losses:?}");
+    }
+}

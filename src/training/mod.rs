@@ -11,6 +11,7 @@ mod config;
 pub mod contrast;
 mod error;
 mod files;
+mod folder;
 mod initial;
 mod log;
 mod lora;
@@ -30,6 +31,7 @@ mod words;
 
 pub use config::{DataConfig, LoraConfig, Stage, StageConfig, TrainingConfig, VocabularyConfig};
 pub use error::TrainingError;
+pub use folder::FolderSamples;
 pub use log::Row;
 pub use lora::Adapter;
 pub use phantoms::PhantomSamples;

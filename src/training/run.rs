@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
 use super::config::{Stage, StageConfig, TrainingConfig};
+use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
 use super::network::Network;
@@ -218,7 +219,7 @@ impl<'a> Trainer<'a> {
             ));
         };
         let width = config.seg_config.embed_dim;
-        let classes = self.samples([0, 1]).class_count();
+        let classes = self.samples([0, 1])?.class_count();
         let key = format!("{}/{CLASS_PROMPTS}", self.config.seed);
         let values: Vec<f32> = (0..classes * width)
             .map(|i| 0.5 * super::initial::normal(&key, i as u64))
@@ -226,18 +227,24 @@ impl<'a> Trainer<'a> {
         Ok(Tensor::from_vec(values, (classes, width), &self.device)?)
     }
 
-    fn samples(&self, counts: [usize; 2]) -> Arc<dyn Samples> {
+    fn samples(&self, counts: [usize; 2]) -> Result<Arc<dyn Samples>, TrainingError> {
         let words = match &self.network {
             Network::Lamed { words, .. } => Some(words.clone()),
             Network::Clip { .. } => None,
         };
-        Arc::new(PhantomSamples::new(
-            &self.config.data,
-            words,
-            self.network.image_size(),
-            self.config.seed,
-            counts,
-        ))
+        let (data, seed) = (&self.config.data, self.config.seed);
+        let size = self.network.image_size();
+        Ok(match &data.folder {
+            Some(folder) => Arc::new(FolderSamples::open(
+                folder.clone(),
+                data,
+                words,
+                size,
+                seed,
+                counts,
+            )?),
+            None => Arc::new(PhantomSamples::new(data, words, size, seed, counts)),
+        })
     }
 
     fn run_stage(
@@ -263,7 +270,7 @@ impl<'a> Trainer<'a> {
             Lesson::Talk => [stage.talks, 0],
             Lesson::Contrast => [0, 0],
         };
-        let batches = batches(self.samples(counts), self.progress.samples, stage.volumes)?;
+        let batches = batches(self.samples(counts)?, self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
         let (secs, stage_secs) = (self.progress.secs, self.progress.stage_secs);
         let mut seen = 0;
