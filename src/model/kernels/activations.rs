@@ -11,6 +11,9 @@
 //!
 //! A block with a value that is not finite has a scale that is not a number, and so do the products.
 
+// Only what is inlined into a function of an instruction set is compiled for it.
+#![allow(clippy::inline_always)]
+
 use rayon::prelude::*;
 
 use super::Format;
@@ -151,7 +154,7 @@ impl Quantized {
     }
 }
 
-/// Rounds one row into its chunk. Inlined into a function per instruction set, so that the loops get its registers.
+/// Rounds one row into its chunk.
 #[inline(always)]
 pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
     match format {

@@ -13,7 +13,7 @@ use super::{KernelError, dot};
 
 /// Up to this many rows of x the weights are converted in registers, once per four rows of x; beyond it, in blocks that
 /// a general matrix product uses for all rows.
-const MAX_DIRECT: usize = 16;
+const MAX_DIRECT: usize = 32;
 /// Rows of W that a thread converts at once, at most.
 const SLAB_ROWS: usize = 256;
 /// Columns of W that a thread converts at once: with the rows, half of a second cache.

@@ -17,6 +17,8 @@
 //! is checked at the head of the same function, and a function of an instruction set is called only by
 //! [`level::Level`], whose values exist only where the processor has it.
 #![allow(unsafe_code)]
+// The kernels go through several arrays of registers in step; an index says so better than nested zips.
+#![allow(clippy::needless_range_loop)]
 
 mod activations;
 #[cfg(target_arch = "x86_64")]

@@ -18,6 +18,9 @@ use super::{Format, KernelError, TILE_ROWS};
 /// Rows of x in the largest chunk of any level.
 const MAX_CHUNK_ROWS: usize = 12;
 
+/// Rows of tiles whose sums are written together: y is written in runs of several cache lines.
+const WRITE_TILES: usize = 4;
+
 /// W `[rows, cols]` in a [`Format`], in tiles of 16 rows (the last one padded with zeros).
 pub struct PackedMatrix {
     format: Format,
@@ -248,17 +251,25 @@ impl PackedMatrix {
         let row_tiles = self.rows.div_ceil(TILE_ROWS);
         spread(x.chunks(), chunk_bytes, row_tiles, cost, |chunks, span| {
             let mut sums = [[0.0; TILE_ROWS]; MAX_CHUNK_ROWS];
-            for tile in span {
-                let weights = &tiles[tile * per_row..][..per_row];
-                let first = tile * TILE_ROWS;
-                let width = TILE_ROWS.min(self.rows - first);
+            let mut wide = [[0.0; WRITE_TILES * TILE_ROWS]; MAX_CHUNK_ROWS];
+            for from in span.clone().step_by(WRITE_TILES) {
+                let to = span.end.min(from + WRITE_TILES);
+                let first = from * TILE_ROWS;
+                let width = self.rows.min(to * TILE_ROWS) - first;
                 for index in chunks.clone() {
                     let chunk = x.chunk(index);
-                    T::matmul(level, weights, chunk, &mut sums);
-                    for (row, sums) in sums[..chunk.rows].iter().enumerate() {
+                    for tile in from..to {
+                        let weights = &tiles[tile * per_row..][..per_row];
+                        T::matmul(level, weights, chunk, &mut sums);
+                        let at = (tile - from) * TILE_ROWS;
+                        for (wide, sums) in wide.iter_mut().zip(&sums).take(chunk.rows) {
+                            wide[at..at + TILE_ROWS].copy_from_slice(sums);
+                        }
+                    }
+                    for (row, wide) in wide[..chunk.rows].iter().enumerate() {
                         let at = (x.start(index) + row) * self.rows + first;
                         // SAFETY: every pair of tile and chunk is worked on once, and owns these places.
-                        unsafe { out.write(at, &sums[..width]) };
+                        unsafe { out.write(at, &wide[..width]) };
                     }
                 }
             }
