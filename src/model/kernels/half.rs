@@ -2,18 +2,20 @@
 
 use std::fmt;
 
+use bytemuck::Pod;
 use gemm::Parallelism;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use super::error::check_len;
 use super::level::Level;
+use super::memory::Pages;
 use super::spread::{Shared, spread};
 use super::{KernelError, dot};
 
 /// Up to this many rows of x the weights are converted in registers, once per four rows of x; beyond it, in blocks that
 /// a general matrix product uses for all rows.
-const MAX_DIRECT: usize = 32;
+const MAX_DIRECT: usize = 64;
 /// Rows of W that a thread converts at once, at most.
 const SLAB_ROWS: usize = 256;
 /// Columns of W that a thread converts at once: with the rows, half of a second cache.
@@ -27,8 +29,8 @@ pub struct HalfMatrix {
 }
 
 enum Weights {
-    Bf16(Vec<bf16>),
-    F16(Vec<f16>),
+    Bf16(Pages),
+    F16(Pages),
 }
 
 impl fmt::Debug for HalfMatrix {
@@ -42,23 +44,21 @@ impl fmt::Debug for HalfMatrix {
 }
 
 impl HalfMatrix {
-    /// Takes over weights `[rows, cols]` in bf16.
+    /// Takes weights `[rows, cols]` in bf16 into memory of its own.
     pub fn from_bf16(weights: Vec<bf16>, rows: usize, cols: usize) -> Result<Self, KernelError> {
-        check_extent(weights.len(), rows, cols)?;
         Ok(Self {
             rows,
             cols,
-            weights: Weights::Bf16(weights),
+            weights: Weights::Bf16(pages(&weights, rows, cols)?),
         })
     }
 
-    /// Takes over weights `[rows, cols]` in f16.
+    /// Takes weights `[rows, cols]` in f16 into memory of its own.
     pub fn from_f16(weights: Vec<f16>, rows: usize, cols: usize) -> Result<Self, KernelError> {
-        check_extent(weights.len(), rows, cols)?;
         Ok(Self {
             rows,
             cols,
-            weights: Weights::F16(weights),
+            weights: Weights::F16(pages(&weights, rows, cols)?),
         })
     }
 
@@ -124,14 +124,14 @@ impl HalfMatrix {
         Ok(())
     }
 
-    fn row<'a, T>(&self, weights: &'a [T], row: usize) -> &'a [T] {
-        &weights[row * self.cols..(row + 1) * self.cols]
+    fn row<'a, T: Pod>(&self, weights: &'a Pages, row: usize) -> &'a [T] {
+        &bytemuck::cast_slice(weights.bytes())[row * self.cols..(row + 1) * self.cols]
     }
 
     fn convert(&self, row: usize, cols: std::ops::Range<usize>, out: &mut [f32]) {
         match &self.weights {
-            Weights::Bf16(w) => self.row(w, row)[cols].convert_to_f32_slice(out),
-            Weights::F16(w) => self.row(w, row)[cols].convert_to_f32_slice(out),
+            Weights::Bf16(w) => self.row::<bf16>(w, row)[cols].convert_to_f32_slice(out),
+            Weights::F16(w) => self.row::<f16>(w, row)[cols].convert_to_f32_slice(out),
         }
     }
 
@@ -240,11 +240,17 @@ fn product(
     }
 }
 
-fn check_extent(len: usize, rows: usize, cols: usize) -> Result<(), KernelError> {
+/// The weights in pages, where the shape is theirs.
+fn pages<T: Pod>(weights: &[T], rows: usize, cols: usize) -> Result<Pages, KernelError> {
     if rows == 0 || cols == 0 {
         return Err(KernelError::Extent { rows, cols });
     }
-    check_len("the weights", len, rows.checked_mul(cols))
+    check_len("the weights", weights.len(), rows.checked_mul(cols))?;
+    let mut pages = Pages::zeroed(size_of_val(weights))?;
+    pages
+        .bytes_mut()
+        .copy_from_slice(bytemuck::cast_slice(weights));
+    Ok(pages)
 }
 
 #[cfg(test)]
