@@ -49,7 +49,7 @@ impl HalfMatrix {
         Ok(Self {
             rows,
             cols,
-            weights: Weights::Bf16(pages(&weights, rows, cols)?),
+            weights: Weights::Bf16(pages(weights, rows, cols)?),
         })
     }
 
@@ -58,7 +58,7 @@ impl HalfMatrix {
         Ok(Self {
             rows,
             cols,
-            weights: Weights::F16(pages(&weights, rows, cols)?),
+            weights: Weights::F16(pages(weights, rows, cols)?),
         })
     }
 
@@ -241,15 +241,17 @@ fn product(
 }
 
 /// The weights in pages, where the shape is theirs.
-fn pages<T: Pod>(weights: &[T], rows: usize, cols: usize) -> Result<Pages, KernelError> {
+fn pages<T: Pod>(weights: Vec<T>, rows: usize, cols: usize) -> Result<Pages, KernelError> {
     if rows == 0 || cols == 0 {
         return Err(KernelError::Extent { rows, cols });
     }
     check_len("the weights", weights.len(), rows.checked_mul(cols))?;
-    let mut pages = Pages::zeroed(size_of_val(weights))?;
+    let mut pages = Pages::zeroed(size_of_val(weights.as_slice()))?;
     pages
         .bytes_mut()
-        .copy_from_slice(bytemuck::cast_slice(weights));
+        .copy_from_slice(bytemuck::cast_slice(&weights));
+    // Each matrix is there twice only for a moment.
+    drop(weights);
     Ok(pages)
 }
 
