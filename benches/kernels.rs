@@ -31,9 +31,13 @@ fn noise(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next() + next()).collect()
 }
 
-/// Bytes per second that all threads read together.
+/// Bytes per second that all threads read together, in large pages as the weights are.
 fn memory_bandwidth() -> f64 {
-    let buffer = vec![1u64; 1 << 27];
+    let mut map = memmap2::MmapMut::map_anon(1 << 30).expect("a gigabyte is free");
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    map.fill(1);
+    let buffer: &[u64] = bytemuck::cast_slice(&map);
     let threads = rayon::current_num_threads();
     let seconds = best(5, || {
         let sums = buffer.par_chunks(buffer.len().div_ceil(threads));
