@@ -7,13 +7,15 @@
 //!
 //! # Layers
 //! Each uses only what stands to its right or below it:
-//! `ui -> app -> {inference, render, io} -> volume -> geometry`, `inference -> model`, and `cli` uses
-//! anything but `ui`. `io`, `render` and `inference` never use each other. A test reads the sources
-//! and fails on an upward path.
+//! `ui -> app -> {inference, render, io, hub} -> volume -> geometry`, `inference -> model`, `hub -> model`,
+//! `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads
+//! the sources and fails on an upward path.
 
 pub mod app;
 pub mod cli;
+pub mod dataset;
 pub mod geometry;
+pub mod hub;
 pub mod inference;
 pub mod io;
 pub mod model;

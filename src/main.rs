@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use clap::Parser;
-use m3d_viewer::app::{MODELS_FOLDER, Settings, StartOptions};
+use m3d_viewer::app::{Settings, StartOptions};
 use m3d_viewer::cli::output::{self, OutputError};
 use m3d_viewer::cli::{self, Arguments, WindowArguments};
+use m3d_viewer::hub::local;
 use m3d_viewer::io::IoError;
 use tracing_subscriber::EnvFilter;
 
@@ -48,11 +49,12 @@ fn open_window(window: WindowArguments) -> anyhow::Result<()> {
     if let Some(path) = &window.path {
         check_there(path)?;
     }
+    let model = window.model.map(local::resolve_path).transpose()?;
     refuse_without_display()?;
     m3d_viewer::ui::run(StartOptions {
         path: window.path,
-        model: window.model,
-        models: Some(MODELS_FOLDER.into()),
+        model,
+        models: local::search_folders(),
         settings_path: Settings::default_path(),
     })
     .map_err(|error| anyhow!("no window can be opened: {}", reason(&error.to_string())))

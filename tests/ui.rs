@@ -35,7 +35,7 @@ fn start(path: Option<PathBuf>, model: Option<&Path>) -> Harness<'static, Viewer
     let options = StartOptions {
         path,
         model: model.map(Path::to_owned),
-        models: None,
+        models: Vec::new(),
         settings_path: None,
     };
     Harness::builder()

@@ -1,15 +1,33 @@
-//! Writes the small random checkpoint that shows the whole path where no trained model is at hand.
-//! What it answers means nothing.
+//! Writes a random checkpoint, for where no trained model is at hand. What it answers means nothing.
 //!
 //!     cargo run --release --bin m3d-random-model -- FOLDER
+//!     cargo run --release --bin m3d-random-model -- FOLDER --full-size [LAYERS]
+//!
+//! The first is small and answers every question with a box and a mask. The second has the sizes of the published
+//! 4-billion model, 16.2 GB in f32 with all its 32 decoder layers, to try out speed and memory.
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
+use m3d_viewer::model::demo::write_demo_checkpoint;
+use m3d_viewer::model::full_size::write_full_size_checkpoint;
+
 fn main() -> anyhow::Result<()> {
-    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        anyhow::bail!("usage: m3d-random-model FOLDER");
-    };
+    let usage = "usage: m3d-random-model FOLDER [--full-size [LAYERS]]";
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let (folder, rest) = arguments.split_first().context(usage)?;
+    let folder = PathBuf::from(folder);
     let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizer");
-    m3d_viewer::model::demo::write_demo_checkpoint(&folder, &tokenizer)?;
+    match rest {
+        [] => write_demo_checkpoint(&folder, &tokenizer)?,
+        [flag, layers @ ..] if flag == "--full-size" && layers.len() < 2 => {
+            let layers = match layers.first().map(|word| word.to_string_lossy()) {
+                Some(word) => word.parse().context(usage)?,
+                None => 32,
+            };
+            write_full_size_checkpoint(&folder, &tokenizer, layers)?;
+        }
+        _ => bail!(usage),
+    }
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::assistant::Brought;
 use super::jobs::{JobResult, Jobs, LoadedSeries, Waker};
 use super::{
-    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, NoticeKind, Notices,
-    Revision, Settings, Shown, Tool,
+    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, Models, NoticeKind,
+    Notices, Revision, Settings, Shown, Tool,
 };
+use crate::hub::local;
 use crate::inference::Task;
 use crate::io::{IoError, Library, Series};
 use crate::render::Gpu;
@@ -27,6 +28,8 @@ pub struct Application {
     pub notices: Notices,
     /// The model and the conversation.
     pub assistant: Assistant,
+    /// The models that are here and that could be.
+    pub models: Models,
     /// What the left button does.
     pub tool: Tool,
     /// How the views share the window.
@@ -48,8 +51,8 @@ pub struct StartOptions {
     pub path: Option<PathBuf>,
     /// The model to use instead of the one in the settings.
     pub model: Option<PathBuf>,
-    /// Where models are looked for when none is chosen; nowhere in tests.
-    pub models: Option<PathBuf>,
+    /// The folders where models are looked for; none in tests.
+    pub models: Vec<PathBuf>,
     /// Where settings are kept; none in tests.
     pub settings_path: Option<PathBuf>,
 }
@@ -59,12 +62,14 @@ impl Application {
     /// threads when the window has something new to show.
     pub fn new(options: StartOptions, wake: &Waker, gpu: Option<Gpu>) -> Self {
         let path = options.settings_path;
+        let folders = options.models;
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         let mut app = Self {
             document: Document::default(),
             jobs: Jobs::new(Arc::clone(wake), gpu),
             notices: Notices::default(),
             assistant: Assistant::new(Arc::clone(wake)),
+            models: Models::new(folders),
             tool: Tool::Window,
             layout: Layout::Grid,
             interpolate: true,
@@ -73,8 +78,7 @@ impl Application {
             settings_path: path,
             labelled: Default::default(),
         };
-        if let Some(folder) = chosen_model(options.model, &app.settings, options.models.as_deref())
-        {
+        if let Some(folder) = chosen_model(options.model, &app.settings, &app.models.folders) {
             app.assistant.load(folder);
         }
         if let Some(path) = options.path {
@@ -119,6 +123,7 @@ impl Application {
     pub fn run(&mut self, command: Command) {
         match command {
             Command::UseTool(tool) => self.tool = tool,
+            Command::ShowModels => self.models.show(&mut self.jobs),
             Command::UnloadModel => self.assistant.unload(),
             Command::CancelAnswer => self.assistant.cancel(),
             Command::Describe => self.describe(),
@@ -176,6 +181,11 @@ impl Application {
                     self.notices.add(NoticeKind::Info, text);
                 }
                 JobResult::Exported(_, Err(error)) => self.fail(&error),
+                JobResult::Model(result) => {
+                    if let Some(news) = self.models.take_in(result, &mut self.jobs) {
+                        self.notices.add(NoticeKind::Info, news);
+                    }
+                }
             }
         }
         let document = &mut self.document;
@@ -298,31 +308,22 @@ fn run_on_shown(shown: &mut Shown, command: Command) {
     }
 }
 
-/// The folder where models are looked for, below where the program is started.
-pub const MODELS_FOLDER: &str = "models";
-
-/// The model to use: the one asked for, else the one in the settings, else the first below `models`.
+/// The model to use: the one asked for, else the one in the settings, else the first in these folders.
 pub fn chosen_model(
     asked: Option<PathBuf>,
     settings: &Settings,
-    models: Option<&Path>,
+    folders: &[PathBuf],
 ) -> Option<PathBuf> {
     asked
-        .or_else(|| settings.model_folder.clone())
-        .or_else(|| find_model(models?))
+        .or_else(|| Some(by_name(settings.model_folder.clone()?)))
+        .or_else(|| local::first_assistant(folders))
 }
 
-/// The first folder below `models` that looks like a checkpoint, by name.
-fn find_model(models: &Path) -> Option<PathBuf> {
-    let is_model = |folder: &Path| folder.join("config.json").is_file();
-    if is_model(models) {
-        return Some(models.to_owned());
+/// The settings may name a model instead of its folder. Where neither is there any more, loading says so.
+fn by_name(folder: PathBuf) -> PathBuf {
+    let named = folder.to_str().map(local::resolve);
+    match named {
+        Some(Ok(found)) => found,
+        _ => folder,
     }
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(models)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_model(path))
-        .collect();
-    folders.sort();
-    folders.into_iter().next()
 }

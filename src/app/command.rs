@@ -47,6 +47,8 @@ pub enum Command {
     OpenFile,
     /// Type a path and open it.
     OpenPath,
+    /// List the models that are here and that could be.
+    ShowModels,
     /// Choose the folder of a model.
     ChooseModel,
     /// Give the model's memory back.
@@ -88,6 +90,7 @@ impl Command {
             Self::OpenFolder,
             Self::OpenFile,
             Self::OpenPath,
+            Self::ShowModels,
             Self::ChooseModel,
             Self::UnloadModel,
         ];
@@ -118,6 +121,7 @@ impl Command {
             Self::OpenFolder => "Open folder…",
             Self::OpenFile => "Open file…",
             Self::OpenPath => "Open path…",
+            Self::ShowModels => "Models…",
             Self::ChooseModel => "Choose model…",
             Self::UnloadModel => "Unload model",
             Self::UseTool(Tool::Window) => "Window",
@@ -145,6 +149,7 @@ impl Command {
             Self::OpenFolder => "Open every DICOM and NIfTI image in a folder and below",
             Self::OpenFile => "Open one NIfTI or DICOM file",
             Self::OpenPath => "Type the path of a folder or file",
+            Self::ShowModels => "Use, fetch and verify models",
             Self::ChooseModel => "Choose the folder of an M3D-LaMed checkpoint",
             Self::UnloadModel => "Give the model's memory back",
             Self::UseTool(Tool::Window) => "Drag to change the window: right widens, down darkens",
@@ -191,7 +196,8 @@ impl Command {
             Self::CancelAnswer => Shortcut::plain("Escape"),
             Self::Undo => Shortcut::ctrl("Z"),
             Self::Redo => Shortcut::ctrl_shift("Z"),
-            Self::ChooseModel
+            Self::ShowModels
+            | Self::ChooseModel
             | Self::UnloadModel
             | Self::WindowPreset(_)
             | Self::Maximise(_)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::thumbnail::thumbnail;
-use super::{LoadedVolume, Revision, ShownLabels};
+use super::{LoadedVolume, ModelResult, Revision, ShownLabels};
 use crate::io::{self, IoError, Library, Progress, Series};
 use crate::render::{Gpu, LabelTexture, Picture, RenderError, VolumeTexture};
 use crate::volume::{LabelMap, Mask, Volume};
@@ -28,6 +28,8 @@ pub enum JobResult {
     Thumbnails(Vec<(String, Picture)>),
     /// A mask was written.
     Exported(PathBuf, Result<(), IoError>),
+    /// Something was done with models.
+    Model(ModelResult),
 }
 
 /// A series that was read, and why it is not on the GPU if it is not.
@@ -51,18 +53,33 @@ pub struct Job {
 
 /// A new job replaces one of its own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Scan,
     Load,
     Label,
     Thumbnails,
     Export,
+    FindModels,
+    FetchModel,
+    VerifyModel,
+}
+
+impl Kind {
+    /// Whether the end is told even of a job that was cancelled: what it has left on disk counts.
+    const fn always_tells(self) -> bool {
+        matches!(self, Self::FetchModel | Self::VerifyModel)
+    }
 }
 
 impl Job {
     /// How far it is, 0 to 1.
     pub fn progress(&self) -> f32 {
         f32::from_bits(self.progress.load(Ordering::Relaxed))
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 
     /// Asks it to stop; its result will be dropped.
@@ -100,7 +117,13 @@ impl Jobs {
         self.running
             .iter()
             .map(|(_, job)| job)
-            .filter(|job| !job.cancelled.load(Ordering::Relaxed))
+            .filter(|job| !job.is_cancelled())
+    }
+
+    /// The last of a kind, also while it is being stopped.
+    pub(super) fn of_kind(&self, kind: Kind) -> Option<&Job> {
+        let mut jobs = self.running.iter().rev().map(|(_, job)| job);
+        jobs.find(|job| job.kind == kind)
     }
 
     /// Searches a path for images.
@@ -186,19 +209,20 @@ impl Jobs {
                 continue;
             };
             let (_, job) = self.running.remove(at);
-            if !job.cancelled.load(Ordering::Relaxed) {
+            if !job.is_cancelled() || job.kind.always_tells() {
                 done.push(result);
             }
         }
         done
     }
 
-    fn start(
+    /// Runs `work` on a thread of its own; whether there was one to be had.
+    pub(super) fn start(
         &mut self,
         kind: Kind,
         title: String,
         work: impl FnOnce(&Progress) -> JobResult + Send + 'static,
-    ) {
+    ) -> bool {
         // Latest wins: a newer scan or load makes the older one pointless. Exports all count.
         if kind != Kind::Export {
             for (_, job) in &self.running {
@@ -234,7 +258,9 @@ impl Jobs {
         if let Err(error) = std::thread::Builder::new().name(name).spawn(body) {
             tracing::error!("no thread for a job: {error}");
             self.running.retain(|(n, _)| *n != id);
+            return false;
         }
+        true
     }
 }
 

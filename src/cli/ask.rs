@@ -13,9 +13,12 @@ use serde::Serialize;
 
 use super::output::{self, OutputError};
 use super::{numbers, source, target};
-use crate::app::{MODELS_FOLDER, Settings, chosen_model, first_window};
+use crate::app::{Settings, chosen_model, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
-use crate::inference::{self, Answer, DTypeChoice, DeviceChoice, Event, Request, Session, Task};
+use crate::hub::local;
+use crate::inference::{
+    self, Answer, DTypeChoice, DeviceChoice, Event, OpenedModel, Request, Session, Task,
+};
 use crate::io;
 use crate::render::RESEARCH_NOTICE;
 
@@ -29,9 +32,13 @@ pub struct AskArguments {
     /// The series, where there are several; the largest otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
-    /// The folder of the model; the one in the settings or in models/ otherwise.
-    #[arg(long, value_name = "DIR")]
+    /// The model: its folder or its name (see model list); the one in the settings, or the first that
+    /// is found, otherwise.
+    #[arg(long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
+    /// The folder of a LoRA adapter for the model.
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
     /// What is asked for: auto (told from the words), chat, report, rec, reg or seg.
     #[arg(long, default_value = "auto", value_parser = parse_task)]
     task: TaskChoice,
@@ -108,18 +115,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     if let Some(out) = mask_out {
         target::check_nifti(out)?;
     }
-    let settings = Settings::default_path().map(|path| Settings::load(&path));
-    let folder = chosen_model(
-        arguments.model.clone(),
-        &settings.unwrap_or_default(),
-        Some(Path::new(MODELS_FOLDER)),
-    );
-    let Some(folder) = folder else {
-        bail!(
-            "no model: give its folder with --model, or put one into models/ (README.md says \
-             where to get it)"
-        );
-    };
+    let folder = model_folder(arguments.model.clone())?;
     let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), mask_out)?;
     let grid = *volume.grid();
     let window = first_window(&series, volume.modality(), &volume.statistics());
@@ -141,7 +137,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             ..inference::Settings::default()
         },
     };
-    let mut session = Session::load(&folder, arguments.device, arguments.dtype, &loading())
+    let mut session = load(arguments, &folder)
         .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let (answer, words) = answer(&mut session, &request, arguments.json)?;
     match (mask_out, &answer.mask) {
@@ -164,15 +160,32 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows on a terminal how far loading is, one figure per percent.
-fn loading() -> impl Fn(f32) {
+/// The model that was asked for, or the one to use otherwise.
+fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let asked = asked.map(local::resolve_path).transpose()?;
+    let settings = Settings::default_path().map(|path| Settings::load(&path));
+    let folders = local::search_folders();
+    chosen_model(asked, &settings.unwrap_or_default(), &folders).context(
+        "no model: get one with m3d-viewer model fetch phi3 (16.2 GB), or give its folder with --model",
+    )
+}
+
+fn load(arguments: &AskArguments, folder: &Path) -> Result<Session, inference::InferenceError> {
+    let adapter = arguments.adapter.as_deref();
+    OpenedModel::open_with_adapter(folder, adapter, arguments.device, arguments.dtype)?
+        .check_room(0)?
+        .load(&percent("loading the model"))
+}
+
+/// Shows on a terminal how far `doing` is, one figure per percent.
+pub(super) fn percent(doing: &str) -> impl Fn(f32) {
     let shown = std::cell::Cell::new(None);
     move |share| {
         let percent = (share * 100.0) as u32;
         if shown.replace(Some(percent)) != Some(percent) && std::io::stderr().is_terminal() {
             let end = if percent == 100 { "\n" } else { "" };
             let mut out = std::io::stderr().lock();
-            let _ = write!(out, "\rloading the model: {percent:3} %{end}");
+            let _ = write!(out, "\r{doing}: {percent:3} %{end}");
             let _ = out.flush();
         }
     }

@@ -5,7 +5,11 @@
 
 mod ask;
 mod convert;
+mod data;
 mod info;
+mod model;
+mod model_progress;
+mod model_quantize;
 mod numbers;
 pub mod output;
 mod render;
@@ -34,8 +38,8 @@ pub struct Arguments {
 pub struct WindowArguments {
     /// A folder or file with DICOM or NIfTI images to open.
     pub path: Option<PathBuf>,
-    /// The folder of the model to use.
-    #[arg(long, value_name = "DIR")]
+    /// The model to use: its folder or its name (see model list).
+    #[arg(long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 }
 
@@ -50,10 +54,14 @@ pub enum Subcommands {
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
     Ask(ask::AskArguments),
+    /// List, fetch, verify and quantize models.
+    Model(model::ModelArguments),
+    /// Make data sets to train and to measure with.
+    Data(data::DataArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 5] = ["model", "data", "train", "bench", "anonymize"];
+const PLANNED: [&str; 3] = ["train", "bench", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -71,5 +79,7 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Convert(arguments) => convert::run(arguments),
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
+        Subcommands::Model(arguments) => model::run(arguments),
+        Subcommands::Data(arguments) => data::run(arguments),
     }
 }

@@ -100,7 +100,7 @@ pub struct ModelFacts {
     pub bytes: u64,
     /// The device it runs on: `cpu`, `cuda` or `metal`.
     pub device: &'static str,
-    /// The number type of the weights: `f32`, `bf16` or `f16`.
+    /// What the decoder's weights are held in: `f32`, `bf16`, `f16`, `q8_0` or `q4k`.
     pub dtype: &'static str,
     /// The prepared image's depth, height and width.
     pub image_size: [usize; 3],

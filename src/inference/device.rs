@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 
 use super::InferenceError;
 
@@ -24,7 +24,7 @@ pub enum DeviceChoice {
 /// The numbers the weights are held in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DTypeChoice {
-    /// f32 on the CPU, bf16 on a GPU.
+    /// The best that fits into the free memory and is quick on the device.
     #[default]
     Auto,
     /// 32-bit floating point: exact, 4 bytes a weight.
@@ -115,22 +115,6 @@ impl DTypeChoice {
             Self::Q4k => "q4k",
         }
     }
-
-    /// The type to hold weights in on `device`.
-    ///
-    /// # Errors
-    /// For the quantized types: weights cannot be held so yet.
-    pub fn resolve(self, device: &Device) -> Result<DType, InferenceError> {
-        match self {
-            Self::Auto if device.is_cpu() => Ok(DType::F32),
-            Self::F32 => Ok(DType::F32),
-            Self::Auto | Self::Bf16 => Ok(DType::BF16),
-            Self::F16 => Ok(DType::F16),
-            Self::Q8_0 | Self::Q4k => Err(InferenceError::Unsupported(format!(
-                "quantized weights ({self}) are not available in this version; choose auto, f32, bf16 or f16"
-            ))),
-        }
-    }
 }
 
 impl fmt::Display for DeviceChoice {
@@ -194,8 +178,5 @@ mod tests {
             let error = DeviceChoice::Cuda.open().unwrap_err();
             assert_eq!(error, InferenceError::NotBuilt("cuda"));
         }
-        let error = DTypeChoice::Q4k.resolve(&Device::Cpu).unwrap_err();
-        assert!(error.to_string().contains("q4k"));
-        assert_eq!(DTypeChoice::Auto.resolve(&Device::Cpu), Ok(DType::F32));
     }
 }

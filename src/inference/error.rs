@@ -1,5 +1,6 @@
 //! What can go wrong between a volume and an answer.
 
+use super::DTypeChoice;
 use crate::model::ModelError;
 
 /// Why a question cannot be answered or a model cannot be used. Every message is one line that says
@@ -79,6 +80,18 @@ pub enum InferenceError {
         /// What it said.
         reason: String,
     },
+    /// The model does not fit into the memory that is free.
+    #[error("the model needs {needed} in {dtype} and {free} are free: {advice}")]
+    NoRoom {
+        /// The numbers asked for, or the smallest tried.
+        dtype: DTypeChoice,
+        /// Memory needed, with what answering takes.
+        needed: String,
+        /// Memory that is free.
+        free: String,
+        /// What to do.
+        advice: String,
+    },
     /// The model or its files are at fault.
     #[error("{0}")]
     Model(String),
@@ -119,6 +132,9 @@ pub(super) fn one_line(message: &str) -> String {
 
 impl From<ModelError> for InferenceError {
     fn from(error: ModelError) -> Self {
+        if matches!(error, ModelError::Cancelled) {
+            return Self::Cancelled;
+        }
         Self::Model(one_line(&error.to_string()))
     }
 }

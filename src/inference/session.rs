@@ -1,5 +1,6 @@
 //! A loaded model and the way from a question to its answer.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +11,9 @@ use super::answer::{Answer, Event, ModelFacts, Request};
 use super::cache::{CacheStats, CachedImage, ImageCache};
 use super::detokenize::Detokenizer;
 use super::device::device_name;
+use super::pool::compute_on_this_thread;
 use super::prompt::{Prompt, build_prompt};
+use super::room::{choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
     DTypeChoice, DeviceChoice, InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task,
@@ -19,8 +22,8 @@ use super::{
 use crate::model::{Checkpoint, Lamed, Tokenizer};
 use crate::volume::{Mask, Volume, Window};
 
-/// Positions the decoder reads between two looks at whether the reader cancelled.
-const CHUNK: usize = 64;
+/// Positions the decoder reads at a time: what is read stays read when the reader cancels.
+const CHUNK: usize = 128;
 /// The longest question looked at, in bytes: more than any context holds.
 const MOST_TEXT: usize = 1 << 17;
 
@@ -29,7 +32,7 @@ pub struct OpenedModel {
     checkpoint: Checkpoint,
     tokenizer: Tokenizer,
     device: Device,
-    dtype: DType,
+    choice: DTypeChoice,
 }
 
 /// A loaded model with the images it has seen.
@@ -69,6 +72,17 @@ fn go_on(cancelled: &dyn Fn() -> bool) -> Result<(), InferenceError> {
     }
 }
 
+/// Stops a network between two of its layers when the reader cancelled.
+fn watch(cancelled: &dyn Fn() -> bool) -> impl FnMut(usize, &Tensor) -> ControlFlow<()> {
+    move |_, _| {
+        if cancelled() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
 impl OpenedModel {
     /// Opens a published checkpoint folder as it is and checks that all is there.
     ///
@@ -79,37 +93,63 @@ impl OpenedModel {
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<Self, InferenceError> {
+        Self::open_with_adapter(folder, None, device, dtype)
+    }
+
+    /// The same with the folder of a LoRA adapter that is merged into the weights. Without it, `folder` may be an
+    /// adapter's own, which names its model.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when the adapter is damaged or for another model.
+    pub fn open_with_adapter(
+        folder: &Path,
+        adapter: Option<&Path>,
+        device: DeviceChoice,
+        dtype: DTypeChoice,
+    ) -> Result<Self, InferenceError> {
         let device = device.open()?;
-        let dtype = dtype.resolve(&device)?;
-        let checkpoint = Checkpoint::open(folder)?;
-        let tokenizer = Tokenizer::open(folder)?;
+        let checkpoint = match adapter {
+            Some(_) => Checkpoint::open_with_adapter(folder, adapter)?,
+            None => Checkpoint::open(folder)?,
+        };
+        let tokenizer = Tokenizer::open(&checkpoint.folder)?;
         Ok(Self {
             checkpoint,
             tokenizer,
             device,
-            dtype,
+            choice: dtype,
         })
     }
 
-    /// Reads the weights; `progress` is told 0 to 1.
+    /// Decides what numbers the weights are to be held in, `returned` bytes becoming free before they are read.
+    ///
+    /// # Errors
+    /// When they do not fit into the free memory; the message says what would.
+    pub fn check_room(mut self, returned: u64) -> Result<Self, InferenceError> {
+        let free = free_bytes(&self.device).map(|free| free.saturating_add(returned));
+        self.choice = choose(&self.checkpoint, &self.device, self.choice, free)?.choice;
+        Ok(self)
+    }
+
+    /// Reads the weights; `progress` is told 0 to 1. The thread that calls it is the one to ask on: it becomes one
+    /// of the threads that compute.
     ///
     /// # Errors
     /// When a weight cannot be read or does not fit on the device.
     pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
-        let lamed = Lamed::load(&self.checkpoint, &self.device, self.dtype, progress)?;
+        let held = choose(&self.checkpoint, &self.device, self.choice, None)?;
+        compute_on_this_thread();
+        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
         let facts = ModelFacts {
-            name: name.unwrap_or_else(|| "model".to_owned()),
+            name: self.checkpoint.name(),
             fingerprint: self.checkpoint.fingerprint(),
             parameters,
-            bytes: parameters.saturating_mul(self.dtype.size_in_bytes() as u64),
+            bytes: held.bytes,
             device: device_name(&self.device),
-            dtype: self.dtype.as_str(),
+            dtype: held.choice.name(),
             image_size: config.image_size,
             context: config.context_length(),
             untrained: config.untrained,
@@ -136,7 +176,9 @@ impl Session {
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, InferenceError> {
-        OpenedModel::open(folder, device, dtype)?.load(progress)
+        OpenedModel::open(folder, device, dtype)?
+            .check_room(0)?
+            .load(progress)
     }
 
     /// What is known of the model.
@@ -176,7 +218,8 @@ impl Session {
     }
 
     /// Prepares and encodes a volume for the questions to come: first as for localisation and
-    /// segmentation, then as for questions with `window`. What is ready when it is cancelled is kept.
+    /// segmentation, then as for questions with `window`, last for masks. What is ready when it is
+    /// cancelled is kept.
     ///
     /// # Errors
     /// When it was cancelled, the volume cannot be prepared, or the model fails.
@@ -187,18 +230,20 @@ impl Session {
         window: Window,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<(), InferenceError> {
-        for way in [Preparation::Segmentation, Preparation::Caption { window }] {
-            let mut clock = Clock::default();
+        let caption = Preparation::Caption { window };
+        let mut clock = Clock::default();
+        for way in [Preparation::Segmentation, caption] {
             let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
-            let mut done = self.read_image(&mut entry, cancelled, &mut clock);
-            if done.is_ok() && way == Preparation::Segmentation {
-                done =
-                    go_on(cancelled).and_then(|()| self.features(&mut entry, &mut clock).map(drop));
-            }
+            let read = self.read_image(&mut entry, cancelled, &mut clock);
             self.images.put(entry);
-            done?;
+            read?;
         }
-        Ok(())
+        go_on(cancelled)?;
+        let way = Preparation::Segmentation;
+        let mut entry = self.image(volume, revision, way, cancelled, &mut clock)?;
+        let features = self.features(&mut entry, cancelled, &mut clock);
+        self.images.put(entry);
+        features.map(drop)
     }
 
     fn answer(
@@ -357,7 +402,9 @@ impl Session {
         } else {
             go_on(cancelled)?;
             let prefix = clock.lap("encode image", || -> Result<Tensor, InferenceError> {
-                let image = self.lamed.encode_image(&self.tensor(entry)?)?;
+                let image = self
+                    .lamed
+                    .encode_image_probed(&self.tensor(entry)?, Some(&mut watch(cancelled)))?;
                 let bos = self.lamed.embed(&[self.lamed.config().bos_token_id])?;
                 Ok(Tensor::cat(
                     &[bos.clone(), image.to_dtype(bos.dtype())?],
@@ -371,7 +418,7 @@ impl Session {
                 go_on(cancelled)?;
                 let start = entry.keys.len();
                 let part = prefix.narrow(1, start, CHUNK.min(total - start))?;
-                self.lamed.decode(&part, &mut entry.keys)?;
+                self.decode(&part, entry, cancelled)?;
             }
             Ok(())
         })?;
@@ -379,10 +426,24 @@ impl Session {
         Ok(())
     }
 
+    /// Reads embeddings behind those that an image's keys hold, unless cancelled.
+    fn decode(
+        &self,
+        embeddings: &Tensor,
+        entry: &mut CachedImage,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Tensor, InferenceError> {
+        let watch = &mut watch(cancelled);
+        Ok(self
+            .lamed
+            .decode_probed(embeddings, &mut entry.keys, Some(watch))?)
+    }
+
     /// The segmentation network's features of the image, computed once.
     fn features(
         &self,
         entry: &mut CachedImage,
+        cancelled: &dyn Fn() -> bool,
         clock: &mut Clock,
     ) -> Result<Tensor, InferenceError> {
         if let Some(features) = &entry.features {
@@ -391,7 +452,9 @@ impl Session {
         let features = clock.lap(
             "encode segmentation",
             || -> Result<Tensor, InferenceError> {
-                Ok(self.lamed.encode_segmentation(&self.tensor(entry)?)?)
+                let image = self.tensor(entry)?;
+                let watch = &mut watch(cancelled);
+                Ok(self.lamed.encode_segmentation_probed(&image, Some(watch))?)
             },
         )?;
         Ok(entry.features.insert(features).clone())
@@ -413,9 +476,7 @@ impl Session {
         let mut state = None;
         for part in prompt.chunks(CHUNK) {
             go_on(cancelled)?;
-            let hidden = self
-                .lamed
-                .decode(&self.lamed.embed(part)?, &mut entry.keys)?;
+            let hidden = self.decode(&self.lamed.embed(part)?, entry, cancelled)?;
             state = Some(hidden.narrow(1, part.len() - 1, 1)?);
         }
         // The hidden state that the next token is read from, [1,1,hidden].
@@ -439,9 +500,7 @@ impl Session {
                 break;
             }
             go_on(cancelled)?;
-            state = self
-                .lamed
-                .decode(&self.lamed.embed(&[id])?, &mut entry.keys)?;
+            state = self.decode(&self.lamed.embed(&[id])?, entry, cancelled)?;
         }
         go_on(cancelled)?;
         let piece = detokenizer.finish(&self.tokenizer)?;
@@ -462,7 +521,7 @@ impl Session {
         cancelled: &dyn Fn() -> bool,
         clock: &mut Clock,
     ) -> Result<Mask, InferenceError> {
-        let features = self.features(entry, clock)?;
+        let features = self.features(entry, cancelled, clock)?;
         go_on(cancelled)?;
         let logits = clock.lap("draw mask", || -> Result<Vec<f32>, InferenceError> {
             let prompt = self.lamed.segmentation_prompt(seg_states)?;

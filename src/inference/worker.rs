@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySen
 
 use super::answer::{Event, ModelFacts, Request};
 use super::error::one_line;
+use super::memory::give_back;
 use super::session::{OpenedModel, Session};
 use super::{DTypeChoice, DeviceChoice, InferenceError};
 use crate::volume::{Volume, Window};
@@ -239,7 +240,7 @@ impl Desk {
             match command {
                 Command::Wake => {}
                 Command::Unload => {
-                    self.session = None;
+                    self.drop_session();
                     self.tell(WorkerEvent::Unloaded);
                 }
                 Command::Load {
@@ -250,6 +251,12 @@ impl Desk {
                 Command::Ask(request, cancelled) => self.ask(&request, &cancelled),
             }
         }
+    }
+
+    /// Frees the model and what it has seen.
+    fn drop_session(&mut self) {
+        self.session = None;
+        give_back();
     }
 
     /// The volume to encode ahead; it waits until there is a model.
@@ -277,12 +284,14 @@ impl Desk {
 
     fn load(&mut self, folder: &std::path::Path, device: DeviceChoice, dtype: DTypeChoice) {
         self.tell(WorkerEvent::Loading(0.0));
-        // A folder at fault leaves the present model in place; past this point two would not fit.
-        let opened = match guarded(|| OpenedModel::open(folder, device, dtype)) {
+        // A folder at fault leaves the present model in place; past this point two might not fit.
+        let returned = self.session.as_ref().map_or(0, |s| s.facts().bytes);
+        let opened = guarded(|| OpenedModel::open(folder, device, dtype)?.check_room(returned));
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => return self.tell(WorkerEvent::LoadFailed(error)),
         };
-        self.session = None;
+        self.drop_session();
         let loaded = guarded(|| {
             opened.load(&|part| {
                 if self.ended() {

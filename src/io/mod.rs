@@ -11,6 +11,7 @@ mod files;
 mod hash;
 mod library;
 mod nifti;
+mod npy;
 mod progress;
 mod scan;
 
@@ -20,6 +21,7 @@ pub use error::IoError;
 pub use hash::voxels_sha256;
 pub use library::{Library, Patient, Refused, Series, Study, Warning};
 pub use nifti::{check_nifti_name, read_mask, write_mask, write_nifti};
+pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
 
 use crate::volume::Volume;

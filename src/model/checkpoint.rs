@@ -1,16 +1,22 @@
 //! A published checkpoint folder, checked before a weight is read.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use candle_core::{DType, Device};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::checkpoint_source::CheckpointSource;
 use super::config::TokenIds;
 use super::error::read_small;
+use super::lora::Adapter;
+use super::lora_config::{base_folder, is_adapter};
+use super::stored::Stored;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{LamedConfig, ModelError};
+use super::{Format, LamedConfig, ModelError, Numbers};
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -19,6 +25,8 @@ const MAX_SHARDS: usize = 1024;
 const CONFIG_HINT: &str = "choose the folder that holds the checkpoint's config.json and weights";
 const WEIGHTS_HINT: &str =
     "fetch model.safetensors, or model.safetensors.index.json and all its parts";
+/// Quantized weights, as `model quantize` writes them.
+pub const GGUF_FILE: &str = "model.gguf";
 
 /// A checkpoint whose every tensor is present with the shape that `config.json` implies.
 #[derive(Debug)]
@@ -32,44 +40,102 @@ pub struct Checkpoint {
     files: Vec<WeightsFile>,
     /// Index into `files` of each tensor.
     place: BTreeMap<String, usize>,
+    adapter: Option<Adapter>,
     wanted: Vec<WantedTensor>,
     unused: Vec<String>,
     fingerprint: String,
 }
 
 impl Checkpoint {
-    /// Opens a folder with `config.json` and `model.safetensors` (or its index and parts), reading headers only.
+    /// Opens a folder with `config.json` and `model.safetensors` (or its index and parts; where there are neither,
+    /// `model.gguf`), reading headers only. A folder with a LoRA adapter is opened with the model that it names.
     ///
     /// # Errors
     /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
     /// unreadable tensor.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        if is_adapter(folder) {
+            return Self::open_with_adapter(&base_folder(folder, &[])?, Some(folder));
+        }
+        Self::open_with_adapter(folder, None)
+    }
+
+    /// Opens a model's folder, and a folder with a LoRA adapter (`adapter_config.json`, `adapter_model.safetensors`)
+    /// that is merged into the weights as they are taken.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; and where the adapter is damaged, of a kind that cannot be merged, or for another model.
+    pub fn open_with_adapter(folder: &Path, adapter: Option<&Path>) -> Result<Self, ModelError> {
         let config_path = folder.join("config.json");
         let config_text = read_small(&config_path, MAX_JSON_BYTES, CONFIG_HINT)?;
         let config = parse_config(&config_text, &config_path)?;
         let (files, place) = open_weights(folder)?;
-        let wanted = wanted_tensors(&config, |name| place.contains_key(name))?;
-        for tensor in &wanted {
+        let adapter = adapter.map(Adapter::open).transpose()?;
+        let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |name| {
+            place.contains_key(name)
+        })?;
+        let replaced = |name: &str| adapter.as_ref().is_some_and(|a| a.replaces(name));
+        for tensor in wanted.iter().filter(|tensor| !replaced(&tensor.name)) {
             check(tensor, folder, &files, &place)?;
         }
-        let names: BTreeSet<&str> = wanted.iter().map(|tensor| tensor.name.as_str()).collect();
+        let shapes: BTreeMap<&str, &[usize]> = wanted
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()))
+            .collect();
+        if let Some(adapter) = &adapter {
+            // A tensor that the network does not need may be trained along.
+            let stored = |name: &str| files.get(*place.get(name)?)?.shape(name);
+            adapter
+                .check(|name| Some(shapes.get(name).copied().or_else(|| stored(name))?.to_vec()))?;
+        }
         let unused = place
             .keys()
-            .filter(|name| !names.contains(name.as_str()))
+            .filter(|name| !shapes.contains_key(name.as_str()))
             .cloned()
             .collect();
         let stop_ids = stop_ids(folder, &config)?;
-        let fingerprint = fingerprint(&config_text, &files);
+        let fingerprint = fingerprint(&config_text, &files, adapter.as_ref())?;
         Ok(Self {
             folder: folder.to_path_buf(),
             config,
             stop_ids,
             files,
             place,
+            adapter,
             wanted,
             unused,
             fingerprint,
         })
+    }
+
+    /// The folder's name, and the adapter's where there is one.
+    pub fn name(&self) -> String {
+        let name = |folder: &Path| {
+            let name = folder.file_name();
+            name.map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
+        };
+        match &self.adapter {
+            Some(adapter) => format!("{} + {}", name(&self.folder), name(&adapter.folder)),
+            None => name(&self.folder),
+        }
+    }
+
+    /// The blocks that the weights are stored in, of two kinds the narrower; `None` where they are stored as plain
+    /// numbers.
+    pub fn packed_as(&self) -> Option<Format> {
+        let stored = |stored| {
+            let mut used = self.wanted.iter();
+            used.any(|t| {
+                let file = self.file_of(&t.name, &t.shape);
+                file.and_then(|file| file.stored(&t.name))
+                    .is_ok_and(|s| s == stored)
+            })
+        };
+        if stored(Stored::Q4K) {
+            Some(Format::Q4K)
+        } else {
+            stored(Stored::Q8_0).then_some(Format::Q8_0)
+        }
     }
 
     /// Tensors of the files that the network does not need, sorted.
@@ -83,7 +149,7 @@ impl Checkpoint {
     }
 
     /// Sixteen hexadecimal digits that name this checkpoint: a hash over `config.json`, the headers and the files'
-    /// sizes. It tells models apart; it does not prove that 16 GB of data arrived whole.
+    /// sizes, and of an adapter also over the beginning of each tensor. It tells models apart; it does not prove that 16 GB of data arrived whole.
     pub fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
@@ -96,9 +162,72 @@ impl Checkpoint {
             .sum()
     }
 
-    /// The file that holds a tensor.
-    pub(crate) fn file_of(&self, name: &str) -> Option<&WeightsFile> {
-        self.files.get(*self.place.get(name)?)
+    /// Parameters that the network takes.
+    pub fn used_count(&self) -> u64 {
+        self.wanted.iter().map(WantedTensor::count).sum()
+    }
+
+    /// Bytes that the model takes in memory when held in `numbers`.
+    pub fn memory_bytes(&self, numbers: Numbers) -> Result<u64, ModelError> {
+        let wanted = wanted_tensors(&self.config, numbers, |name| self.place.contains_key(name))?;
+        Ok(wanted.iter().map(WantedTensor::bytes).sum())
+    }
+
+    /// Its tensors as a source of weights; `progress` is told 0 to 1 as they are taken.
+    pub fn source<'a>(
+        &'a self,
+        device: &Device,
+        progress: &'a dyn Fn(f32),
+    ) -> CheckpointSource<'a> {
+        CheckpointSource::new(self, device, progress)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.place.contains_key(name) || self.adapter.as_ref().is_some_and(|a| a.replaces(name))
+    }
+
+    /// A tensor's numbers in f32.
+    pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
+        let base = || self.file_of(name, shape)?.values(name);
+        match &self.adapter {
+            Some(adapter) => adapter.apply(name, shape, base),
+            None => base(),
+        }
+    }
+
+    /// The blocks of a matrix that no adapter changes and that is stored as `format` holds it.
+    pub(super) fn blocks(
+        &self,
+        name: &str,
+        shape: &[usize],
+        format: Format,
+    ) -> Result<Option<&[u8]>, ModelError> {
+        if self.adapter.as_ref().is_some_and(|a| a.touches(name)) {
+            return Ok(None);
+        }
+        let file = self.file_of(name, shape)?;
+        if file.stored(name)?.is_blocks_of(format) {
+            file.blocks(name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Tells that a tensor will not be needed soon.
+    pub(super) fn release(&self, name: &str) {
+        if let Some(file) = self.place.get(name).and_then(|&i| self.files.get(i)) {
+            file.release(name);
+        }
+    }
+
+    fn file_of(&self, name: &str, shape: &[usize]) -> Result<&WeightsFile, ModelError> {
+        let found = self.place.get(name).and_then(|&i| self.files.get(i));
+        found.ok_or_else(|| ModelError::MissingTensor {
+            path: self.folder.clone(),
+            tensor: name.to_string(),
+            expected: shape.to_vec(),
+        })
     }
 }
 
@@ -117,16 +246,33 @@ fn parse_config(text: &[u8], path: &Path) -> Result<LamedConfig, ModelError> {
     }
 }
 
-type Place = BTreeMap<String, usize>;
+pub(crate) type Place = BTreeMap<String, usize>;
 
 #[derive(Deserialize)]
 struct Index {
     weight_map: HashMap<String, String>,
 }
 
-fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
+/// Whether a folder holds weights of a model.
+pub(super) fn has_weights(folder: &Path) -> bool {
+    let names = [
+        "model.safetensors",
+        "model.safetensors.index.json",
+        GGUF_FILE,
+    ];
+    names.iter().any(|name| folder.join(name).exists())
+}
+
+pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
     let single = folder.join("model.safetensors");
     let index_path = folder.join("model.safetensors.index.json");
+    let packed = folder.join(GGUF_FILE);
+    // The file with the exact weights wins.
+    if packed.exists() && !single.exists() && !index_path.exists() {
+        let file = WeightsFile::open(&packed)?;
+        let place = file.names().map(|name| (name.clone(), 0)).collect();
+        return Ok((vec![file], place));
+    }
     if single.exists() || !index_path.exists() {
         if !single.exists() {
             return Err(ModelError::MissingFile {
@@ -135,7 +281,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
             });
         }
         let file = WeightsFile::open(&single)?;
-        let place = file.names().into_iter().map(|name| (name, 0)).collect();
+        let place = file.names().map(|name| (name.clone(), 0)).collect();
         return Ok((vec![file], place));
     }
     let text = read_small(&index_path, MAX_JSON_BYTES, WEIGHTS_HINT)?;
@@ -160,7 +306,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
     }
     let mut place = Place::new();
     for (i, file) in files.iter().enumerate() {
-        place.extend(file.names().into_iter().map(|name| (name, i)));
+        place.extend(file.names().map(|name| (name.clone(), i)));
     }
     for (name, part) in &index.weight_map {
         let Some(&i) = number.get(part) else { continue };
@@ -175,7 +321,7 @@ fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> 
     Ok((files, place))
 }
 
-fn check(
+pub(crate) fn check(
     tensor: &WantedTensor,
     folder: &Path,
     files: &[WeightsFile],
@@ -201,7 +347,7 @@ fn check(
             found: shape.to_vec(),
         });
     }
-    file.check_type(&tensor.name)
+    file.stored(&tensor.name).map(drop)
 }
 
 #[derive(Deserialize)]
@@ -230,16 +376,23 @@ fn stop_ids(folder: &Path, config: &LamedConfig) -> Result<Vec<u32>, ModelError>
         .unwrap_or_default())
 }
 
-fn fingerprint(config: &[u8], files: &[WeightsFile]) -> String {
+fn fingerprint(
+    config: &[u8],
+    files: &[WeightsFile],
+    adapter: Option<&Adapter>,
+) -> Result<String, ModelError> {
     let mut hash = Sha256::new();
     hash.update((config.len() as u64).to_le_bytes());
     hash.update(config);
     for file in files {
-        hash.update(file.size.to_le_bytes());
+        hash.update(file.size().to_le_bytes());
         hash.update((file.header.len() as u64).to_le_bytes());
         hash.update(&file.header);
     }
+    if let Some(adapter) = adapter {
+        adapter.hash(&mut hash)?;
+    }
     let digest = hash.finalize();
     let head: [u8; 8] = std::array::from_fn(|n| digest[n]);
-    format!("{:016x}", u64::from_be_bytes(head))
+    Ok(format!("{:016x}", u64::from_be_bytes(head)))
 }

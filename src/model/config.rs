@@ -6,11 +6,11 @@ use super::ModelError;
 
 /// Largest width, vocabulary or context accepted: far above any published model, low enough that products of two
 /// never overflow.
-const MAX_WIDTH: usize = 1 << 20;
+pub(crate) const MAX_WIDTH: usize = 1 << 20;
 /// Most layers accepted in any tower.
-const MAX_LAYERS: usize = 1024;
+pub(crate) const MAX_LAYERS: usize = 1024;
 /// Most voxels accepted in an image.
-const MAX_VOXELS: usize = 1 << 28;
+pub(crate) const MAX_VOXELS: usize = 1 << 28;
 /// Heads of the mask decoder's two-way transformer: a constant of the reference.
 pub(crate) const TWO_WAY_HEADS: usize = 8;
 
@@ -401,11 +401,11 @@ impl LamedConfig {
     }
 }
 
-fn divides(divisor: usize, n: usize) -> bool {
+pub(crate) fn divides(divisor: usize, n: usize) -> bool {
     divisor > 0 && n.is_multiple_of(divisor)
 }
 
-fn require(ok: bool, message: impl FnOnce() -> String) -> Result<(), ModelError> {
+pub(crate) fn require(ok: bool, message: impl FnOnce() -> String) -> Result<(), ModelError> {
     if ok {
         Ok(())
     } else {

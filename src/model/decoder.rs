@@ -1,13 +1,12 @@
 //! The language model: Phi-3 and Llama-2 in one decoder that takes embeddings and yields hidden states.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, RmsNorm, VarBuilder, linear_no_bias, rms_norm};
+use candle_core::{D, Device, Result, Tensor};
 
-use super::attention::{attend, join_heads, split_heads};
-use super::{KvCache, LamedConfig};
-
-/// Called with a layer's number and its output `[1,n,hidden]`.
-pub type Probe<'a> = &'a mut dyn FnMut(usize, &Tensor);
+use super::linear::Linear;
+use super::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
+use super::probe::{Probe, show};
+use super::source::Weights;
+use super::{KvCache, LamedConfig, Numbers};
 
 /// The stack of layers and the final norm, without embedding and output matrices.
 #[derive(Debug)]
@@ -18,16 +17,19 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the weights under `vb` (`layers.*`, `norm`).
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights (`layers.*`, `norm`), matrices held as `numbers` has it.
+    pub fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+        let weights = &weights.held_in(numbers.decoder);
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::new(config, &vb.pp(format!("layers.{i}"))))
+            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}")), numbers))
             .collect::<Result<_>>()?;
-        let norm = rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp("norm"))?;
+        let norm = weights
+            .pp("norm")
+            .rms_norm(config.hidden_size, config.rms_norm_eps)?;
         Ok(Self {
             layers,
             norm,
-            rotary: Rotary::new(config, vb.device())?,
+            rotary: Rotary::new(config, weights.device())?,
         })
     }
 
@@ -42,37 +44,14 @@ impl Decoder {
         let (_, n, _) = embeddings.dims3()?;
         let start = cache.len();
         let (cos, sin) = self.rotary.tables(start, n)?;
-        let mask = causal_mask(start, n, embeddings.device())?;
         let mut x = embeddings.contiguous()?;
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, &cos, &sin, mask.as_ref(), i, cache)?;
-            if let Some(probe) = probe.as_mut() {
-                probe(i, &x);
-            }
+            x = layer.forward(&x, &cos, &sin, i, cache)?;
+            show(&mut probe, i, &x)?;
         }
         cache.advance(n);
         self.norm.forward(&x)
     }
-}
-
-/// `[n, start+n]` of 0 and -inf: a position sees itself and all before; `None` where one position sees everything.
-fn causal_mask(start: usize, n: usize, device: &Device) -> Result<Option<Tensor>> {
-    if n == 1 {
-        return Ok(None);
-    }
-    let width = start + n;
-    let mask: Vec<f32> = (0..n)
-        .flat_map(|i| {
-            (0..width).map(move |j| {
-                if j > start + i {
-                    f32::NEG_INFINITY
-                } else {
-                    0.0
-                }
-            })
-        })
-        .collect();
-    Tensor::from_vec(mask, (n, width), device).map(Some)
 }
 
 /// Cosines and sines of every position, in f32: bf16 cannot hold positions above 256.
@@ -102,12 +81,6 @@ impl Rotary {
     }
 }
 
-/// Rotates halves against each other, over the whole head. `[1,heads,n,d]`.
-fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
-    let dtype = x.dtype();
-    candle_nn::rotary_emb::rope(&x.to_dtype(DType::F32)?.contiguous()?, cos, sin)?.to_dtype(dtype)
-}
-
 #[derive(Debug)]
 struct Layer {
     input_layernorm: RmsNorm,
@@ -117,13 +90,17 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
-        let norm = |name: &str| rms_norm(config.hidden_size, config.rms_norm_eps, vb.pp(name));
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+        let norm = |name: &str| {
+            weights
+                .pp(name)
+                .rms_norm(config.hidden_size, config.rms_norm_eps)
+        };
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::new(config, &vb.pp("self_attn"))?,
+            self_attn: Attention::new(config, &weights.pp("self_attn"), numbers)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            mlp: Mlp::new(config, &vb.pp("mlp"))?,
+            mlp: Mlp::new(config, &weights.pp("mlp"))?,
         })
     }
 
@@ -132,18 +109,12 @@ impl Layer {
         x: &Tensor,
         cos: &Tensor,
         sin: &Tensor,
-        mask: Option<&Tensor>,
         number: usize,
         cache: &mut KvCache,
     ) -> Result<Tensor> {
-        let mixed = self.self_attn.forward(
-            &self.input_layernorm.forward(x)?,
-            cos,
-            sin,
-            mask,
-            number,
-            cache,
-        )?;
+        let mixed =
+            self.self_attn
+                .forward(&self.input_layernorm.forward(x)?, cos, sin, number, cache)?;
         let x = (x + mixed)?;
         let inner = self
             .mlp
@@ -171,7 +142,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
         let (hidden, heads, head_dim) = (
             config.hidden_size,
             config.num_attention_heads,
@@ -181,21 +152,24 @@ impl Attention {
         let kv_width = key_value_heads * head_dim;
         let separate = ["q_proj", "k_proj", "v_proj"]
             .iter()
-            .any(|name| vb.pp(name).contains_tensor("weight"));
+            .any(|name| weights.pp(name).contains("weight"));
         let qkv = if separate {
             QkvWeights::Separate {
-                q: linear_no_bias(hidden, hidden, vb.pp("q_proj"))?,
-                k: linear_no_bias(hidden, kv_width, vb.pp("k_proj"))?,
-                v: linear_no_bias(hidden, kv_width, vb.pp("v_proj"))?,
+                q: weights.pp("q_proj").linear_no_bias(hidden, hidden)?,
+                k: weights.pp("k_proj").linear_no_bias(hidden, kv_width)?,
+                v: weights.pp("v_proj").linear_no_bias(hidden, kv_width)?,
             }
         } else {
-            QkvWeights::Fused(linear_no_bias(
-                hidden,
-                hidden + 2 * kv_width,
-                vb.pp("qkv_proj"),
-            )?)
+            QkvWeights::Fused(
+                weights
+                    .pp("qkv_proj")
+                    .linear_no_bias(hidden, hidden + 2 * kv_width)?,
+            )
         };
-        let o_proj = linear_no_bias(hidden, hidden, vb.pp("o_proj"))?;
+        let o_proj = weights
+            .pp("o_proj")
+            .held_in(numbers.attention_output)
+            .linear_no_bias(hidden, hidden)?;
         Ok(Self {
             qkv,
             o_proj,
@@ -228,29 +202,17 @@ impl Attention {
         x: &Tensor,
         cos: &Tensor,
         sin: &Tensor,
-        mask: Option<&Tensor>,
         layer: usize,
         cache: &mut KvCache,
     ) -> Result<Tensor> {
-        let (b, n, _) = x.dims3()?;
         let (q, k, v) = self.project(x)?;
-        let q = rotate(&split_heads(&q, self.heads)?, cos, sin)?;
-        let k = rotate(&split_heads(&k, self.key_value_heads)?, cos, sin)?;
+        let q = rotate(&q, self.heads, cos, sin)?;
+        let k = rotate(&k, self.key_value_heads, cos, sin)?;
         let v = split_heads(&v, self.key_value_heads)?;
         let (k, v) = cache.append(layer, &k, &v)?;
-        // Query heads that share a key head become further rows of it: keys and values are never repeated.
-        let group = self.heads / self.key_value_heads;
-        let q = q.reshape((b, self.key_value_heads, group * n, self.head_dim))?;
-        let mask = mask.map(|mask| mask.repeat((group, 1))).transpose()?;
-        let mixed = attend(
-            &q,
-            &k,
-            &v,
-            1.0 / (self.head_dim as f64).sqrt(),
-            mask.as_ref(),
-        )?;
-        let mixed = mixed.reshape((b, self.heads, n, self.head_dim))?;
-        self.o_proj.forward(&join_heads(&mixed)?)
+        let scale = 1.0 / (self.head_dim as f64).sqrt();
+        self.o_proj
+            .forward(&attend(&q, &k, &v, scale, Mask::Causal)?)
     }
 }
 
@@ -267,41 +229,37 @@ enum GateUpWeights {
 struct Mlp {
     gate_up: GateUpWeights,
     down_proj: Linear,
-    width: usize,
 }
 
 impl Mlp {
-    fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let (hidden, width) = (config.hidden_size, config.intermediate_size);
         let separate = ["gate_proj", "up_proj"]
             .iter()
-            .any(|name| vb.pp(name).contains_tensor("weight"));
+            .any(|name| weights.pp(name).contains("weight"));
         let gate_up = if separate {
             GateUpWeights::Separate {
-                gate: linear_no_bias(hidden, width, vb.pp("gate_proj"))?,
-                up: linear_no_bias(hidden, width, vb.pp("up_proj"))?,
+                gate: weights.pp("gate_proj").linear_no_bias(hidden, width)?,
+                up: weights.pp("up_proj").linear_no_bias(hidden, width)?,
             }
         } else {
-            GateUpWeights::Fused(linear_no_bias(hidden, 2 * width, vb.pp("gate_up_proj"))?)
+            GateUpWeights::Fused(
+                weights
+                    .pp("gate_up_proj")
+                    .linear_no_bias(hidden, 2 * width)?,
+            )
         };
         Ok(Self {
             gate_up,
-            down_proj: linear_no_bias(width, hidden, vb.pp("down_proj"))?,
-            width,
+            down_proj: weights.pp("down_proj").linear_no_bias(width, hidden)?,
         })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (gate, up) = match &self.gate_up {
-            GateUpWeights::Fused(gate_up) => {
-                let both = gate_up.forward(x)?;
-                (
-                    both.narrow(D::Minus1, 0, self.width)?,
-                    both.narrow(D::Minus1, self.width, self.width)?,
-                )
-            }
-            GateUpWeights::Separate { gate, up } => (gate.forward(x)?, up.forward(x)?),
+        let inner = match &self.gate_up {
+            GateUpWeights::Fused(gate_up) => gated_silu(&gate_up.forward(x)?)?,
+            GateUpWeights::Separate { gate, up } => silu_times(&gate.forward(x)?, &up.forward(x)?)?,
         };
-        self.down_proj.forward(&(gate.silu()? * up)?)
+        self.down_proj.forward(&inner)
     }
 }

@@ -13,11 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use candle_core::DType;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::tensors::wanted_tensors;
-use super::{LamedConfig, ModelError, Tokenizer, rule};
+use super::{LamedConfig, ModelError, Numbers, Tokenizer, rule};
 
 /// Files of a tokenizer's folder that belong to a checkpoint.
 const TOKENIZER_FILES: [&str; 5] = [
@@ -76,22 +77,28 @@ const PUSH: f32 = 330.0;
 /// When the folder cannot be written or the tokenizer lacks a token of the sentence.
 pub fn write_demo_checkpoint(folder: &Path, tokenizer_files: &Path) -> Result<(), ModelError> {
     std::fs::create_dir_all(folder).map_err(|e| ModelError::io(folder, e))?;
-    for name in TOKENIZER_FILES {
-        let (from, to) = (tokenizer_files.join(name), folder.join(name));
-        std::fs::copy(&from, to).map_err(|e| ModelError::io(&from, e))?;
-    }
+    copy_tokenizer(tokenizer_files, folder)?;
     let tokenizer = Tokenizer::open(tokenizer_files)?;
     let script = Script::new(&tokenizer, tokenizer_files)?;
     let json = config();
     let config = LamedConfig::from_json(json.to_string().as_bytes()).map_err(ModelError::Config)?;
     let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
     let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-    for wanted in wanted_tensors(&config, fused)? {
+    for wanted in wanted_tensors(&config, Numbers::plain(DType::F32), fused)? {
         let values = rule::values(&wanted.name, &wanted.shape);
         tensors.insert(wanted.name, (wanted.shape, values));
     }
     shape_decoder(&mut tensors, &config, &script);
     write(folder, &json, &tensors)
+}
+
+/// Copies a tokenizer's files into a checkpoint's folder.
+pub(super) fn copy_tokenizer(from: &Path, folder: &Path) -> Result<(), ModelError> {
+    for name in TOKENIZER_FILES {
+        let (from, to) = (from.join(name), folder.join(name));
+        std::fs::copy(&from, to).map_err(|e| ModelError::io(&from, e))?;
+    }
+    Ok(())
 }
 
 /// The sizes: everything small but the vocabulary, which the public tokenizer asks for.

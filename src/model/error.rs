@@ -70,7 +70,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// A tensor is stored in a number format that cannot be loaded.
-    #[error("{}: tensor {tensor} is stored as {found}; only F32, F16 and BF16 can be loaded", path.display())]
+    #[error("{}: tensor {tensor} is stored as {found}; only F32, F16, BF16, Q8_0 and Q4_K can be loaded", path.display())]
     TensorType {
         /// The weights file.
         path: PathBuf,
@@ -117,6 +117,25 @@ pub enum ModelError {
         /// The shape found.
         found: Vec<usize>,
     },
+    /// An adapter is damaged, of another kind, or belongs to another model.
+    #[error("adapter {}: {message}", path.display())]
+    Adapter {
+        /// The adapter's folder or file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A folder that is to be written cannot be.
+    #[error("{} cannot be written: {message}", path.display())]
+    Output {
+        /// The folder or file.
+        path: PathBuf,
+        /// What stands in the way and what to do.
+        message: String,
+    },
+    /// The user cancelled.
+    #[error("cancelled")]
+    Cancelled,
     /// Computation failed (out of memory, a device error).
     #[error("computing the model failed: {0}")]
     Compute(String),

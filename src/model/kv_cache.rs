@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::ModelError;
+use super::ops::write_positions;
 
 /// Positions by which the storage grows.
 const STEP: usize = 512;
@@ -89,8 +90,8 @@ impl KvCache {
                 )
             }
         };
-        keys.slice_set(&k.contiguous()?, 2, len)?;
-        values.slice_set(&v.contiguous()?, 2, len)?;
+        write_positions(&keys, k, len)?;
+        write_positions(&values, v, len)?;
         let views = (keys.narrow(2, 0, end)?, values.narrow(2, 0, end)?);
         *slot = Some((keys, values));
         Ok(views)

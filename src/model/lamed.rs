@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
-use candle_nn::{Embedding, Linear, Module, VarBuilder, linear, linear_no_bias};
 
-use super::decoder::{Decoder, Probe};
+use super::decoder::Decoder;
+use super::linear::Linear;
+use super::matrix::Matrix;
+use super::numbers::Numbers;
+use super::probe::{Probe, run};
 use super::projector::Projector;
 use super::resize::trilinear;
 use super::segvol::{Prompts, SegVol};
+use super::source::{TensorMap, WeightSource, Weights};
 use super::vit::{Vit, VitConfig};
 use super::{Checkpoint, KvCache, LamedConfig, ModelError};
 
@@ -20,50 +24,28 @@ use super::{Checkpoint, KvCache, LamedConfig, ModelError};
 pub struct Lamed {
     config: LamedConfig,
     device: Device,
-    embed_tokens: Embedding,
+    compute: DType,
+    embed_tokens: Matrix,
     vision_tower: Vit,
     projector: Projector,
     decoder: Decoder,
-    lm_head: Linear,
+    lm_head: Matrix,
     seg_projector: SegProjector,
     segvol: SegVol,
 }
 
 impl Lamed {
-    /// Reads every weight of a checkpoint and casts it to `dtype`; `progress` is called with 0..=1.
+    /// Reads every weight of a checkpoint and holds it in `numbers`; `progress` is called with 0..=1.
     pub fn load(
         checkpoint: &Checkpoint,
         device: &Device,
-        dtype: DType,
+        numbers: impl Into<Numbers>,
         progress: &dyn Fn(f32),
     ) -> Result<Self, ModelError> {
-        let mut tensors = HashMap::new();
-        let count = |shape: &[usize]| shape.iter().product::<usize>() as f64;
-        let total: f64 = checkpoint
-            .used()
-            .iter()
-            .map(|wanted| count(&wanted.shape))
-            .sum();
-        let mut done = 0.0;
-        progress(0.0);
-        for wanted in checkpoint.used() {
-            let Some(file) = checkpoint.file_of(&wanted.name) else {
-                return Err(ModelError::MissingTensor {
-                    path: checkpoint.folder.clone(),
-                    tensor: wanted.name.clone(),
-                    expected: wanted.shape.clone(),
-                });
-            };
-            let dtype = if wanted.full_precision {
-                DType::F32
-            } else {
-                dtype
-            };
-            tensors.insert(wanted.name.clone(), file.read(&wanted.name, device, dtype)?);
-            done += count(&wanted.shape);
-            progress((done / total.max(1.0)) as f32);
-        }
-        Self::from_tensors(&checkpoint.config, tensors, device, dtype)
+        let source = checkpoint.source(device, progress);
+        let lamed = Self::new(&checkpoint.config, &source, numbers.into());
+        // What the source found wrong names file and tensor.
+        source.finish(lamed)
     }
 
     /// Builds the model on tensors already in memory, named as in a checkpoint.
@@ -71,22 +53,31 @@ impl Lamed {
         config: &LamedConfig,
         tensors: HashMap<String, Tensor>,
         device: &Device,
-        dtype: DType,
+        numbers: impl Into<Numbers>,
     ) -> Result<Self, ModelError> {
-        Self::new(config, &VarBuilder::from_tensors(tensors, dtype, device))
+        Self::new(config, &TensorMap::new(tensors, device), numbers.into())
     }
 
-    /// Takes the weights from the root of a checkpoint.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self, ModelError> {
+    /// Takes the weights from the root of a source.
+    pub fn new(
+        config: &LamedConfig,
+        source: &dyn WeightSource,
+        numbers: Numbers,
+    ) -> Result<Self, ModelError> {
         config.validate()?;
-        let model = vb.pp("model");
+        let root = Weights::new(source, numbers.compute);
+        let model = root.pp("model");
         let hidden = config.hidden_size;
-        let embed_tokens =
-            candle_nn::embedding(config.vocab_size, hidden, model.pp("embed_tokens"))?;
+        let vocabulary = |weights: Weights| {
+            weights
+                .held_in(numbers.vocabulary)
+                .matrix(config.vocab_size, hidden)
+        };
+        let embed_tokens = vocabulary(model.pp("embed_tokens"))?;
         let lm_head = if config.tie_word_embeddings {
-            Linear::new(embed_tokens.embeddings().clone(), None)
+            embed_tokens.clone()
         } else {
-            linear_no_bias(hidden, config.vocab_size, vb.pp("lm_head"))?
+            vocabulary(root.pp("lm_head"))?
         };
         let vision = &config.vision_config;
         let tower = VitConfig {
@@ -99,21 +90,26 @@ impl Lamed {
             num_heads: vision.num_heads,
             cls_token: true,
         };
-        let exact = model.clone().to_dtype(DType::F32);
         Ok(Self {
             embed_tokens,
-            vision_tower: Vit::new(tower, &model.pp("vision_tower.vision_tower"))?,
+            vision_tower: Vit::new(
+                tower,
+                &model
+                    .pp("vision_tower.vision_tower")
+                    .held_in(numbers.towers),
+            )?,
             projector: Projector::new(config, &model.pp("mm_projector"))?,
-            decoder: Decoder::new(config, &model)?,
+            decoder: Decoder::new(config, &model, numbers)?,
             lm_head,
             seg_projector: SegProjector::new(
                 hidden,
                 config.seg_config.embed_dim,
-                &exact.pp("seg_projector"),
+                &model.exact().pp("seg_projector"),
             )?,
-            segvol: SegVol::new(config, &model.pp("seg_module"))?,
+            segvol: SegVol::new(config, &model.pp("seg_module"), numbers.towers)?,
             config: config.clone(),
-            device: vb.device().clone(),
+            device: source.device().clone(),
+            compute: numbers.compute,
         })
     }
 
@@ -144,15 +140,33 @@ impl Lamed {
 
     /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to image tokens `[1,N,hidden]`.
     pub fn encode_image(&self, image: &Tensor) -> Result<Tensor, ModelError> {
+        self.encode_image_probed(image, None)
+    }
+
+    /// [`encode_image`](Self::encode_image), showing each block's output to `probe`.
+    pub fn encode_image_probed(
+        &self,
+        image: &Tensor,
+        probe: Option<Probe>,
+    ) -> Result<Tensor, ModelError> {
         let image = self.checked_image(image)?;
-        Ok(self
-            .projector
-            .forward(&self.vision_tower.forward(&image)?)?)
+        let tokens = run(probe, |probe| self.vision_tower.forward(&image, probe))?;
+        Ok(self.projector.forward(&tokens)?)
     }
 
     /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to the segmentation network's features `[1,C,d,h,w]`.
     pub fn encode_segmentation(&self, image: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(self.segvol.encode(&self.checked_image(image)?)?)
+        self.encode_segmentation_probed(image, None)
+    }
+
+    /// [`encode_segmentation`](Self::encode_segmentation), showing each block's output to `probe`.
+    pub fn encode_segmentation_probed(
+        &self,
+        image: &Tensor,
+        probe: Option<Probe>,
+    ) -> Result<Tensor, ModelError> {
+        let image = self.checked_image(image)?;
+        run(probe, |probe| self.segvol.encode(&image, probe))
     }
 
     /// Token ids to embeddings `[1,n,hidden]`.
@@ -161,8 +175,8 @@ impl Lamed {
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
             return Err(ModelError::TokenOutOfRange { id, vocabulary });
         }
-        let ids = Tensor::from_slice(ids, (1, ids.len()), &self.device)?;
-        Ok(self.embed_tokens.forward(&ids)?)
+        let rows = self.embed_tokens.rows(ids, &self.device)?.unsqueeze(0)?;
+        Ok(rows.to_dtype(self.compute)?)
     }
 
     /// An empty cache that holds up to the model's context.
@@ -176,7 +190,7 @@ impl Lamed {
         self.decode_probed(embeddings, cache, None)
     }
 
-    /// [`decode`](Self::decode), showing each layer's output to `probe`.
+    /// [`decode`](Self::decode), showing each layer's output to `probe`. Stopped by it, it leaves the cache as it was.
     pub fn decode_probed(
         &self,
         embeddings: &Tensor,
@@ -194,7 +208,9 @@ impl Lamed {
             ));
         }
         cache.check_room(n)?;
-        Ok(self.decoder.forward(embeddings, cache, probe)?)
+        run(probe, |probe| {
+            self.decoder.forward(embeddings, cache, probe)
+        })
     }
 
     /// Hidden states `[1,n,hidden]` to scores of every token, `[n,vocab]` in f32. Pass only the positions asked for.
@@ -209,7 +225,7 @@ impl Lamed {
                 ));
             }
         };
-        Ok(self.lm_head.forward(&hidden)?.to_dtype(DType::F32)?)
+        Ok(self.lm_head.multiply(&hidden)?.to_dtype(DType::F32)?)
     }
 
     /// Hidden states `[1,1,hidden]`, each at the step that produced a `[SEG]`, to one prompt `[1,C]` in f32: their
@@ -283,10 +299,10 @@ struct SegProjector {
 }
 
 impl SegProjector {
-    fn new(hidden: usize, out: usize, vb: &VarBuilder) -> candle_core::Result<Self> {
+    fn new(hidden: usize, out: usize, weights: &Weights) -> candle_core::Result<Self> {
         Ok(Self {
-            first: linear(hidden, hidden, vb.pp(0))?,
-            second: linear(hidden, out, vb.pp(2))?,
+            first: weights.pp(0).linear(hidden, hidden)?,
+            second: weights.pp(2).linear(hidden, out)?,
         })
     }
 

@@ -1,9 +1,11 @@
 //! The spatial pooling projector: patch tokens to the decoder's image tokens.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::LamedConfig;
+use super::linear::Linear;
+use super::ops::gelu;
+use super::source::Weights;
 
 /// Averages neighbouring patches, then Linear (GELU Linear)*.
 #[derive(Debug)]
@@ -14,9 +16,9 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// Takes the weights under `vb`.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
-        let vb = vb.pp("projector");
+    /// Takes its weights.
+    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
+        let weights = weights.pp("projector");
         let layers = (0..config.proj_layer_num)
             .map(|i| {
                 let width_in = if i == 0 {
@@ -25,7 +27,7 @@ impl Projector {
                     config.hidden_size
                 };
                 // Activations stand at the odd places of the reference's sequence.
-                linear(width_in, config.hidden_size, vb.pp(2 * i))
+                weights.pp(2 * i).linear(width_in, config.hidden_size)
             })
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -40,7 +42,7 @@ impl Projector {
         let mut x = self.pool(x)?;
         for (i, layer) in self.layers.iter().enumerate() {
             if i > 0 {
-                x = x.gelu_erf()?;
+                x = gelu(&x)?;
             }
             x = layer.forward(&x)?;
         }

@@ -3,8 +3,10 @@
 //! Element i of tensor NAME hashes (FNV-1a of the name) + (i+1) x golden ratio through splitmix64's finaliser to a
 //! number in [-1, 1); the name decides how it is scaled.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
+
+use super::source::WeightSource;
 
 const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -48,6 +50,31 @@ pub fn image(size: [usize; 3], device: &Device) -> Result<Tensor> {
         })
         .collect();
     Tensor::from_vec(voxels, (1, 1, d, h, w), device)
+}
+
+/// A whole model under the rule, made tensor by tensor as it is asked for: the published sizes with no download.
+/// `present` tells which of the two namings of the decoder's projections there is.
+pub struct RuleSource<F> {
+    /// Where the weights are to lie.
+    pub device: Device,
+    /// Whether there is a tensor of this name.
+    pub present: F,
+}
+
+impl<F: Fn(&str) -> bool> WeightSource for RuleSource<F> {
+    fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        tensor(name, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(&self.device)
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        (self.present)(name)
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -1,11 +1,12 @@
 //! Which tensors a network asks for, found by building it on nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::cell::RefCell;
 
-use candle_core::{DType, Device, Shape, Tensor};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder};
+use candle_core::{DType, Device, Result, Tensor};
 
+use super::matrix::Matrix;
+use super::numbers::{Format, Numbers};
+use super::source::WeightSource;
 use super::{Lamed, LamedConfig, ModelError};
 
 /// A tensor that the network asks for.
@@ -15,62 +16,89 @@ pub struct WantedTensor {
     pub name: String,
     /// Its shape under the configuration.
     pub shape: Vec<usize>,
-    /// Whether it is kept in f32 whatever type the model is loaded in.
-    pub full_precision: bool,
+    /// How it is held; anything but a matrix plainly.
+    pub format: Format,
+    /// The type it is held in where that is plainly.
+    pub dtype: DType,
 }
 
-/// Lists the tensors that [`Lamed`] asks for under this configuration, in the order it does.
+impl WantedTensor {
+    /// Numbers in it.
+    pub fn count(&self) -> u64 {
+        self.shape.iter().map(|&n| n as u64).product()
+    }
+
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> u64 {
+        self.format.bytes(self.count(), self.dtype)
+    }
+}
+
+/// Lists the tensors that [`Lamed`] asks for under this configuration and these numbers, in the order it does.
 ///
 /// `present` tells which names a checkpoint holds; it decides between the fused (Phi-3) and the separate (Llama)
 /// naming of the decoder's projections. No weights are allocated.
 pub fn wanted_tensors(
     config: &LamedConfig,
-    present: impl Fn(&str) -> bool + Send + Sync,
-) -> Result<Vec<WantedTensor>, ModelError> {
-    config.validate()?;
-    let asked = Arc::new(Mutex::new(Vec::new()));
+    numbers: Numbers,
+    present: impl Fn(&str) -> bool,
+) -> std::result::Result<Vec<WantedTensor>, ModelError> {
+    record(present, |source| {
+        Lamed::new(config, source, numbers).map(drop)
+    })
+}
+
+/// Lists the tensors that `build` asks its source for, in the order it does.
+pub(crate) fn record(
+    present: impl Fn(&str) -> bool,
+    build: impl FnOnce(&dyn WeightSource) -> std::result::Result<(), ModelError>,
+) -> std::result::Result<Vec<WantedTensor>, ModelError> {
     let recorder = Recorder {
         present,
-        asked: Arc::clone(&asked),
+        asked: RefCell::default(),
     };
-    // Built in a narrow type, so that what is asked for in f32 stands out.
-    let vb = VarBuilder::from_backend(Box::new(recorder), DType::BF16, Device::Cpu);
-    Lamed::new(config, &vb)?;
-    let wanted = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(wanted)
+    build(&recorder)?;
+    Ok(recorder.asked.into_inner())
 }
 
 struct Recorder<F> {
     present: F,
-    asked: Arc<Mutex<Vec<WantedTensor>>>,
+    asked: RefCell<Vec<WantedTensor>>,
 }
 
-impl<F: Fn(&str) -> bool + Send + Sync> SimpleBackend for Recorder<F> {
-    fn get(
+impl<F> Recorder<F> {
+    /// One zero seen from everywhere: any shape, no memory.
+    fn record(&self, name: &str, shape: &[usize], format: Format, dtype: DType) -> Result<Tensor> {
+        self.asked.borrow_mut().push(WantedTensor {
+            name: name.to_string(),
+            shape: shape.to_vec(),
+            format,
+            dtype,
+        });
+        Tensor::zeros((), dtype, &Device::Cpu)?.broadcast_as(shape)
+    }
+}
+
+impl<F: Fn(&str) -> bool> WeightSource for Recorder<F> {
+    fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        self.record(name, shape, Format::Plain, dtype)
+    }
+
+    fn matrix(
         &self,
-        shape: Shape,
         name: &str,
-        _: Init,
+        shape: [usize; 2],
+        format: Format,
         dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(WantedTensor {
-                name: name.to_string(),
-                shape: shape.dims().to_vec(),
-                full_precision: dtype == DType::F32,
-            });
-        // One zero seen from everywhere: any shape, no memory.
-        Tensor::zeros((), dtype, device)?.broadcast_as(shape)
+    ) -> Result<Matrix> {
+        self.record(name, &shape, format, dtype).map(Matrix::Plain)
     }
 
-    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
-        candle_core::bail!("tensor {name} was asked for without a shape")
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
+    fn contains(&self, name: &str) -> bool {
         (self.present)(name)
+    }
+
+    fn device(&self) -> &Device {
+        &Device::Cpu
     }
 }

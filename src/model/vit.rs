@@ -1,9 +1,12 @@
-//! The 3-D vision transformer, used twice: as vision tower (with cls) and as SegVol's image encoder (without).
+//! The 3-D vision transformer, used three times: as vision tower and as M3D-CLIP's image encoder (with cls), and as
+//! SegVol's image encoder (without).
 
 use candle_core::{DType, IndexOp, Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear, linear_no_bias};
 
-use super::attention::{attend, join_heads};
+use super::linear::Linear;
+use super::ops::{LayerNorm, Mask, attend, gelu};
+use super::probe::{Probe, show};
+use super::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
 
@@ -40,23 +43,25 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// Takes the weights under `vb`.
-    pub fn new(config: VitConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights.
+    pub fn new(config: VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
         let patches: usize = grid(&config).iter().product();
         let patch_volume = config.patch_size.iter().product::<usize>() * config.channels;
-        let embedding = vb.pp("patch_embedding");
-        let patch_embedding = linear(patch_volume, hidden, embedding.pp("patch_embeddings.1"))?;
-        let position_embeddings = embedding.get((1, patches, hidden), "position_embeddings")?;
+        let embedding = weights.pp("patch_embedding");
+        let patch_embedding = embedding
+            .pp("patch_embeddings.1")
+            .linear(patch_volume, hidden)?;
+        let position_embeddings = embedding.get(&[1, patches, hidden], "position_embeddings")?;
         let cls_token = if config.cls_token {
-            Some(vb.get((1, 1, hidden), "cls_token")?)
+            Some(weights.get(&[1, 1, hidden], "cls_token")?)
         } else {
             None
         };
         let blocks = (0..config.num_layers)
-            .map(|i| Block::new(&config, &vb.pp(format!("blocks.{i}"))))
+            .map(|i| Block::new(&config, &weights.pp(format!("blocks.{i}"))))
             .collect::<Result<_>>()?;
-        let norm = layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm"))?;
+        let norm = weights.pp("norm").layer_norm(hidden, LAYER_NORM_EPS)?;
         Ok(Self {
             config,
             patch_embedding,
@@ -68,7 +73,17 @@ impl Vit {
     }
 
     /// Image `[b,C,D,H,W]` in 0..1 to patch tokens `[b,N,hidden]` after the final norm, D-major; cls is dropped.
-    pub fn forward(&self, image: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, image: &Tensor, probe: Option<Probe>) -> Result<Tensor> {
+        let x = self.forward_with_cls(image, probe)?;
+        if self.cls_token.is_some() {
+            x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
+        } else {
+            Ok(x)
+        }
+    }
+
+    /// The same with cls, where there is one, as token 0.
+    pub fn forward_with_cls(&self, image: &Tensor, mut probe: Option<Probe>) -> Result<Tensor> {
         let image = image.to_dtype(self.position_embeddings.dtype())?;
         let tokens = self.patch_embedding.forward(&self.patches(&image)?)?;
         let tokens = tokens.broadcast_add(&self.position_embeddings)?;
@@ -83,15 +98,11 @@ impl Vit {
             }
             None => tokens,
         };
-        for block in &self.blocks {
+        for (i, block) in self.blocks.iter().enumerate() {
             x = block.forward(&x)?;
+            show(&mut probe, i, &x)?;
         }
-        let x = self.norm.forward(&x)?;
-        if self.cls_token.is_some() {
-            x.narrow(1, 1, x.dim(1)? - 1)?.contiguous()
-        } else {
-            Ok(x)
-        }
+        self.norm.forward(&x)
     }
 
     /// Patches along each axis, (D,H,W).
@@ -132,22 +143,22 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &VitConfig, vb: &VarBuilder) -> Result<Self> {
+    fn new(config: &VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
         Ok(Self {
-            norm1: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm1"))?,
-            qkv: linear_no_bias(hidden, 3 * hidden, vb.pp("attn.qkv"))?,
-            out_proj: linear(hidden, hidden, vb.pp("attn.out_proj"))?,
-            norm2: layer_norm(hidden, LAYER_NORM_EPS, vb.pp("norm2"))?,
-            linear1: linear(hidden, config.mlp_dim, vb.pp("mlp.linear1"))?,
-            linear2: linear(config.mlp_dim, hidden, vb.pp("mlp.linear2"))?,
+            norm1: weights.pp("norm1").layer_norm(hidden, LAYER_NORM_EPS)?,
+            qkv: weights.pp("attn.qkv").linear_no_bias(hidden, 3 * hidden)?,
+            out_proj: weights.pp("attn.out_proj").linear(hidden, hidden)?,
+            norm2: weights.pp("norm2").layer_norm(hidden, LAYER_NORM_EPS)?,
+            linear1: weights.pp("mlp.linear1").linear(hidden, config.mlp_dim)?,
+            linear2: weights.pp("mlp.linear2").linear(config.mlp_dim, hidden)?,
             heads: config.num_heads,
         })
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = (x + self.attention(&self.norm1.forward(x)?)?)?;
-        let inner = self.linear1.forward(&self.norm2.forward(&x)?)?.gelu_erf()?;
+        let inner = gelu(&self.linear1.forward(&self.norm2.forward(&x)?)?)?;
         x + self.linear2.forward(&inner)?
     }
 
@@ -158,10 +169,9 @@ impl Block {
             .qkv
             .forward(x)?
             .reshape((b, n, 3, self.heads, d))?
-            .permute((2, 0, 3, 1, 4))?
-            .contiguous()?;
+            .permute((2, 0, 3, 1, 4))?;
         let (q, k, v) = (qkv.i(0)?, qkv.i(1)?, qkv.i(2)?);
-        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), None)?;
-        self.out_proj.forward(&join_heads(&mixed)?)
+        let mixed = attend(&q, &k, &v, 1.0 / (d as f64).sqrt(), Mask::None)?;
+        self.out_proj.forward(&mixed)
     }
 }

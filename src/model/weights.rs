@@ -1,85 +1,139 @@
-//! Safetensors files: headers checked before anything is believed, tensors read one at a time.
-//!
-//! Plain reads instead of a memory map: a file that shrinks while open gives an error rather than a signal, and every
-//! weight is copied once either way.
+//! Weights files mapped into memory, their headers checked before anything is believed.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
-use half::{bf16, f16};
+use memmap2::Mmap;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::ModelError;
 use super::error::open_file;
+use super::{ModelError, gguf};
+
+pub use super::stored::Stored;
 
 /// Longest header accepted; the published ones are under 100 kB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
+
+/// Where a tensor lies in a file.
+#[derive(Debug, Clone)]
+struct Entry {
+    shape: Vec<usize>,
+    /// The numbers, or the name of a kind that cannot be read.
+    stored: Result<Stored, String>,
+    /// First byte and the one after the last.
+    bytes: std::ops::Range<usize>,
+}
 
 /// A weights file whose header was read and agrees with the file's size.
 #[derive(Debug)]
 pub struct WeightsFile {
     /// Where it lies.
     pub path: PathBuf,
-    /// Size in bytes.
-    pub size: u64,
     /// The header as stored.
     pub header: Vec<u8>,
-    metadata: Metadata,
+    entries: BTreeMap<String, Entry>,
+    map: Mmap,
+    file: File,
 }
 
 impl WeightsFile {
-    /// Reads and checks the header; the tensors' data stays on disk.
+    /// Maps a safetensors or GGUF file and checks its header; the tensors' data is read when it is asked for.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let (file, map) = map(path)?;
+        if map.starts_with(&gguf::MAGIC) || path.extension().is_some_and(|e| e == "gguf") {
+            return Self::of_gguf(path, file, map);
+        }
         let damaged = |message: String| ModelError::Weights {
             path: path.to_path_buf(),
             message,
         };
-        let mut file = open(path)?;
-        let size = file.metadata().map_err(|e| ModelError::io(path, e))?.len();
-        let mut length = [0u8; 8];
-        if size < 8 {
+        let size = map.len() as u64;
+        let Some((length, rest)) = map.split_first_chunk::<8>() else {
             return Err(damaged(format!(
                 "{size} bytes are too few for a safetensors file"
             )));
-        }
-        file.read_exact(&mut length)
-            .map_err(|e| ModelError::io(path, e))?;
-        let length = u64::from_le_bytes(length);
-        if length > MAX_HEADER_BYTES || length > size - 8 {
+        };
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER_BYTES || length > rest.len() as u64 {
             return Err(damaged(format!(
                 "its header claims {length} bytes, the file has {size}"
             )));
         }
-        let mut header = vec![0u8; length as usize];
-        file.read_exact(&mut header)
-            .map_err(|e| ModelError::io(path, e))?;
+        let header = rest[..length as usize].to_vec();
         let metadata: Metadata = serde_json::from_slice(&header)
             .map_err(|e| damaged(format!("its header does not parse ({e})")))?;
-        let expected = metadata.data_len() as u64 + 8 + length;
+        let start = 8 + header.len();
+        let expected = metadata.data_len() as u64 + start as u64;
         if expected != size {
             return Err(damaged(format!(
                 "it should have {expected} bytes and has {size}"
             )));
         }
+        let entry = |name: String| {
+            let info = metadata.info(&name)?;
+            let stored = match info.dtype {
+                Dtype::F32 => Ok(Stored::F32),
+                Dtype::F16 => Ok(Stored::F16),
+                Dtype::BF16 => Ok(Stored::Bf16),
+                other => Err(format!("{other:?}")),
+            };
+            let (first, end) = info.data_offsets;
+            let entry = Entry {
+                shape: info.shape.clone(),
+                stored,
+                // The header was checked against the file's size: no sum can overflow.
+                bytes: start + first..start + end,
+            };
+            Some((name, entry))
+        };
+        let entries = metadata.offset_keys().into_iter().filter_map(entry);
         Ok(Self {
             path: path.to_path_buf(),
-            size,
+            entries: entries.collect(),
             header,
-            metadata,
+            map,
+            file,
         })
     }
 
-    /// Names of the tensors in the order of their data.
-    pub fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
+    fn of_gguf(path: &Path, file: File, map: Mmap) -> Result<Self, ModelError> {
+        let header = gguf::read_header(&map).map_err(|message| ModelError::Weights {
+            path: path.to_path_buf(),
+            message,
+        })?;
+        let entries = header.tensors.into_iter().map(|place| {
+            let entry = Entry {
+                shape: place.shape,
+                stored: place.stored,
+                bytes: place.bytes,
+            };
+            (place.name, entry)
+        });
+        Ok(Self {
+            path: path.to_path_buf(),
+            entries: entries.collect(),
+            header: map[..header.length].to_vec(),
+            map,
+            file,
+        })
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Names of the tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys()
     }
 
     /// Shape of a tensor, if it is in this file.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.metadata.info(name).map(|info| info.shape.as_slice())
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// Numbers in a tensor; 0 where it is not in this file.
@@ -88,50 +142,73 @@ impl WeightsFile {
             .map_or(0, |shape| shape.iter().map(|&n| n as u64).product())
     }
 
-    /// Fails where the tensor is stored in a format that [`Self::read`] cannot take.
-    pub fn check_type(&self, name: &str) -> Result<(), ModelError> {
-        match self.metadata.info(name).map(|info| info.dtype) {
-            Some(Dtype::F32 | Dtype::F16 | Dtype::BF16) => Ok(()),
-            found => Err(ModelError::TensorType {
+    /// The numbers a tensor is stored in.
+    ///
+    /// # Errors
+    /// Where they are of a kind that [`Self::values`] cannot take, or there is no such tensor.
+    pub fn stored(&self, name: &str) -> Result<Stored, ModelError> {
+        let entry = self.entry(name)?;
+        entry
+            .stored
+            .clone()
+            .map_err(|found| ModelError::TensorType {
                 path: self.path.clone(),
                 tensor: name.to_string(),
-                found: found.map_or_else(|| "nothing".to_string(), |d| format!("{d:?}")),
-            }),
+                found,
+            })
+    }
+
+    /// A tensor's numbers in f32; those stored in f32 are seen where they lie in the file.
+    pub fn values(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
+        let stored = self.stored(name)?;
+        let bytes = self.bytes(name)?;
+        if stored == Stored::F32
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(Cow::Borrowed(values));
+        }
+        // A header of odd length leaves f32 between the words.
+        Ok(Cow::Owned(stored.decode(bytes)?))
+    }
+
+    /// The bytes of a tensor as they are stored.
+    pub fn blocks(&self, name: &str) -> Result<&[u8], ModelError> {
+        self.stored(name)?;
+        self.bytes(name)
+    }
+
+    /// Tells the system that a tensor's part of the file will not be needed soon, so that loading a model does not
+    /// fill the memory with its file.
+    pub fn release(&self, name: &str) {
+        #[cfg(unix)]
+        if let Some(entry) = self.entries.get(name) {
+            let (start, length) = (entry.bytes.start, entry.bytes.len());
+            // SAFETY: the map is private to reading and never written, so dropped pages come back from the file as
+            // they were.
+            #[allow(unsafe_code)]
+            let _ = unsafe {
+                self.map
+                    .unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length)
+            };
         }
     }
 
-    /// Reads one tensor and casts it.
-    pub fn read(&self, name: &str, device: &Device, dtype: DType) -> Result<Tensor, ModelError> {
-        self.check_type(name)?;
-        let Some(info) = self.metadata.info(name) else {
-            return Err(self.missing(name));
-        };
-        let mut file = open(&self.path)?;
-        // The header was checked against the file's size, so the sum cannot overflow.
-        let start = 8 + self.header.len() as u64 + info.data_offsets.0 as u64;
-        file.seek(SeekFrom::Start(start))
-            .map_err(|e| ModelError::io(&self.path, e))?;
-        let count = info.shape.iter().product();
-        let shape = info.shape.as_slice();
-        let tensor = match info.dtype {
-            Dtype::F16 => Tensor::from_vec(self.numbers::<f16>(&mut file, count)?, shape, device)?,
-            Dtype::BF16 => {
-                Tensor::from_vec(self.numbers::<bf16>(&mut file, count)?, shape, device)?
-            }
-            _ => Tensor::from_vec(self.numbers::<f32>(&mut file, count)?, shape, device)?,
-        };
-        Ok(tensor.to_dtype(dtype)?)
+    fn bytes(&self, name: &str) -> Result<&[u8], ModelError> {
+        let range = self.entry(name)?.bytes.clone();
+        // Pages that the file no longer has must not be touched.
+        let metadata = self.file.metadata();
+        let now = metadata.map_err(|e| ModelError::io(&self.path, e))?.len();
+        if now < self.size() {
+            return Err(ModelError::Weights {
+                path: self.path.clone(),
+                message: format!("it had {} bytes and now has {now}", self.size()),
+            });
+        }
+        self.map.get(range).ok_or_else(|| self.missing(name))
     }
 
-    fn numbers<T: bytemuck::Pod>(
-        &self,
-        file: &mut File,
-        count: usize,
-    ) -> Result<Vec<T>, ModelError> {
-        let mut numbers = vec![T::zeroed(); count];
-        file.read_exact(bytemuck::cast_slice_mut(&mut numbers))
-            .map_err(|e| ModelError::io(&self.path, e))?;
-        Ok(numbers)
+    fn entry(&self, name: &str) -> Result<&Entry, ModelError> {
+        self.entries.get(name).ok_or_else(|| self.missing(name))
     }
 
     fn missing(&self, name: &str) -> ModelError {
@@ -143,12 +220,18 @@ impl WeightsFile {
     }
 }
 
-fn open(path: &Path) -> Result<File, ModelError> {
-    open_file(path).map_err(|source| match source.kind() {
+fn map(path: &Path) -> Result<(File, Mmap), ModelError> {
+    let file = open_file(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::MissingFile {
             path: path.to_path_buf(),
             hint: "fetch every file of the published checkpoint into one folder",
         },
         _ => ModelError::io(path, source),
-    })
+    })?;
+    // SAFETY: the map is only read, while weights are taken and never after; the file's length is looked at before
+    // each tensor, so that only one cut short in the midst of a tensor's reading could end this program with a signal.
+    #[allow(unsafe_code)]
+    let map = unsafe { Mmap::map(&file) };
+    let map = map.map_err(|e| ModelError::io(path, e))?;
+    Ok((file, map))
 }

@@ -52,11 +52,15 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
     match &app.assistant.status {
         ModelStatus::Absent => {
             ui.label(RichText::new("No model").color(theme::WARNING).strong());
+            // First, so that a low window cuts off words and no button.
+            ui.horizontal_wrapped(|ui| {
+                button(ui, Command::ShowModels, true, commands);
+                button(ui, Command::ChooseModel, true, commands);
+            });
             ui.label(
-                "The viewer works without one. To ask questions, download M3D-LaMed-Phi-3-4B \
-                 (16.2 GB, see README.md) and choose its folder, or put it into models/.",
+                "To ask questions, fetch M3D-LaMed-Phi-3-4B (16.2 GB) under Models, or choose the \
+                 folder of a model that you have.",
             );
-            button(ui, Command::ChooseModel, true, commands);
         }
         ModelStatus::Loading(share) => {
             ui.label("Loading the model…");
@@ -70,6 +74,7 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                     facts.parameters as f64 / 1e6,
                     facts.dtype
                 ));
+                button(ui, Command::ShowModels, true, commands);
             });
             if facts.untrained {
                 let text = "Random weights: what it says means nothing. It only shows the path.";
@@ -83,7 +88,10 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                     .strong(),
             );
             ui.label(message);
-            button(ui, Command::ChooseModel, true, commands);
+            ui.horizontal_wrapped(|ui| {
+                button(ui, Command::ShowModels, true, commands);
+                button(ui, Command::ChooseModel, true, commands);
+            });
         }
     }
 }

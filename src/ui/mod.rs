@@ -6,6 +6,7 @@ mod command_ui;
 mod dialogs;
 mod display_panel;
 mod findings_panel;
+mod models_dialog;
 mod notices_panel;
 mod slice_frame;
 mod slice_overlay;

@@ -14,6 +14,7 @@ pub fn show(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
             button(ui, Command::OpenFile, true, commands);
             button(ui, Command::OpenPath, true, commands);
             ui.separator();
+            button(ui, Command::ShowModels, true, commands);
             button(ui, Command::ChooseModel, true, commands);
             button(ui, Command::UnloadModel, true, commands);
         });

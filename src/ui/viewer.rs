@@ -12,7 +12,10 @@ use super::dialogs::{Dialogs, Purpose};
 use super::findings_panel::{self, FindingAction};
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
-use super::{command_ui, display_panel, notices_panel, status_bar, study_panel, theme, top_bar};
+use super::{
+    command_ui, display_panel, models_dialog, notices_panel, status_bar, study_panel, theme,
+    top_bar,
+};
 use crate::app::jobs::Waker;
 use crate::app::{Application, Command, FindingId, FindingKind, StartOptions, ViewId};
 use crate::geometry::Orientation;
@@ -220,6 +223,7 @@ impl eframe::App for Viewer {
                 welcome(ui, &mut commands);
             }
         });
+        models_dialog::show(&ctx, &mut self.app, &mut commands);
         if let Some(path) = self.dialogs.show(&ctx) {
             self.app.open(path);
         }

@@ -1,7 +1,9 @@
 //! x rounded to 8 bits, in the order in which the kernels read it.
 //!
 //! For Q8_0 every 32 values share a scale, max|x| / 127, and the sum of their integers times -128 is kept: the kernels
-//! hold weights as unsigned bytes, 128 too large, and start from that sum to take it back.
+//! hold weights as unsigned bytes, 128 too large, and start from that sum to take it back. What the rounding leaves is
+//! rounded to 8 bits in turn and multiplied as a further row, whose product is added: x then counts with 15 bits, and
+//! the error that is left is that of the weights. A single row still costs no more than reading the weights.
 //!
 //! For Q4K every 256 values share a scale, and the sums of 32 integers are kept, by which the kernels multiply the
 //! minima. The scale is max|x| / 127 or more, so that the integers of any 32 values have absolute values that add up
@@ -58,9 +60,18 @@ pub(super) struct Target<'a> {
     pub(super) sums: &'a mut [i32],
 }
 
+/// Rows that stand for one row of x: its rounded values, and for Q8_0 what the rounding left.
+const fn parts_of_a_row(format: Format) -> usize {
+    match format {
+        Format::Q8_0 => 2,
+        Format::Q4K => 1,
+    }
+}
+
 /// All rows of x, chunk after chunk.
 pub(super) struct Quantized {
     rows: usize,
+    parts: usize,
     chunks: usize,
     blocks: usize,
     block_len: usize,
@@ -76,19 +87,21 @@ impl Quantized {
         let block_len = format.block_len();
         let k = x.len() / m;
         let blocks = k / block_len;
+        let parts = parts_of_a_row(format);
         let sums_per_block = match format {
             Format::Q8_0 => 1,
             Format::Q4K => 4,
         };
         let mut this = Self {
             rows: m,
-            chunks: m.div_ceil(level.chunk_rows(format)),
+            parts,
+            chunks: m.div_ceil(level.chunk_rows(format) / parts),
             blocks,
             block_len,
             sums_per_block,
-            quants: vec![0; m * k],
-            scales: vec![0.0; m * blocks],
-            sums: vec![0; m * blocks * sums_per_block],
+            quants: vec![0; m * parts * k],
+            scales: vec![0.0; m * parts * blocks],
+            sums: vec![0; m * parts * blocks * sums_per_block],
         };
         let starts: Vec<usize> = (0..=this.chunks).map(|c| this.start(c)).collect();
         let mut jobs = Vec::with_capacity(this.chunks);
@@ -98,7 +111,7 @@ impl Quantized {
             this.sums.as_mut_slice(),
         );
         for pair in starts.windows(2) {
-            let rows = pair[1] - pair[0];
+            let rows = (pair[1] - pair[0]) * parts;
             let (q, rest) = std::mem::take(&mut quants).split_at_mut(rows * k);
             quants = rest;
             let (s, rest) = std::mem::take(&mut scales).split_at_mut(rows * blocks);
@@ -118,7 +131,7 @@ impl Quantized {
         }
         let work = |(x, mut target): (&[f32], Target<'_>)| {
             for (row, values) in x.chunks_exact(k).enumerate() {
-                target.row = row;
+                target.row = row * parts;
                 level.quantize_row(values, format, &mut target);
             }
         };
@@ -135,14 +148,22 @@ impl Quantized {
         self.chunks
     }
 
-    /// The first row of a chunk: rows are spread evenly, for a small last chunk would be slow.
+    /// Rows that stand for one row of x, side by side in its chunk.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// The first row of x in a chunk: rows are spread evenly, for a small last chunk would be slow.
     pub(super) fn start(&self, chunk: usize) -> usize {
         chunk * self.rows / self.chunks
     }
 
     /// One chunk.
     pub(super) fn chunk(&self, chunk: usize) -> Chunk<'_> {
-        let (from, to) = (self.start(chunk), self.start(chunk + 1));
+        let (from, to) = (
+            self.start(chunk) * self.parts,
+            self.start(chunk + 1) * self.parts,
+        );
         let k = self.blocks * self.block_len;
         let sums = self.blocks * self.sums_per_block;
         Chunk {
@@ -161,12 +182,18 @@ pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
         Format::Q8_0 => {
             for (block, values) in x.as_chunks::<32>().0.iter().enumerate() {
                 let at = block * target.rows + target.row;
-                let Some(quants) = target.quants[at * 32..].first_chunk_mut() else {
-                    return;
-                };
-                let (scale, sum) = block_of_32(values, quants);
-                target.scales[at] = scale;
-                target.sums[at] = -128 * sum;
+                let mut left = *values;
+                for part in at..at + 2 {
+                    let Some(quants) = target.quants[part * 32..].first_chunk_mut() else {
+                        return;
+                    };
+                    let (scale, sum) = block_of_32(&left, quants);
+                    target.scales[part] = scale;
+                    target.sums[part] = -128 * sum;
+                    for (left, quant) in left.iter_mut().zip(quants.iter()) {
+                        *left -= f32::from(*quant) * scale;
+                    }
+                }
             }
         }
         Format::Q4K => {

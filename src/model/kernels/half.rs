@@ -7,6 +7,8 @@ use gemm::Parallelism;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
+#[cfg(target_arch = "x86_64")]
+use super::bf16_product;
 use super::error::check_len;
 use super::level::Level;
 use super::memory::Pages;
@@ -16,12 +18,15 @@ use super::{KernelError, dot};
 /// Up to this many rows of x the weights are converted in registers, once per four rows of x; beyond it, in blocks that
 /// a general matrix product uses for all rows.
 const MAX_DIRECT: usize = 64;
+/// Up to this many rows, where the processor multiplies bf16 numbers: it soon outruns the conversion.
+#[cfg(any(test, target_arch = "x86_64"))]
+const MAX_DIRECT_BF16: usize = 32;
 /// Rows of W that a thread converts at once, at most.
 const SLAB_ROWS: usize = 256;
 /// Columns of W that a thread converts at once: with the rows, half of a second cache.
 const PANEL_COLS: usize = 512;
 
-/// W `[rows, cols]` in bf16 or f16; products and sums are f32, and x is not rounded.
+/// W `[rows, cols]` in bf16 or f16; sums are f32.
 pub struct HalfMatrix {
     rows: usize,
     cols: usize,
@@ -93,7 +98,8 @@ impl HalfMatrix {
         Ok(())
     }
 
-    /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`.
+    /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`. With bf16 weights, x of many rows is rounded to bf16 where the
+    /// processor multiplies such numbers; x is not rounded otherwise.
     ///
     /// # Errors
     /// When a slice has another length; `out` is left as it was.
@@ -113,6 +119,12 @@ impl HalfMatrix {
         check_len("y", out.len(), m.checked_mul(self.rows))?;
         let shared = Shared::new(out);
         match &self.weights {
+            #[cfg(target_arch = "x86_64")]
+            Weights::Bf16(w) if m > MAX_DIRECT_BF16 && level.multiplies_bf16() => {
+                let w = bytemuck::cast_slice(w.bytes());
+                // SAFETY: the level says that the processor can, and the lengths were checked above.
+                unsafe { bf16_product::product(w, (self.rows, self.cols), x, shared) };
+            }
             _ if m > MAX_DIRECT => self.by_slabs(x, m, shared),
             Weights::Bf16(w) => self.direct(x, m, shared, |w_rows, x_rows, sums| {
                 level.dot_bf16(w_rows.map(|row| self.row(w, row)), x_rows, sums);
@@ -286,12 +298,24 @@ mod tests {
             (70, 1031, 1),
             (33, 64, 16),
             (50, 600, 41),
+            (300, 77, 68),
+            (64, 1100, 24),
         ] {
             for matrix in both(&noise(rows * cols, 3), rows, cols) {
                 let x = noise(m * cols, 5);
                 for level in Level::available() {
                     let mut y = vec![f32::MAX; m * rows];
                     matrix.matmul_at(level, &x, m, &mut y).unwrap();
+                    let is_bf16 = matches!(matrix.weights, Weights::Bf16(_));
+                    let rounds = is_bf16 && m > MAX_DIRECT_BF16 && level.multiplies_bf16();
+                    let round = |v: &f32| {
+                        if rounds {
+                            bf16::from_f32(*v).to_f32()
+                        } else {
+                            *v
+                        }
+                    };
+                    let x: Vec<f32> = x.iter().map(round).collect();
                     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
                         let mut w = vec![0.0; cols];
                         for (row, y) in y.iter().enumerate() {

@@ -69,6 +69,16 @@ impl Level {
         levels
     }
 
+    /// Whether the processor multiplies bf16 numbers.
+    #[cfg(any(test, target_arch = "x86_64"))]
+    pub(super) fn multiplies_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Set::Avx512 {
+            return is_x86_feature_detected!("avx512bf16");
+        }
+        false
+    }
+
     /// Rows of x that a kernel multiplies at once: as many as its registers hold sums for.
     pub(super) fn chunk_rows(self, format: Format) -> usize {
         match format {

@@ -3,7 +3,7 @@
 //!
 //! Decoding reads every weight once per token, so it is bound by memory: a weight is held exactly once, in tiles of 16
 //! rows that the widest registers read in order. Prefill is bound by the multipliers: the values of x are rounded to 8
-//! bits per block ([`activations`]) and multiplied as integers, whose sums are exact, so that every instruction set
+//! bits per block (`activations.rs`) and multiplied as integers, whose sums are exact, so that every instruction set
 //! adds up the same integers and differs only in the rounding of a few f32 operations per block.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! This folder alone may use `unsafe`: the intrinsics that load and store through pointers need it, and so do calls of
 //! functions compiled for an instruction set that was found at run time. Every pointer comes from a slice whose length
 //! is checked at the head of the same function, and a function of an instruction set is called only by
-//! [`level::Level`], whose values exist only where the processor has it.
+//! `level::Level`, whose values exist only where the processor has it.
 #![allow(unsafe_code)]
 // The kernels go through several arrays of registers in step; an index says so better than nested zips.
 #![allow(clippy::needless_range_loop)]
@@ -27,6 +27,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
+#[cfg(target_arch = "x86_64")]
+mod bf16_product;
 mod dot;
 mod error;
 mod format;

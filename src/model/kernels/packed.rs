@@ -217,7 +217,7 @@ impl PackedMatrix {
 
     /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`. A row of y depends on its row of x alone, never on `m`.
     ///
-    /// x is rounded to 8 bits per block of 32 (Q8_0) or 256 (Q4K) values; where a block is not finite, y is NaN.
+    /// x is rounded to 15 bits per block of 32 (Q8_0) or 8 bits per block of 256 (Q4K) values; where a block is not finite, y is NaN.
     ///
     /// # Errors
     /// When a slice has another length; `out` is left as it was.
@@ -245,9 +245,12 @@ impl PackedMatrix {
     fn multiply<T: Tile>(&self, level: Level, x: &Quantized, out: Shared<'_>) {
         let per_row = self.cols / T::BLOCK_LEN;
         let tiles = self.tiles::<T>();
+        let parts = x.parts();
         let chunk_bytes = level.chunk_rows(self.format) * self.cols;
         let m = x.start(x.chunks());
-        let cost = m.saturating_mul(self.rows).saturating_mul(self.cols);
+        let cost = (m * parts)
+            .saturating_mul(self.rows)
+            .saturating_mul(self.cols);
         let row_tiles = self.rows.div_ceil(TILE_ROWS);
         spread(x.chunks(), chunk_bytes, row_tiles, cost, |chunks, span| {
             let mut sums = [[0.0; TILE_ROWS]; MAX_CHUNK_ROWS];
@@ -262,11 +265,18 @@ impl PackedMatrix {
                         let weights = &tiles[tile * per_row..][..per_row];
                         T::matmul(level, weights, chunk, &mut sums);
                         let at = (tile - from) * TILE_ROWS;
-                        for (wide, sums) in wide.iter_mut().zip(&sums).take(chunk.rows) {
-                            wide[at..at + TILE_ROWS].copy_from_slice(sums);
+                        let rows = sums[..chunk.rows].chunks_exact(parts);
+                        for (wide, sums) in wide.iter_mut().zip(rows) {
+                            let wide = &mut wide[at..at + TILE_ROWS];
+                            wide.copy_from_slice(&sums[0]);
+                            for left in &sums[1..] {
+                                for (sum, left) in wide.iter_mut().zip(left) {
+                                    *sum += *left;
+                                }
+                            }
                         }
                     }
-                    for (row, wide) in wide[..chunk.rows].iter().enumerate() {
+                    for (row, wide) in wide[..chunk.rows / parts].iter().enumerate() {
                         let at = (x.start(index) + row) * self.rows + first;
                         // SAFETY: every pair of tile and chunk is worked on once, and owns these places.
                         unsafe { out.write(at, &wide[..width]) };

@@ -1,13 +1,14 @@
 //! The mask decoder: prompt tokens and image features to mask logits at four times the patch grid.
 
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder, linear};
 
 use super::two_way::TwoWayTransformer;
+use super::upscaling::Upscaling;
 use crate::model::LamedConfig;
+use crate::model::linear::Linear;
+use crate::model::source::Weights;
 
 const MASK_TOKENS: usize = 4;
-const LAYER_NORM_EPS: f64 = 1e-5;
 
 /// What the mask decoder found.
 #[derive(Debug)]
@@ -30,26 +31,34 @@ pub struct MaskDecoder {
 }
 
 impl MaskDecoder {
-    /// Takes the weights under `vb`, which must give f32.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights, which must come in f32.
+    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let seg = &config.seg_config;
         let width = seg.embed_dim;
-        let iou_token = vb.pp("iou_token").get((1, width), "weight")?;
-        let mask_tokens = vb.pp("mask_tokens").get((MASK_TOKENS, width), "weight")?;
+        let iou_token = weights.pp("iou_token").get(&[1, width], "weight")?;
+        let mask_tokens = weights
+            .pp("mask_tokens")
+            .get(&[MASK_TOKENS, width], "weight")?;
         Ok(Self {
-            transformer: TwoWayTransformer::new(width, seg.decoder_mlp_dim, &vb.pp("transformer"))?,
+            transformer: TwoWayTransformer::new(
+                width,
+                seg.decoder_mlp_dim,
+                &weights.pp("transformer"),
+            )?,
             output_tokens: Tensor::cat(&[iou_token, mask_tokens], 0)?.unsqueeze(0)?,
-            upscaling: Upscaling::new(width, config.grid(), &vb.pp("output_upscaling"))?,
+            upscaling: Upscaling::new(width, config.grid(), &weights.pp("output_upscaling"))?,
             hypernetwork: Mlp::new(
                 [width, width, width, width / 8],
-                &vb.pp("output_hypernetworks_mlps.0"),
+                &weights.pp("output_hypernetworks_mlps.0"),
             )?,
-            text_align: linear(width, width / 8, vb.pp("txt_align_upscaled_embedding"))?,
+            text_align: weights
+                .pp("txt_align_upscaled_embedding")
+                .linear(width, width / 8)?,
             iou_head: {
                 let inner = seg.iou_head_hidden_dim;
                 Mlp::new(
                     [width, inner, inner, MASK_TOKENS],
-                    &vb.pp("iou_prediction_head"),
+                    &weights.pp("iou_prediction_head"),
                 )?
             },
         })
@@ -77,9 +86,6 @@ impl MaskDecoder {
             .transformer
             .forward(&tokens, &image, &as_tokens(position)?)?;
 
-        let upscaled = self.upscaling.forward(&image, [d, h, w])?;
-        let (_, channels, d, h, w) = upscaled.dims5()?;
-        let voxels = upscaled.reshape((1, channels, d * h * w))?;
         let mut filter = self
             .hypernetwork
             .forward(&tokens.narrow(1, 1, 1)?.contiguous()?)?;
@@ -87,7 +93,7 @@ impl MaskDecoder {
             // Both dot products run over the same voxels: add the filters instead of the maps.
             filter = (filter + self.text_align.forward(text)?.unsqueeze(1)?)?;
         }
-        let low_res_masks = filter.matmul(&voxels)?.reshape((1, 1, d, h, w))?;
+        let low_res_masks = self.upscaling.forward(&image, &filter)?;
         let iou = self
             .iou_head
             .forward(&tokens.narrow(1, 0, 1)?.contiguous()?)?
@@ -104,11 +110,11 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn new(widths: [usize; 4], vb: &VarBuilder) -> Result<Self> {
+    fn new(widths: [usize; 4], weights: &Weights) -> Result<Self> {
         let layers = widths
             .windows(2)
             .enumerate()
-            .map(|(i, pair)| linear(pair[0], pair[1], vb.pp(format!("layers.{i}"))))
+            .map(|(i, pair)| weights.pp(format!("layers.{i}")).linear(pair[0], pair[1]))
             .collect::<Result<_>>()?;
         Ok(Self { layers })
     }
@@ -122,82 +128,5 @@ impl Mlp {
             x = layer.forward(&x)?;
         }
         Ok(x)
-    }
-}
-
-/// Twice doubled: transposed convolution, norm over the whole volume, GELU, transposed convolution, GELU.
-#[derive(Debug)]
-struct Upscaling {
-    first: Doubling,
-    norm_weight: Tensor,
-    norm_bias: Tensor,
-    second: Doubling,
-}
-
-impl Upscaling {
-    fn new(width: usize, grid: [usize; 3], vb: &VarBuilder) -> Result<Self> {
-        let [d, h, w] = grid.map(|n| 2 * n);
-        let norm = vb.pp(1);
-        Ok(Self {
-            first: Doubling::new(width, width / 4, &vb.pp(0))?,
-            norm_weight: norm.get((width / 4, d, h, w), "weight")?,
-            norm_bias: norm.get((width / 4, d, h, w), "bias")?,
-            second: Doubling::new(width / 4, width / 8, &vb.pp(3))?,
-        })
-    }
-
-    /// `[1,d*h*w,width]` to `[1,width/8,4d,4h,4w]`.
-    fn forward(&self, image: &Tensor, grid: [usize; 3]) -> Result<Tensor> {
-        let x = self.norm(&self.first.forward(image, grid)?)?.gelu_erf()?;
-        let (_, channels, d, h, w) = x.dims5()?;
-        let x = x
-            .reshape((1, channels, d * h * w))?
-            .transpose(1, 2)?
-            .contiguous()?;
-        self.second.forward(&x, [d, h, w])?.gelu_erf()
-    }
-
-    /// Layer norm over (C,D,H,W). Means are taken axis by axis: a single f32 sum over millions would drift.
-    fn norm(&self, x: &Tensor) -> Result<Tensor> {
-        let mean = |x: &Tensor| {
-            x.mean_keepdim(4)?
-                .mean_keepdim(3)?
-                .mean_keepdim(2)?
-                .mean_keepdim(1)
-        };
-        let centred = x.broadcast_sub(&mean(x)?)?;
-        let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
-        centred
-            .broadcast_div(&deviation)?
-            .broadcast_mul(&self.norm_weight)?
-            .broadcast_add(&self.norm_bias)
-    }
-}
-
-/// A transposed convolution of kernel 2 and stride 2: no two outputs overlap, so it is one matrix product.
-#[derive(Debug)]
-struct Doubling {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Doubling {
-    fn new(width_in: usize, width_out: usize, vb: &VarBuilder) -> Result<Self> {
-        let weight = vb.get((width_in, width_out, 2, 2, 2), "weight")?;
-        Ok(Self {
-            weight: weight.reshape((width_in, width_out * 8))?,
-            bias: vb.get(width_out, "bias")?,
-        })
-    }
-
-    /// `[1,d*h*w,in]` to `[1,out,2d,2h,2w]`.
-    fn forward(&self, x: &Tensor, [d, h, w]: [usize; 3]) -> Result<Tensor> {
-        let out = self.bias.dim(0)?;
-        x.squeeze(0)?
-            .matmul(&self.weight)?
-            .reshape(vec![d, h, w, out, 2, 2, 2])?
-            .permute(vec![3, 0, 4, 1, 5, 2, 6])?
-            .reshape((1, out, 2 * d, 2 * h, 2 * w))?
-            .broadcast_add(&self.bias.reshape((1, out, 1, 1, 1))?)
     }
 }

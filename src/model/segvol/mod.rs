@@ -3,11 +3,14 @@
 pub mod mask_decoder;
 pub mod prompt_encoder;
 pub mod two_way;
+mod upscaling;
 
 use candle_core::{DType, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use super::LamedConfig;
+use super::numbers::Format;
+use super::probe::Probe;
+use super::source::Weights;
 use super::vit::{Vit, VitConfig};
 pub use mask_decoder::{MaskDecoder, MaskPrediction};
 pub use prompt_encoder::{PromptEncoder, Prompts};
@@ -27,8 +30,8 @@ pub struct SegVol {
 }
 
 impl SegVol {
-    /// Takes the weights under `vb`.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights, the image encoder's matrices held in `towers`.
+    pub fn new(config: &LamedConfig, weights: &Weights, towers: Format) -> Result<Self> {
         let seg = &config.seg_config;
         let encoder = VitConfig {
             image_size: config.image_size,
@@ -40,17 +43,17 @@ impl SegVol {
             num_heads: seg.num_heads,
             cls_token: false,
         };
-        let exact = vb.clone().to_dtype(DType::F32);
+        let exact = weights.exact();
         Ok(Self {
-            image_encoder: Vit::new(encoder, &vb.pp("image_encoder"))?,
+            image_encoder: Vit::new(encoder, &weights.pp("image_encoder").held_in(towers))?,
             prompt_encoder: PromptEncoder::new(config, &exact.pp("prompt_encoder"))?,
             mask_decoder: MaskDecoder::new(config, &exact.pp("mask_decoder"))?,
         })
     }
 
     /// Image `[1,C,D,H,W]` in 0..1 to features `[1,embed,d,h,w]`.
-    pub fn encode(&self, image: &Tensor) -> Result<Tensor> {
-        let tokens = self.image_encoder.forward(image)?;
+    pub fn encode(&self, image: &Tensor, probe: Option<Probe>) -> Result<Tensor> {
+        let tokens = self.image_encoder.forward(image, probe)?;
         let (b, _, width) = tokens.dims3()?;
         let [d, h, w] = self.image_encoder.grid();
         tokens.transpose(1, 2)?.reshape((b, width, d, h, w))

@@ -1,9 +1,9 @@
 //! Prompts as tokens: text, points and boxes; and the random Fourier encoding of places.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::VarBuilder;
 
 use crate::model::LamedConfig;
+use crate::model::source::Weights;
 
 /// What the mask decoder is asked for; any part may be absent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,25 +28,26 @@ pub struct PromptEncoder {
 }
 
 impl PromptEncoder {
-    /// Takes the weights under `vb`, which must give f32.
-    pub fn new(config: &LamedConfig, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights, which must come in f32.
+    pub fn new(config: &LamedConfig, weights: &Weights) -> Result<Self> {
         let width = config.seg_config.embed_dim;
-        let gaussian = vb
+        let gaussian = weights
             .pp("pe_layer")
-            .get((3, width / 2), "positional_encoding_gaussian_matrix")?
+            .get(&[3, width / 2], "positional_encoding_gaussian_matrix")?
             .contiguous()?;
         let point_embeddings = (0..4)
             .map(|i| {
-                vb.pp(format!("point_embeddings.{i}"))
-                    .get((1, width), "weight")
+                weights
+                    .pp(format!("point_embeddings.{i}"))
+                    .get(&[1, width], "weight")
             })
             .collect::<Result<_>>()?;
         let dense_position = dense_position(&gaussian, config.grid())?;
         Ok(Self {
             gaussian,
             point_embeddings,
-            not_a_point: vb.pp("not_a_point_embed").get((1, width), "weight")?,
-            no_mask: vb.pp("no_mask_embed").get((1, width), "weight")?,
+            not_a_point: weights.pp("not_a_point_embed").get(&[1, width], "weight")?,
+            no_mask: weights.pp("no_mask_embed").get(&[1, width], "weight")?,
             dense_position,
             image_size: config.image_size,
         })

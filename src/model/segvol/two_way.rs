@@ -1,10 +1,11 @@
 //! The two-way transformer: prompt tokens attend to the image and the image to them.
 
 use candle_core::{Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear};
 
-use crate::model::attention::{attend, join_heads, split_heads};
 use crate::model::config::TWO_WAY_HEADS;
+use crate::model::linear::Linear;
+use crate::model::ops::{LayerNorm, Mask, attend, split_heads};
+use crate::model::source::Weights;
 
 const DEPTH: usize = 2;
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -18,15 +19,17 @@ pub struct TwoWayTransformer {
 }
 
 impl TwoWayTransformer {
-    /// Takes the weights under `vb`.
-    pub fn new(width: usize, mlp_dim: usize, vb: &VarBuilder) -> Result<Self> {
+    /// Takes its weights.
+    pub fn new(width: usize, mlp_dim: usize, weights: &Weights) -> Result<Self> {
         let layers = (0..DEPTH)
-            .map(|i| Layer::new(width, mlp_dim, i == 0, &vb.pp(format!("layers.{i}"))))
+            .map(|i| Layer::new(width, mlp_dim, i == 0, &weights.pp(format!("layers.{i}"))))
             .collect::<Result<_>>()?;
         Ok(Self {
             layers,
-            final_attn: Attention::new(width, width / 2, &vb.pp("final_attn_token_to_image"))?,
-            norm_final: layer_norm(width, LAYER_NORM_EPS, vb.pp("norm_final_attn"))?,
+            final_attn: Attention::new(width, width / 2, &weights.pp("final_attn_token_to_image"))?,
+            norm_final: weights
+                .pp("norm_final_attn")
+                .layer_norm(width, LAYER_NORM_EPS)?,
         })
     }
 
@@ -66,18 +69,26 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(width: usize, mlp_dim: usize, first: bool, vb: &VarBuilder) -> Result<Self> {
-        let norm = |name: &str| layer_norm(width, LAYER_NORM_EPS, vb.pp(name));
+    fn new(width: usize, mlp_dim: usize, first: bool, weights: &Weights) -> Result<Self> {
+        let norm = |name: &str| weights.pp(name).layer_norm(width, LAYER_NORM_EPS);
         Ok(Self {
-            self_attn: Attention::new(width, width, &vb.pp("self_attn"))?,
+            self_attn: Attention::new(width, width, &weights.pp("self_attn"))?,
             norm1: norm("norm1")?,
-            token_to_image: Attention::new(width, width / 2, &vb.pp("cross_attn_token_to_image"))?,
+            token_to_image: Attention::new(
+                width,
+                width / 2,
+                &weights.pp("cross_attn_token_to_image"),
+            )?,
             norm2: norm("norm2")?,
-            lin1: linear(width, mlp_dim, vb.pp("mlp.lin1"))?,
-            lin2: linear(mlp_dim, width, vb.pp("mlp.lin2"))?,
+            lin1: weights.pp("mlp.lin1").linear(width, mlp_dim)?,
+            lin2: weights.pp("mlp.lin2").linear(mlp_dim, width)?,
             norm3: norm("norm3")?,
             norm4: norm("norm4")?,
-            image_to_token: Attention::new(width, width / 2, &vb.pp("cross_attn_image_to_token"))?,
+            image_to_token: Attention::new(
+                width,
+                width / 2,
+                &weights.pp("cross_attn_image_to_token"),
+            )?,
             first,
         })
     }
@@ -124,12 +135,12 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(width: usize, internal: usize, vb: &VarBuilder) -> Result<Self> {
+    fn new(width: usize, internal: usize, weights: &Weights) -> Result<Self> {
         Ok(Self {
-            q_proj: linear(width, internal, vb.pp("q_proj"))?,
-            k_proj: linear(width, internal, vb.pp("k_proj"))?,
-            v_proj: linear(width, internal, vb.pp("v_proj"))?,
-            out_proj: linear(internal, width, vb.pp("out_proj"))?,
+            q_proj: weights.pp("q_proj").linear(width, internal)?,
+            k_proj: weights.pp("k_proj").linear(width, internal)?,
+            v_proj: weights.pp("v_proj").linear(width, internal)?,
+            out_proj: weights.pp("out_proj").linear(internal, width)?,
             scale: 1.0 / ((internal / TWO_WAY_HEADS) as f64).sqrt(),
         })
     }
@@ -138,7 +149,7 @@ impl Attention {
         let q = split_heads(&self.q_proj.forward(q)?, TWO_WAY_HEADS)?;
         let k = split_heads(&self.k_proj.forward(k)?, TWO_WAY_HEADS)?;
         let v = split_heads(&self.v_proj.forward(v)?, TWO_WAY_HEADS)?;
-        self.out_proj
-            .forward(&join_heads(&attend(&q, &k, &v, self.scale, None)?)?)
+        let mixed = attend(&q, &k, &v, self.scale, Mask::None)?;
+        self.out_proj.forward(&mixed)
     }
 }

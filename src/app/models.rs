@@ -1,0 +1,195 @@
+//! The models on this machine and the published ones, as the Models dialog shows them.
+
+use std::path::{Path, PathBuf};
+
+use super::jobs::{Job, JobResult, Jobs, Kind};
+use crate::hub::{
+    self, Fetched, Hub, HubError, HubOptions, LocalModel, ModelName, Published, Revision,
+    Verification, local,
+};
+
+/// What a job on models gives back.
+#[derive(Debug)]
+pub enum ModelResult {
+    /// The models in the folders were found.
+    Found(Vec<LocalModel>),
+    /// A model was fetched, or not.
+    Fetched(ModelName, Result<Fetched, HubError>),
+    /// A model was read from end to end.
+    Verified(PathBuf, Result<Box<Verification>, HubError>),
+}
+
+/// The state of the Models dialog.
+pub struct Models {
+    /// Whether it is open.
+    pub open: bool,
+    /// Where models are looked for.
+    pub folders: Vec<PathBuf>,
+    /// Where models are fetched to; none where the system has no folder for them.
+    pub target: Option<PathBuf>,
+    /// The hub to fetch from.
+    pub hub: HubOptions,
+    /// The models found, complete or not; none before the first search has ended.
+    pub found: Option<Vec<LocalModel>>,
+    /// The published model whose licence is being shown.
+    pub asking: Option<&'static Published>,
+    /// What the last verification told of a folder, a line each; and whether all is well.
+    pub verified: Option<(PathBuf, Result<String, Vec<String>>)>,
+    /// Why the last fetch ended without a model.
+    pub failed: Option<String>,
+    fetching: Option<ModelName>,
+    verifying: Option<PathBuf>,
+}
+
+impl Models {
+    /// Closed, with nothing looked for yet.
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self {
+            open: false,
+            folders,
+            target: local::models_folder(),
+            hub: HubOptions::from_env(),
+            found: None,
+            asking: None,
+            verified: None,
+            failed: None,
+            fetching: None,
+            verifying: None,
+        }
+    }
+
+    /// Opens the dialog and looks for models.
+    pub fn show(&mut self, jobs: &mut Jobs) {
+        self.open = true;
+        self.look(jobs);
+    }
+
+    /// Looks for models again.
+    pub fn look(&self, jobs: &mut Jobs) {
+        let mut folders = self.folders.clone();
+        folders.extend(self.target.clone());
+        jobs.start(Kind::FindModels, "Looking for models".into(), move |_| {
+            JobResult::Model(ModelResult::Found(local::find(&folders)))
+        });
+    }
+
+    /// The folder that a published model would be fetched to.
+    pub fn target_of(&self, model: &Published) -> Option<PathBuf> {
+        Some(self.target.as_ref()?.join(model.name().folder_name()))
+    }
+
+    /// Fetches a published model, whose licence was accepted; one at a time.
+    pub fn fetch(&mut self, model: &'static Published, jobs: &mut Jobs) {
+        self.asking = None;
+        self.failed = None;
+        let Some(folder) = self.target_of(model) else {
+            self.failed = Some(HubError::NoModelsFolder.to_string());
+            return;
+        };
+        if self.fetching.is_some() {
+            return;
+        }
+        let (name, options) = (model.name(), self.hub.clone());
+        let title = format!("Fetching {}", model.hub_name);
+        let wanted = name.clone();
+        let started = jobs.start(Kind::FetchModel, title, move |progress| {
+            let progress = *progress;
+            let stop = || progress.is_cancelled();
+            let report = |status: hub::Status| progress.set(status.share());
+            let fetched = Hub::new(options).and_then(|hub| {
+                let plan = hub.plan(&wanted, &Revision::default())?;
+                hub::fetch(&hub, &plan, &folder, &hub::Progress::new(&report, &stop))
+            });
+            JobResult::Model(ModelResult::Fetched(wanted, fetched))
+        });
+        self.fetching = started.then_some(name);
+    }
+
+    /// Reads a model from end to end; one at a time.
+    pub fn verify(&mut self, folder: &Path, jobs: &mut Jobs) {
+        if self.verifying.is_some() {
+            return;
+        }
+        self.verified = None;
+        let path = folder.to_owned();
+        let started = jobs.start(
+            Kind::VerifyModel,
+            "Verifying the model".into(),
+            move |progress| {
+                let progress = *progress;
+                let stop = || progress.is_cancelled();
+                let report = |status: hub::Status| progress.set(status.share());
+                let told = hub::verify(&path, &hub::Progress::new(&report, &stop));
+                JobResult::Model(ModelResult::Verified(path, told.map(Box::new)))
+            },
+        );
+        self.verifying = started.then(|| folder.to_owned());
+    }
+
+    /// The job that fetches this model, if one does; also while it is being stopped.
+    pub fn fetching<'a>(&self, model: &Published, jobs: &'a Jobs) -> Option<&'a Job> {
+        let this = self.fetching.as_ref()?.as_str() == model.hub_name;
+        this.then(|| jobs.of_kind(Kind::FetchModel)).flatten()
+    }
+
+    /// Whether any model is being fetched.
+    pub fn is_fetching(&self) -> bool {
+        self.fetching.is_some()
+    }
+
+    /// The job that verifies this folder, if one does.
+    pub fn verifying<'a>(&self, folder: &Path, jobs: &'a Jobs) -> Option<&'a Job> {
+        let this = self.verifying.as_deref()? == folder;
+        this.then(|| jobs.of_kind(Kind::VerifyModel)).flatten()
+    }
+
+    /// Whether any model is being verified.
+    pub fn is_verifying(&self) -> bool {
+        self.verifying.is_some()
+    }
+
+    /// Takes a job's result in; returns good news for the reader.
+    pub(super) fn take_in(&mut self, result: ModelResult, jobs: &mut Jobs) -> Option<String> {
+        match result {
+            ModelResult::Found(found) => {
+                self.found = Some(found);
+                None
+            }
+            ModelResult::Fetched(name, fetched) => {
+                self.fetching = None;
+                // A part of it may be there, whatever happened.
+                self.look(jobs);
+                match fetched {
+                    Ok(fetched) => Some(format!(
+                        "{name} is in {}. Models… has it.",
+                        fetched.folder.display()
+                    )),
+                    Err(HubError::Cancelled) => None,
+                    Err(error) => {
+                        self.failed = Some(error.to_string());
+                        None
+                    }
+                }
+            }
+            ModelResult::Verified(folder, told) => {
+                self.verifying = None;
+                let told = match told {
+                    Ok(report) if report.ok => Ok(whole(&report)),
+                    Ok(report) => Err(report.problems),
+                    Err(HubError::Cancelled) => return None,
+                    Err(error) => Err(vec![error.to_string()]),
+                };
+                self.verified = Some((folder, told));
+                None
+            }
+        }
+    }
+}
+
+fn whole(report: &Verification) -> String {
+    let compared = report.files.iter().filter(|file| file.recorded.is_some());
+    match compared.count() {
+        0 => "Whole and sound; there is no record of the download to compare with.".into(),
+        _ => "Whole and sound; every file is as it was fetched.".into(),
+    }
+}

@@ -1,0 +1,32 @@
+//! Data to teach and to measure with: phantoms, questions and answers about them, and M3D-Data's layout
+//! on disk.
+//!
+//! A [`Phantom`] is a CT volume with everything in it known; a [`Scene`] is a phantom as the model sees
+//! it, cropped and resized. From a scene come [`report()`]s, [`vqa()`] items and [`pair`]s about places. The
+//! preparation of the image itself belongs to inference and is handed in.
+
+mod layout;
+pub mod phantom;
+mod random;
+mod report;
+mod scene;
+mod structure;
+pub mod templates;
+mod vqa;
+
+pub use layout::{DatasetError, LayoutWriter, PreparedPhantom, Split};
+pub use phantom::{Finding, FindingKind, Phantom, PhantomConfig, PhantomError, Phase, Region};
+pub use random::Random;
+pub use report::report;
+pub use scene::{Scene, Target, box_text};
+pub use structure::{Side, Structure};
+pub use templates::{Pair, PairTask, pair, random_pair};
+pub use vqa::{VqaItem, VqaType, vqa};
+
+/// A word with a capital first letter.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}

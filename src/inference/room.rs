@@ -1,0 +1,216 @@
+//! Which numbers a model can be held in, given the memory that is free.
+
+use candle_core::{DType, Device};
+use sysinfo::{MemoryRefreshKind, System};
+
+use super::cache::ImageCache;
+use super::{DTypeChoice, InferenceError};
+use crate::model::{Checkpoint, Format, LamedConfig, Numbers};
+
+/// A model of at most this many bytes in f32 is held in f32 where the choice is left open: exact, and quick anyway.
+const SMALL_BYTES: u64 = 1 << 30;
+
+/// The numbers a model is to be held in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Held {
+    /// The choice they come from; never `Auto`.
+    pub choice: DTypeChoice,
+    /// The numbers.
+    pub numbers: Numbers,
+    /// Bytes of the weights.
+    pub bytes: u64,
+}
+
+impl Held {
+    /// Bytes of a checkpoint's weights in the numbers of a choice.
+    fn new(
+        choice: DTypeChoice,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, InferenceError> {
+        let numbers = numbers_of(choice, device);
+        Ok(Self {
+            choice,
+            numbers,
+            bytes: checkpoint.memory_bytes(numbers)?,
+        })
+    }
+}
+
+/// What a choice means on a device. On the CPU everything is computed in f32, whatever weights are held in: the
+/// narrow types save memory and the time to read it. `Auto` means f32 there and bf16 on a GPU.
+pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
+    let on_gpu = !device.is_cpu();
+    let compute = match choice {
+        DTypeChoice::F16 if on_gpu => DType::F16,
+        DTypeChoice::F32 => DType::F32,
+        _ if on_gpu => DType::BF16,
+        _ => DType::F32,
+    };
+    let held = |decoder, attention_output, vocabulary, towers| Numbers {
+        compute,
+        decoder,
+        attention_output,
+        vocabulary,
+        towers,
+    };
+    let plain = Format::Plain;
+    match choice {
+        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, plain, plain, plain),
+        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Q4K, plain, plain),
+        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16, Format::F16),
+        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::Bf16),
+        DTypeChoice::Bf16 if !on_gpu => {
+            held(Format::Bf16, Format::Bf16, Format::Bf16, Format::Bf16)
+        }
+        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16, Format::F16, Format::F16),
+        _ => Numbers::plain(compute),
+    }
+}
+
+/// Decides what a checkpoint is held in. Of what fits, `Auto` takes on a GPU the first of bf16, q8_0 and q4k; on the
+/// CPU f32 for a small model, else the first of q8_0 and q4k, which are several times quicker there than wider types.
+///
+/// # Errors
+/// When what was chosen, or anything, does not fit into `free` bytes; unknown is taken for enough.
+pub(super) fn choose(
+    checkpoint: &Checkpoint,
+    device: &Device,
+    choice: DTypeChoice,
+    free: Option<u64>,
+) -> Result<Held, InferenceError> {
+    let free = free.unwrap_or(u64::MAX);
+    let working = working_bytes(&checkpoint.config);
+    let fits = |held: &Held| held.bytes.saturating_add(working) <= free;
+    let held = |choice| Held::new(choice, checkpoint, device);
+    let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
+    let candidates: &[DTypeChoice] = match choice {
+        // What was stored in few bits gains nothing in more.
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q4K) => &[DTypeChoice::Q4k],
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q8_0) => {
+            &[DTypeChoice::Q8_0, DTypeChoice::Q4k]
+        }
+        DTypeChoice::Auto if device.is_cpu() && small => {
+            &[DTypeChoice::F32, DTypeChoice::Q8_0, DTypeChoice::Q4k]
+        }
+        DTypeChoice::Auto if device.is_cpu() => &[DTypeChoice::Q8_0, DTypeChoice::Q4k],
+        DTypeChoice::Auto => &[DTypeChoice::Bf16, DTypeChoice::Q8_0, DTypeChoice::Q4k],
+        ref chosen => std::slice::from_ref(chosen),
+    };
+    let mut least = None;
+    for &candidate in candidates {
+        let candidate = held(candidate)?;
+        if fits(&candidate) {
+            return Ok(candidate);
+        }
+        least = Some(candidate);
+    }
+    let asked = least.map_or(DTypeChoice::F32, |held| held.choice);
+    let mut smaller = Vec::new();
+    for other in [DTypeChoice::Bf16, DTypeChoice::Q8_0, DTypeChoice::Q4k] {
+        let other = held(other)?;
+        if fits(&other) {
+            smaller.push(format!("{} ({})", other.choice, gigabytes(other.bytes)));
+        }
+    }
+    Err(InferenceError::NoRoom {
+        dtype: asked,
+        needed: gigabytes(held(asked)?.bytes.saturating_add(working)),
+        free: gigabytes(free),
+        advice: if smaller.is_empty() {
+            "close other programs, or choose a smaller model".to_owned()
+        } else {
+            format!("choose {}", smaller.join(" or "))
+        },
+    })
+}
+
+/// What answering needs beside the weights: keys and values of the images kept and of one conversation, and the widest
+/// activations of the vision towers.
+fn working_bytes(config: &LamedConfig) -> u64 {
+    let positions = (config.image_token_count() + 256) * (ImageCache::MOST + 1);
+    let width = config.key_value_heads() * config.head_dim();
+    let keys = positions * config.num_hidden_layers * 2 * width;
+    let patches: usize = config.grid().iter().product();
+    let widest = config.vision_config.mlp_dim.max(config.seg_config.mlp_dim);
+    4 * (keys as u64 + 4 * (patches * widest) as u64)
+}
+
+/// Bytes as people say them.
+pub(super) fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+/// Memory that is free on a device; `None` where it cannot be told.
+pub(super) fn free_bytes(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => free_ram(),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => {
+            let stream = device.cuda_stream();
+            let (free, _) = stream.context().mem_get_info().ok()?;
+            Some(free as u64)
+        }
+        // An Apple GPU shares the machine's memory.
+        Device::Metal(_) => free_ram(),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => None,
+    }
+}
+
+/// RAM that programs can still have, within the limits of a container.
+fn free_ram() -> Option<u64> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let free = system.available_memory();
+    let limit = system.cgroup_limits().map(|limits| limits.free_memory);
+    let free = limit.map_or(free, |limit| free.min(limit));
+    (free > 0).then_some(free)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::demo::write_demo_checkpoint;
+
+    #[test]
+    fn what_fits_is_chosen_and_what_does_not_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizer");
+        write_demo_checkpoint(folder.path(), &tokenizer).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        let choose = |choice, free| choose(&checkpoint, &Device::Cpu, choice, free);
+        let bytes = |choice| Held::new(choice, &checkpoint, &Device::Cpu).unwrap().bytes;
+        let working = working_bytes(&checkpoint.config);
+
+        let whole = bytes(DTypeChoice::F32);
+        let wide = checkpoint.parameter_count() * 4;
+        assert!(whole <= wide && whole > wide / 2, "{whole} of {wide}");
+        assert!(
+            bytes(DTypeChoice::Bf16) < whole && bytes(DTypeChoice::Q8_0) < bytes(DTypeChoice::Bf16)
+        );
+        assert!(bytes(DTypeChoice::Q4k) <= bytes(DTypeChoice::Q8_0));
+
+        let open = choose(DTypeChoice::Auto, None).unwrap();
+        assert_eq!((open.choice, open.bytes), (DTypeChoice::F32, whole));
+        assert_eq!(
+            choose(DTypeChoice::Auto, Some(whole + working)).unwrap(),
+            open
+        );
+        let less = choose(DTypeChoice::Auto, Some(whole + working - 1)).unwrap();
+        assert_eq!(less.choice, DTypeChoice::Q8_0);
+
+        let error = choose(DTypeChoice::F32, Some(whole + working - 1))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("f32") && error.contains("choose bf16 ("),
+            "{error}"
+        );
+        let error = choose(DTypeChoice::Auto, Some(working))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("smaller model"), "{error}");
+    }
+}

@@ -1,0 +1,87 @@
+//! Fused operators for the processor: what candle composes from several passes over memory, in one.
+//!
+//! Each file holds one operator as one public function. On f32 tensors in main memory it runs a fused kernel; on other
+//! devices, for other types, and where gradients are tracked it runs its plain twin in candle's own operators, which
+//! is also what the tests compare the kernel with.
+
+// What is not inlined into the function that enables a vector width is compiled without it.
+#![allow(clippy::inline_always)]
+
+// Vector instructions beyond the build's baseline are unsafe to call; `simd_x86` proves that they are there.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, clippy::wildcard_imports)]
+mod simd_x86;
+
+mod attention_block;
+mod attention_single;
+mod pack;
+mod simd;
+
+pub mod attention;
+pub mod bias;
+pub mod cache_write;
+pub mod gated_silu;
+pub mod gelu;
+pub mod norm;
+pub mod rotary;
+
+pub use attention::{Mask, attend, split_heads};
+pub use bias::add_bias;
+pub use cache_write::write_positions;
+pub use gated_silu::{gated_silu, silu_times};
+pub use gelu::gelu;
+pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
+pub use rotary::rotate;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+
+/// Numbers below which handing work to other threads costs more than it saves.
+const PARALLEL_FROM: usize = 1 << 15;
+
+/// Whether the kernels may run on these tensors.
+fn fusable(tensors: &[&Tensor]) -> bool {
+    tensors
+        .iter()
+        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32 && !t.track_op())
+}
+
+/// The numbers of a contiguous tensor.
+fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("the operator needs contiguous rows, got {layout:?}")
+    };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+#[cfg(test)]
+mod testing {
+    use candle_core::{Device, Result, Shape, Tensor};
+
+    /// Numbers of about -3 to 3, the same in every run.
+    pub fn random(shape: impl Into<Shape>, seed: u64) -> Result<Tensor> {
+        let shape = shape.into();
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut uniform = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u32 << 24) as f32
+        };
+        let values: Vec<f32> = (0..shape.elem_count())
+            .map(|_| 2.0 * (uniform() + uniform() + uniform()) - 3.0)
+            .collect();
+        Tensor::from_vec(values, shape, &Device::Cpu)
+    }
+
+    /// Fails where any number differs by more than `tolerance`.
+    pub fn assert_close(fused: &Tensor, plain: &Tensor, tolerance: f32, what: &str) -> Result<()> {
+        assert_eq!(fused.dims(), plain.dims(), "{what}");
+        let (fused, plain) = (fused.flatten_all()?, plain.flatten_all()?);
+        let (fused, plain) = (fused.to_vec1::<f32>()?, plain.to_vec1::<f32>()?);
+        for (i, (a, b)) in fused.iter().zip(&plain).enumerate() {
+            let near = (a - b).abs() <= tolerance || (a.is_nan() && b.is_nan());
+            assert!(near, "{what}: {a} instead of {b} at {i}");
+        }
+        Ok(())
+    }
+}
