@@ -80,8 +80,12 @@ pub(super) fn choose(
     free: Option<u64>,
 ) -> Result<Held, InferenceError> {
     let free = free.unwrap_or(u64::MAX);
-    let working = working_bytes(&checkpoint.config);
-    let fits = |held: &Held| held.bytes.saturating_add(working) <= free;
+    let config = &checkpoint.config;
+    let needed = |held: &Held| {
+        held.bytes
+            .saturating_add(working_bytes(config, held.numbers))
+    };
+    let fits = |held: &Held| needed(held) <= free;
     let held = |choice| Held::new(choice, checkpoint, device);
     let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
     let candidates: &[DTypeChoice] = match choice {
@@ -115,7 +119,7 @@ pub(super) fn choose(
     }
     Err(InferenceError::NoRoom {
         dtype: asked,
-        needed: gigabytes(held(asked)?.bytes.saturating_add(working)),
+        needed: gigabytes(needed(&held(asked)?)),
         free: gigabytes(free),
         advice: if smaller.is_empty() {
             "close other programs, or choose a smaller model".to_owned()
@@ -127,13 +131,14 @@ pub(super) fn choose(
 
 /// What answering needs beside the weights: keys and values of the images kept and of one conversation, and the widest
 /// activations of the vision towers.
-fn working_bytes(config: &LamedConfig) -> u64 {
+fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
     let positions = (config.image_token_count() + 256) * (ImageCache::MOST + 1);
     let width = config.key_value_heads() * config.head_dim();
     let keys = positions * config.num_hidden_layers * 2 * width;
     let patches: usize = config.grid().iter().product();
     let widest = config.vision_config.mlp_dim.max(config.seg_config.mlp_dim);
-    4 * (keys as u64 + 4 * (patches * widest) as u64)
+    let key_bytes = numbers.memory().size_in_bytes();
+    (keys * key_bytes + 4 * 4 * patches * widest) as u64
 }
 
 /// Bytes as people say them.
@@ -182,7 +187,12 @@ mod tests {
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         let choose = |choice, free| choose(&checkpoint, &Device::Cpu, choice, free);
         let bytes = |choice| Held::new(choice, &checkpoint, &Device::Cpu).unwrap().bytes;
-        let working = working_bytes(&checkpoint.config);
+        let working = |choice| {
+            let numbers = numbers_of(choice, &Device::Cpu);
+            working_bytes(&checkpoint.config, numbers)
+        };
+        assert!(working(DTypeChoice::Q4k) < working(DTypeChoice::F32));
+        let exact = working(DTypeChoice::F32);
 
         let whole = bytes(DTypeChoice::F32);
         let wide = checkpoint.parameter_count() * 4;
@@ -195,20 +205,20 @@ mod tests {
         let open = choose(DTypeChoice::Auto, None).unwrap();
         assert_eq!((open.choice, open.bytes), (DTypeChoice::F32, whole));
         assert_eq!(
-            choose(DTypeChoice::Auto, Some(whole + working)).unwrap(),
+            choose(DTypeChoice::Auto, Some(whole + exact)).unwrap(),
             open
         );
-        let less = choose(DTypeChoice::Auto, Some(whole + working - 1)).unwrap();
+        let less = choose(DTypeChoice::Auto, Some(whole + exact - 1)).unwrap();
         assert_eq!(less.choice, DTypeChoice::Q8_0);
 
-        let error = choose(DTypeChoice::F32, Some(whole + working - 1))
+        let error = choose(DTypeChoice::F32, Some(whole + exact - 1))
             .unwrap_err()
             .to_string();
         assert!(
             error.contains("f32") && error.contains("choose bf16 ("),
             "{error}"
         );
-        let error = choose(DTypeChoice::Auto, Some(working))
+        let error = choose(DTypeChoice::Auto, Some(working(DTypeChoice::Q4k)))
             .unwrap_err()
             .to_string();
         assert!(error.contains("smaller model"), "{error}");

@@ -14,6 +14,7 @@ mod simd_x86;
 
 mod attention_block;
 mod attention_single;
+mod number;
 mod pack;
 mod simd;
 
@@ -42,7 +43,12 @@ const PARALLEL_FROM: usize = 1 << 15;
 fn fusable(tensors: &[&Tensor]) -> bool {
     tensors
         .iter()
-        .all(|t| t.device().is_cpu() && t.dtype() == DType::F32 && !t.track_op())
+        .all(|t| t.dtype() == DType::F32 && !t.track_op() && t.device().is_cpu())
+}
+
+/// Whether the kernels may run on keys or values, which may be in half precision.
+fn fusable_memory(t: &Tensor) -> bool {
+    matches!(t.dtype(), DType::F32 | DType::F16) && !t.track_op() && t.device().is_cpu()
 }
 
 /// The numbers of a contiguous tensor.
