@@ -13,7 +13,7 @@ use super::detokenize::Detokenizer;
 use super::device::device_name;
 use super::pool::compute_on_this_thread;
 use super::prompt::{Prompt, build_prompt};
-use super::room::{choose, free_bytes};
+use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
     DTypeChoice, DeviceChoice, InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task,
@@ -41,6 +41,7 @@ pub struct Session {
     tokenizer: Tokenizer,
     stop_ids: Vec<u32>,
     facts: ModelFacts,
+    alternatives: Alternatives,
     images: ImageCache,
 }
 
@@ -122,6 +123,8 @@ impl OpenedModel {
     }
 
     /// Decides what numbers the weights are to be held in, `returned` bytes becoming free before they are read.
+        let alternatives = Alternatives::new(held, &self.checkpoint, &self.device)?;
+        let free = free_bytes(&self.device);
     ///
     /// # Errors
     /// When they do not fit into the free memory; the message says what would.
@@ -139,11 +142,13 @@ impl OpenedModel {
     pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
         let held = choose(&self.checkpoint, &self.device, self.choice, None)?;
         compute_on_this_thread();
-        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)?;
+        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)
+            .map_err(|error| alternatives.explain(error.into(), free))?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
         let facts = ModelFacts {
+            alternatives,
             name: self.checkpoint.name(),
             fingerprint: self.checkpoint.fingerprint(),
             parameters,
@@ -212,7 +217,18 @@ impl Session {
         let last = match self.answer(request, emit, cancelled) {
             Ok(answer) => Event::Done(Box::new(answer)),
             Err(InferenceError::Cancelled) => Event::Cancelled,
-            Err(error) => Event::Failed(error),
+            Err(error) => Event::Failed(self.explained(error)),
+    ) -> Result<(), InferenceError> {
+        self.encode_all(volume, revision, window, cancelled)
+            .map_err(|error| self.explained(error))
+    }
+
+    fn encode_all(
+        &mut self,
+        volume: &Volume,
+        revision: u64,
+        window: Window,
+        cancelled: &dyn Fn() -> bool,
         };
         emit(last);
     }
@@ -312,6 +328,17 @@ impl Session {
             let mask = Arc::new(self.mask(entry, &generated.seg_states, cancelled, &mut clock)?);
             emit(Event::Mask(Arc::clone(&mask), drawn_at_mm));
             Some(mask)
+    /// Where memory ran out, gives back what the images take and says what to choose.
+    fn explained(&mut self, error: InferenceError) -> InferenceError {
+        if !matches!(error, InferenceError::OutOfMemory { .. }) {
+            return error;
+        }
+        self.forget_images();
+        let free = free_bytes(self.lamed.device());
+        let free = free.map(|free| free.saturating_add(self.facts.bytes));
+        self.alternatives.explain(error, free)
+    }
+
         };
         Ok(Answer {
             task,
