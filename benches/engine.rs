@@ -1,19 +1,20 @@
 //! The published model's sizes, with random weights, stage by stage: seconds, tokens per second and peak memory.
 //!
-//!     cargo bench --bench engine -- [--dtype q4k,q8_0] [--layers 32] [--device cpu] [--repeat 3] [--json]
+//!     cargo bench --bench engine -- [--dtype q4k,q8_0] [--layers 32] [--device cpu] [--repeat 3] [--json] [--compare-keys]
 //!
 //! The weights come from the rule of `m3d_viewer::model::rule`, so nothing is downloaded. Of every stage the best of
-//! `--repeat` runs is told. With `--json` one document goes to standard output, else a table.
+//! `--repeat` runs is told. With `--json` one document goes to standard output, else a table. `--compare-keys` decodes in
+//! turn with keys and values in f32, where they are in f16.
 
 use std::time::Instant;
 
 use anyhow::Context;
-use candle_core::{Device, IndexOp, Tensor};
+use candle_core::{DType, Device, IndexOp, Tensor};
 use m3d_viewer::inference::{DTypeChoice, DeviceChoice, compute_on_this_thread, numbers_of};
 use m3d_viewer::model::full_size::full_size_config;
 use m3d_viewer::model::rule::{self, RuleSource};
 use m3d_viewer::model::tensors::{WantedTensor, wanted_tensors};
-use m3d_viewer::model::{Lamed, LamedConfig};
+use m3d_viewer::model::{KvCache, Lamed, LamedConfig};
 use serde_json::{Value, json};
 
 /// Tokens of the further question: as many as stand behind the image in the prefill.
@@ -29,6 +30,7 @@ struct Options {
     layers: usize,
     repeat: usize,
     json: bool,
+    compare_keys: bool,
 }
 
 fn options() -> anyhow::Result<Options> {
@@ -38,6 +40,7 @@ fn options() -> anyhow::Result<Options> {
         layers: 32,
         repeat: 3,
         json: false,
+        compare_keys: false,
     };
     // As the script for GPUs says it.
     let variable = |name| std::env::var(name).ok();
@@ -55,6 +58,7 @@ fn options() -> anyhow::Result<Options> {
         };
         match argument.as_str() {
             "--json" => options.json = true,
+            "--compare-keys" => options.compare_keys = true,
             "--dtype" => {
                 let list = value()?;
                 let parsed = list.split(',').map(str::parse);
@@ -97,6 +101,18 @@ fn pick(lamed: &Lamed, state: &Tensor) -> anyhow::Result<u32> {
     Ok(scores.i(0)?.argmax(0)?.to_scalar()?)
 }
 
+/// Seconds per token after a cache's positions, and the states of the tokens.
+fn decode(lamed: &Lamed, cache: &mut KvCache, mut id: u32) -> anyhow::Result<(f64, Vec<Tensor>)> {
+    let mut states = Vec::new();
+    let start = Instant::now();
+    for _ in 0..TOKENS {
+        let state = lamed.decode(&lamed.embed(&[id])?, cache)?;
+        id = pick(lamed, &state)?;
+        states.push(state);
+    }
+    Ok((start.elapsed().as_secs_f64() / TOKENS as f64, states))
+}
+
 fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
     let config = config(options.layers)?;
     let source = RuleSource {
@@ -129,20 +145,27 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         ],
         1,
     )?;
-    let (prefill, (mut cache, mut id)) = best(repeat, || {
-        let mut cache = lamed.new_cache();
+    let read = |mut cache: KvCache| {
         let state = lamed.decode(&prompt, &mut cache)?;
         let id = pick(&lamed, &state)?;
         Ok((cache, id))
-    })?;
-    let start = Instant::now();
-    let mut states = Vec::new();
-    for _ in 0..TOKENS {
-        let state = lamed.decode(&lamed.embed(&[id])?, &mut cache)?;
-        id = pick(&lamed, &state)?;
-        states.push(state);
+    };
+    let (prefill, (mut cache, id)) = best(repeat, || read(lamed.new_cache()))?;
+    let mut wide_cache = match numbers.memory() {
+        DType::F16 if options.compare_keys => Some(read(lamed.new_cache_in(DType::F32))?.0),
+        _ => None,
+    };
+    let (mut seconds, mut wide_seconds, mut states) = (f64::INFINITY, f64::INFINITY, Vec::new());
+    for _ in 0..repeat.max(1) {
+        cache.truncate(PREFILL);
+        let (took, tokens) = decode(&lamed, &mut cache, id)?;
+        (seconds, states) = (seconds.min(took), tokens);
+        // In turn, so that other programs slow both alike.
+        if let Some(cache) = &mut wide_cache {
+            cache.truncate(PREFILL);
+            wide_seconds = wide_seconds.min(decode(&lamed, cache, id)?.0);
+        }
     }
-    let decode = start.elapsed().as_secs_f64() / TOKENS as f64;
     // A further question about the same image: its own tokens up to the first of the answer.
     let (follow_up, _) = best(repeat, || {
         cache.truncate(1 + tokens.dim(1)?);
@@ -163,7 +186,8 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         "vit_s": vit,
         "segmentation_encoder_s": segmentation,
         "prefill_s": prefill,
-        "decode_tokens_per_s": decode.recip(),
+        "decode_tokens_per_s": seconds.recip(),
+        "decode_tokens_per_s_f32_keys": wide_cache.map(|_| wide_seconds.recip()),
         "mask_decoder_s": mask,
         "first_question_s": vit + prefill,
         "follow_up_first_token_s": follow_up,

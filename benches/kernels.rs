@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Module, Tensor};
-use half::bf16;
+use half::{bf16, f16};
 use m3d_viewer::model::kernels::{Format, HalfMatrix, PackedMatrix};
 use rayon::prelude::*;
 
@@ -31,9 +31,13 @@ fn noise(len: usize, seed: u32) -> Vec<f32> {
     (0..len).map(|_| next() + next()).collect()
 }
 
-/// Bytes per second that all threads read together.
+/// Bytes per second that all threads read together, in large pages as the weights are.
 fn memory_bandwidth() -> f64 {
-    let buffer = vec![1u64; 1 << 27];
+    let mut map = memmap2::MmapMut::map_anon(1 << 30).expect("a gigabyte is free");
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    map.fill(1);
+    let buffer: &[u64] = bytemuck::cast_slice(&map);
     let threads = rayon::current_num_threads();
     let seconds = best(5, || {
         let sums = buffer.par_chunks(buffer.len().div_ceil(threads));
@@ -181,20 +185,34 @@ fn dense_way<'a>(
     (way, copies)
 }
 
-fn half_way<'a>(w: &[f32], x: &'a [f32], (n, k): (usize, usize), m: usize) -> (Way<'a>, usize) {
+fn half_way<'a>(
+    name: &str,
+    w: &[f32],
+    x: &'a [f32],
+    (n, k): (usize, usize),
+    m: usize,
+) -> (Way<'a>, usize) {
     let bytes = n * k * 2;
     let copies = if m == 1 {
         STREAM_BYTES.div_ceil(bytes)
     } else {
         1
     };
-    let halves: Vec<bf16> = w.iter().map(|v| bf16::from_f32(*v)).collect();
+    let matrix = || {
+        if name.starts_with("BF16") {
+            let halves = w.iter().map(|v| bf16::from_f32(*v)).collect();
+            HalfMatrix::from_bf16(halves, n, k)
+        } else {
+            let halves = w.iter().map(|v| f16::from_f32(*v)).collect();
+            HalfMatrix::from_f16(halves, n, k)
+        }
+    };
     let matrices: Vec<HalfMatrix> = (0..copies)
-        .map(|_| HalfMatrix::from_bf16(halves.clone(), n, k).expect("the shapes fit"))
+        .map(|_| matrix().expect("the shapes fit"))
         .collect();
     let mut y = vec![0.0; m * n];
     let way = Way {
-        name: "BF16 ours".to_owned(),
+        name: name.to_owned(),
         bytes,
         multiply: Box::new(move |index| {
             matrices[index]
@@ -231,9 +249,11 @@ fn main() {
                     }
                 }
             }
-            if wanted("BF16 ours") {
-                let (mut way, copies) = half_way(&w, &x, shape, m);
-                report(&mut way, shape, m, copies, bandwidth);
+            for name in ["BF16 ours", "F16 ours"] {
+                if wanted(name) {
+                    let (mut way, copies) = half_way(name, &w, &x, shape, m);
+                    report(&mut way, shape, m, copies, bandwidth);
+                }
             }
             for dtype in [DType::F32, DType::BF16] {
                 // candle multiplies large bf16 matrices at a hundredth of this machine's speed.

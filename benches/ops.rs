@@ -95,6 +95,28 @@ fn decoder(c: &mut Criterion) {
             },
         );
     }
+    // As many heads' keys and values as a token reads in all layers: more than the caches hold.
+    let mut group = c.benchmark_group("decode attention at 263 in 32 layers");
+    let q = random(&[1, 1, heads, d])
+        .transpose(1, 2)
+        .expect("four axes");
+    for dtype in [DType::F32, DType::F16] {
+        let held = |_| {
+            let t = random(&[1, heads, 512, d]).to_dtype(dtype)?;
+            t.narrow(2, 0, 263)
+        };
+        let layers: Result<Vec<Tensor>> = (0..64).map(held).collect();
+        let layers = layers.expect("there is memory for it");
+        group.bench_function(dtype.as_str(), |b| {
+            b.iter(|| {
+                for layer in layers.as_chunks::<2>().0 {
+                    let mixed = attend(&q, &layer[0], &layer[1], 0.1, Mask::Causal);
+                    black_box(mixed.expect("the shapes fit"));
+                }
+            });
+        });
+    }
+    group.finish();
     for n in [1, 263] {
         let gate_up = random(&[1, n, 2 * inner]);
         pair(

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use m3d_viewer::inference::{DTypeChoice, numbers_of};
 use m3d_viewer::model::quantize::quantize;
 use m3d_viewer::model::source::WeightSource;
-use m3d_viewer::model::{Checkpoint, Lamed, ModelError, rule};
+use m3d_viewer::model::{Checkpoint, Lamed, ModelError, ModelPlace, rule};
 use serde_json::{Value, json};
 use small_model::{Naming, logits, relative_error, write_tensors};
 
@@ -340,6 +340,53 @@ fn adapters_tell_themselves_apart() {
     let further = (&case.adapter[&name] * 1.01).unwrap();
     case.adapter.insert(name, further);
     assert_ne!(case.open().unwrap().fingerprint(), first.fingerprint());
+}
+
+#[test]
+fn an_adapter_finds_its_model_among_those_of_this_machine() {
+    let (case, _) = one_pair();
+    let expected = case.open().unwrap().fingerprint();
+    let models = case.root.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    let mut at = case.base();
+    // By the last part of its name, and as fetching names its folder.
+    for name in ["base", "someone--base"] {
+        let base = models.join(name);
+        std::fs::rename(&at, &base).unwrap();
+        at.clone_from(&base);
+        assert!(Checkpoint::open(&case.folder()).is_err());
+        let place = ModelPlace {
+            folder: case.folder(),
+            adapter: None,
+            models: vec![case.root.path().join("none"), models.clone()],
+        };
+        let found = Checkpoint::open_at(&place).unwrap();
+        assert_eq!(
+            (&found.folder, found.fingerprint()),
+            (&base, expected.clone())
+        );
+    }
+    let out = case.root.path().join("out");
+    let quantize = |models: &Path| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_m3d-viewer"))
+            .args(["model", "quantize", "--dtype", "q8_0"])
+            .args([case.folder(), out.clone()])
+            .env("M3D_MODELS", models)
+            .output()
+            .unwrap()
+    };
+    let lost = quantize(&case.root.path().join("none"));
+    let told = String::from_utf8_lossy(&lost.stderr);
+    assert!(
+        !lost.status.success() && told.contains("someone/base"),
+        "{told}"
+    );
+    let made = quantize(&models);
+    let told = String::from_utf8_lossy(&made.stderr);
+    assert!(
+        made.status.success() && Checkpoint::open(&out).is_ok(),
+        "{told}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use glam::DVec3;
 use super::jobs::Waker;
 use super::{FindingId, Revision, Shown};
 use crate::geometry::VoxelBox;
+use crate::hub::local;
 use crate::inference::{
     Answer, DTypeChoice, DeviceChoice, Event, InferenceError, ModelFacts, Request, Settings, Task,
     Worker, WorkerEvent, recognise,
@@ -112,8 +113,9 @@ impl Assistant {
 
     /// Reads a model; the one before stays until the new one is read.
     pub fn load(&mut self, folder: PathBuf) {
+        let place = local::place(folder, None);
         let asked =
-            self.with_worker(|worker| worker.load(folder, DeviceChoice::Auto, DTypeChoice::Auto));
+            self.with_worker(|worker| worker.load(place, DeviceChoice::Auto, DTypeChoice::Auto));
         self.status = match asked {
             Ok(()) => ModelStatus::Loading(0.0),
             Err(error) => ModelStatus::Failed(error.to_string()),

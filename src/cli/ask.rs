@@ -171,8 +171,8 @@ fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 fn load(arguments: &AskArguments, folder: &Path) -> Result<Session, inference::InferenceError> {
-    let adapter = arguments.adapter.as_deref();
-    OpenedModel::open_with_adapter(folder, adapter, arguments.device, arguments.dtype)?
+    let place = local::place(folder.to_owned(), arguments.adapter.clone());
+    OpenedModel::open(&place, arguments.device, arguments.dtype)?
         .check_room(0)?
         .load(&percent("loading the model"))
 }

@@ -53,14 +53,11 @@ struct Report<'a> {
 }
 
 pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
-    let folder = &local::resolve(&arguments.model)?;
+    let folder = local::resolve(&arguments.model)?;
     let out = &arguments.out;
-    let checkpoint = match &arguments.adapter {
-        Some(adapter) => Checkpoint::open_with_adapter(folder, Some(adapter)),
-        None => Checkpoint::open(folder),
-    };
-    let checkpoint =
-        checkpoint.with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+    let place = local::place(folder, arguments.adapter.clone());
+    let checkpoint = Checkpoint::open_at(&place)
+        .with_context(|| format!("the model in {} cannot be used", place.folder.display()))?;
     // As on the CPU, where matrices are held in the narrow type and all else in f32.
     let numbers = numbers_of(arguments.dtype, &Device::Cpu);
     let needed = quantized_bytes(&checkpoint, numbers)?;

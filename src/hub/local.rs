@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::weights::{counts, weights_files};
 use super::{HubError, Kind, ModelName, PUBLISHED, Record, published, size_text};
+use crate::model::ModelPlace;
 use crate::model::weights::WeightsFile;
 
 /// The folder where models are looked for first, below where the program is started.
@@ -72,6 +73,15 @@ pub fn search_folders() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from(HERE)];
     folders.extend(models_folder());
     folders
+}
+
+/// A model in this folder, with the models on this machine beside it: an adapter's own may be among them.
+pub fn place(folder: PathBuf, adapter: Option<PathBuf>) -> ModelPlace {
+    ModelPlace {
+        folder,
+        adapter,
+        models: search_folders(),
+    }
 }
 
 /// The models in these folders or right below them, complete or not, by name. Headers are read, no

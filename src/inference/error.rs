@@ -92,6 +92,14 @@ pub enum InferenceError {
         /// What to do.
         advice: String,
     },
+    /// Memory ran out while the model was read or computed.
+    #[error("the model ran out of memory{}: {advice}", in_numbers(.dtype))]
+    OutOfMemory {
+        /// The numbers it was held in, where that is known.
+        dtype: Option<DTypeChoice>,
+        /// What to do.
+        advice: String,
+    },
     /// The model or its files are at fault.
     #[error("{0}")]
     Model(String),
@@ -116,6 +124,13 @@ pub enum InferenceError {
     Ended,
 }
 
+/// What to do where memory does not suffice and no smaller choice is known.
+pub(super) const NO_CHOICE: &str = "close other programs, or choose a smaller model";
+
+fn in_numbers(dtype: &Option<DTypeChoice>) -> String {
+    dtype.map_or_else(String::new, |dtype| format!(" in {dtype}"))
+}
+
 /// The longest reason carried along, in characters.
 const LONGEST: usize = 600;
 
@@ -132,17 +147,19 @@ pub(super) fn one_line(message: &str) -> String {
 
 impl From<ModelError> for InferenceError {
     fn from(error: ModelError) -> Self {
-        if matches!(error, ModelError::Cancelled) {
-            return Self::Cancelled;
+        match error {
+            ModelError::Cancelled => Self::Cancelled,
+            ModelError::OutOfMemory(_) => Self::OutOfMemory {
+                dtype: None,
+                advice: NO_CHOICE.to_owned(),
+            },
+            error => Self::Model(one_line(&error.to_string())),
         }
-        Self::Model(one_line(&error.to_string()))
     }
 }
 
 impl From<candle_core::Error> for InferenceError {
     fn from(error: candle_core::Error) -> Self {
-        // A captured backtrace would follow on further lines.
-        let text = error.to_string();
-        Self::Model(one_line(text.lines().next().unwrap_or_default()))
+        ModelError::from(error).into()
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{DType, Device};
 use sysinfo::{MemoryRefreshKind, System};
 
 use super::cache::ImageCache;
+use super::error::NO_CHOICE;
 use super::{DTypeChoice, InferenceError};
 use crate::model::{Checkpoint, Format, LamedConfig, Numbers};
 
@@ -19,6 +20,8 @@ pub(super) struct Held {
     pub numbers: Numbers,
     /// Bytes of the weights.
     pub bytes: u64,
+    /// Bytes that answering takes beside them.
+    working: u64,
 }
 
 impl Held {
@@ -33,7 +36,64 @@ impl Held {
             choice,
             numbers,
             bytes: checkpoint.memory_bytes(numbers)?,
+            working: working_bytes(&checkpoint.config, numbers),
         })
+    }
+
+    fn needed(&self) -> u64 {
+        self.bytes.saturating_add(self.working)
+    }
+}
+
+/// The choices that are offered where memory does not suffice.
+fn offers(checkpoint: &Checkpoint, device: &Device) -> Result<Vec<Held>, InferenceError> {
+    [DTypeChoice::Bf16, DTypeChoice::Q8_0, DTypeChoice::Q4k]
+        .into_iter()
+        .map(|choice| Held::new(choice, checkpoint, device))
+        .collect()
+}
+
+/// What to do where memory does not suffice: choose one of these.
+fn advice<'a>(fitting: impl Iterator<Item = &'a Held>) -> String {
+    let choices: Vec<String> = fitting
+        .map(|held| format!("{} ({})", held.choice, gigabytes(held.bytes)))
+        .collect();
+    if choices.is_empty() {
+        NO_CHOICE.to_owned()
+    } else {
+        format!("choose {}", choices.join(" or "))
+    }
+}
+
+/// What could be chosen instead of what a model is held in.
+pub(super) struct Alternatives {
+    held: Held,
+    offers: Vec<Held>,
+}
+
+impl Alternatives {
+    /// The alternatives to `held`.
+    pub fn new(
+        held: Held,
+        checkpoint: &Checkpoint,
+        device: &Device,
+    ) -> Result<Self, InferenceError> {
+        let offers = offers(checkpoint, device)?;
+        Ok(Self { held, offers })
+    }
+
+    /// Adds to an error of memory that ran out what to choose: what is smaller and fits into `free` bytes, which are
+    /// free without the model; unknown is taken for enough. Other errors stay as they are.
+    pub fn explain(&self, error: InferenceError, free: Option<u64>) -> InferenceError {
+        if !matches!(error, InferenceError::OutOfMemory { .. }) {
+            return error;
+        }
+        let free = free.unwrap_or(u64::MAX);
+        let fits = |other: &&Held| other.bytes < self.held.bytes && other.needed() <= free;
+        InferenceError::OutOfMemory {
+            dtype: Some(self.held.choice),
+            advice: advice(self.offers.iter().filter(fits)),
+        }
     }
 }
 
@@ -80,8 +140,7 @@ pub(super) fn choose(
     free: Option<u64>,
 ) -> Result<Held, InferenceError> {
     let free = free.unwrap_or(u64::MAX);
-    let working = working_bytes(&checkpoint.config);
-    let fits = |held: &Held| held.bytes.saturating_add(working) <= free;
+    let fits = |held: &Held| held.needed() <= free;
     let held = |choice| Held::new(choice, checkpoint, device);
     let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
     let candidates: &[DTypeChoice] = match choice {
@@ -106,34 +165,25 @@ pub(super) fn choose(
         least = Some(candidate);
     }
     let asked = least.map_or(DTypeChoice::F32, |held| held.choice);
-    let mut smaller = Vec::new();
-    for other in [DTypeChoice::Bf16, DTypeChoice::Q8_0, DTypeChoice::Q4k] {
-        let other = held(other)?;
-        if fits(&other) {
-            smaller.push(format!("{} ({})", other.choice, gigabytes(other.bytes)));
-        }
-    }
+    let smaller = offers(checkpoint, device)?;
     Err(InferenceError::NoRoom {
         dtype: asked,
-        needed: gigabytes(held(asked)?.bytes.saturating_add(working)),
+        needed: gigabytes(held(asked)?.needed()),
         free: gigabytes(free),
-        advice: if smaller.is_empty() {
-            "close other programs, or choose a smaller model".to_owned()
-        } else {
-            format!("choose {}", smaller.join(" or "))
-        },
+        advice: advice(smaller.iter().filter(|held| fits(held))),
     })
 }
 
 /// What answering needs beside the weights: keys and values of the images kept and of one conversation, and the widest
 /// activations of the vision towers.
-fn working_bytes(config: &LamedConfig) -> u64 {
+fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
     let positions = (config.image_token_count() + 256) * (ImageCache::MOST + 1);
     let width = config.key_value_heads() * config.head_dim();
     let keys = positions * config.num_hidden_layers * 2 * width;
     let patches: usize = config.grid().iter().product();
     let widest = config.vision_config.mlp_dim.max(config.seg_config.mlp_dim);
-    4 * (keys as u64 + 4 * (patches * widest) as u64)
+    let key_bytes = numbers.memory().size_in_bytes();
+    (keys * key_bytes + 4 * 4 * patches * widest) as u64
 }
 
 /// Bytes as people say them.
@@ -182,7 +232,12 @@ mod tests {
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         let choose = |choice, free| choose(&checkpoint, &Device::Cpu, choice, free);
         let bytes = |choice| Held::new(choice, &checkpoint, &Device::Cpu).unwrap().bytes;
-        let working = working_bytes(&checkpoint.config);
+        let working = |choice| {
+            let numbers = numbers_of(choice, &Device::Cpu);
+            working_bytes(&checkpoint.config, numbers)
+        };
+        assert!(working(DTypeChoice::Q4k) < working(DTypeChoice::F32));
+        let exact = working(DTypeChoice::F32);
 
         let whole = bytes(DTypeChoice::F32);
         let wide = checkpoint.parameter_count() * 4;
@@ -195,22 +250,64 @@ mod tests {
         let open = choose(DTypeChoice::Auto, None).unwrap();
         assert_eq!((open.choice, open.bytes), (DTypeChoice::F32, whole));
         assert_eq!(
-            choose(DTypeChoice::Auto, Some(whole + working)).unwrap(),
+            choose(DTypeChoice::Auto, Some(whole + exact)).unwrap(),
             open
         );
-        let less = choose(DTypeChoice::Auto, Some(whole + working - 1)).unwrap();
+        let less = choose(DTypeChoice::Auto, Some(whole + exact - 1)).unwrap();
         assert_eq!(less.choice, DTypeChoice::Q8_0);
 
-        let error = choose(DTypeChoice::F32, Some(whole + working - 1))
+        let error = choose(DTypeChoice::F32, Some(whole + exact - 1))
             .unwrap_err()
             .to_string();
         assert!(
             error.contains("f32") && error.contains("choose bf16 ("),
             "{error}"
         );
-        let error = choose(DTypeChoice::Auto, Some(working))
+        let error = choose(DTypeChoice::Auto, Some(working(DTypeChoice::Q4k)))
             .unwrap_err()
             .to_string();
         assert!(error.contains("smaller model"), "{error}");
+    }
+    #[test]
+    fn memory_that_runs_out_is_told_with_the_smaller_choices() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizer");
+        write_demo_checkpoint(folder.path(), &tokenizer).unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        let held = |choice| Held::new(choice, &checkpoint, &Device::Cpu).unwrap();
+        let text = |choice, words: &str, free| {
+            let all = Alternatives::new(held(choice), &checkpoint, &Device::Cpu).unwrap();
+            let error = candle_core::Error::Cuda(words.into());
+            all.explain(error.into(), free).to_string()
+        };
+        // As the driver's and the library's errors come through candle.
+        let driver = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+        let library = "CublasError(CUBLAS_STATUS_ALLOC_FAILED)";
+        for words in [driver, library] {
+            let bytes = |choice| gigabytes(held(choice).bytes);
+            assert_eq!(
+                text(DTypeChoice::Bf16, words, None),
+                format!(
+                    "the model ran out of memory in bf16: choose q8_0 ({}) or q4k ({})",
+                    bytes(DTypeChoice::Q8_0),
+                    bytes(DTypeChoice::Q4k)
+                )
+            );
+        }
+        let least = held(DTypeChoice::Q4k).needed();
+        for (choice, free) in [
+            (DTypeChoice::Q4k, None),
+            (DTypeChoice::F32, Some(least - 1)),
+        ] {
+            let told = text(choice, driver, free);
+            assert!(told.ends_with(NO_CHOICE), "{told}");
+        }
+        let other = "DriverError(CUDA_ERROR_LAUNCH_FAILED, \"unspecified launch failure\")";
+        let other = text(DTypeChoice::Bf16, other, None);
+        assert!(
+            other.contains("LAUNCH_FAILED") && !other.contains("choose"),
+            "{other}"
+        );
     }
 }

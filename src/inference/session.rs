@@ -13,13 +13,13 @@ use super::detokenize::Detokenizer;
 use super::device::device_name;
 use super::pool::compute_on_this_thread;
 use super::prompt::{Prompt, build_prompt};
-use super::room::{choose, free_bytes};
+use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
     DTypeChoice, DeviceChoice, InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task,
     prepare, recognise,
 };
-use crate::model::{Checkpoint, Lamed, Tokenizer};
+use crate::model::{Checkpoint, Lamed, ModelPlace, Tokenizer};
 use crate::volume::{Mask, Volume, Window};
 
 /// Positions the decoder reads at a time: what is read stays read when the reader cancels.
@@ -41,6 +41,7 @@ pub struct Session {
     tokenizer: Tokenizer,
     stop_ids: Vec<u32>,
     facts: ModelFacts,
+    alternatives: Alternatives,
     images: ImageCache,
 }
 
@@ -87,31 +88,15 @@ impl OpenedModel {
     /// Opens a published checkpoint folder as it is and checks that all is there.
     ///
     /// # Errors
-    /// When the device or the number type is not to be had, or the folder is not a whole checkpoint.
+    /// When the device or the number type is not to be had, the folder is not a whole checkpoint, or an adapter is
+    /// damaged or for a model that is not here.
     pub fn open(
-        folder: &Path,
-        device: DeviceChoice,
-        dtype: DTypeChoice,
-    ) -> Result<Self, InferenceError> {
-        Self::open_with_adapter(folder, None, device, dtype)
-    }
-
-    /// The same with the folder of a LoRA adapter that is merged into the weights. Without it, `folder` may be an
-    /// adapter's own, which names its model.
-    ///
-    /// # Errors
-    /// As [`Self::open`], and when the adapter is damaged or for another model.
-    pub fn open_with_adapter(
-        folder: &Path,
-        adapter: Option<&Path>,
+        place: &ModelPlace,
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<Self, InferenceError> {
         let device = device.open()?;
-        let checkpoint = match adapter {
-            Some(_) => Checkpoint::open_with_adapter(folder, adapter)?,
-            None => Checkpoint::open(folder)?,
-        };
+        let checkpoint = Checkpoint::open_at(place)?;
         let tokenizer = Tokenizer::open(&checkpoint.folder)?;
         Ok(Self {
             checkpoint,
@@ -138,8 +123,11 @@ impl OpenedModel {
     /// When a weight cannot be read or does not fit on the device.
     pub fn load(self, progress: &dyn Fn(f32)) -> Result<Session, InferenceError> {
         let held = choose(&self.checkpoint, &self.device, self.choice, None)?;
+        let alternatives = Alternatives::new(held, &self.checkpoint, &self.device)?;
+        let free = free_bytes(&self.device);
         compute_on_this_thread();
-        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)?;
+        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)
+            .map_err(|error| alternatives.explain(error.into(), free))?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
@@ -160,6 +148,7 @@ impl OpenedModel {
             tokenizer: self.tokenizer,
             stop_ids: self.checkpoint.stop_ids,
             facts,
+            alternatives,
             images: ImageCache::default(),
         })
     }
@@ -176,7 +165,7 @@ impl Session {
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, InferenceError> {
-        OpenedModel::open(folder, device, dtype)?
+        OpenedModel::open(&folder.into(), device, dtype)?
             .check_room(0)?
             .load(progress)
     }
@@ -212,7 +201,7 @@ impl Session {
         let last = match self.answer(request, emit, cancelled) {
             Ok(answer) => Event::Done(Box::new(answer)),
             Err(InferenceError::Cancelled) => Event::Cancelled,
-            Err(error) => Event::Failed(error),
+            Err(error) => Event::Failed(self.explained(error)),
         };
         emit(last);
     }
@@ -224,6 +213,17 @@ impl Session {
     /// # Errors
     /// When it was cancelled, the volume cannot be prepared, or the model fails.
     pub fn encode(
+        &mut self,
+        volume: &Volume,
+        revision: u64,
+        window: Window,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), InferenceError> {
+        self.encode_all(volume, revision, window, cancelled)
+            .map_err(|error| self.explained(error))
+    }
+
+    fn encode_all(
         &mut self,
         volume: &Volume,
         revision: u64,
@@ -326,6 +326,17 @@ impl Session {
             timings_ms: clock.0,
             token_count: generated.detokenizer.ids().len(),
         })
+    }
+
+    /// Where memory ran out, gives back what the images take and says what to choose.
+    fn explained(&mut self, error: InferenceError) -> InferenceError {
+        if !matches!(error, InferenceError::OutOfMemory { .. }) {
+            return error;
+        }
+        self.forget_images();
+        let free = free_bytes(self.lamed.device());
+        let free = free.map(|free| free.saturating_add(self.facts.bytes));
+        self.alternatives.explain(error, free)
     }
 
     /// Positions of `<s>` and the image tokens.

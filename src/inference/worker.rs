@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +15,7 @@ use super::error::one_line;
 use super::memory::give_back;
 use super::session::{OpenedModel, Session};
 use super::{DTypeChoice, DeviceChoice, InferenceError};
+use crate::model::ModelPlace;
 use crate::volume::{Volume, Window};
 
 /// The most requests that wait.
@@ -59,7 +59,7 @@ pub struct Worker {
 
 enum Command {
     Load {
-        folder: PathBuf,
+        place: ModelPlace,
         device: DeviceChoice,
         dtype: DTypeChoice,
     },
@@ -127,12 +127,12 @@ impl Worker {
     /// When too many requests wait or the thread has ended.
     pub fn load(
         &self,
-        folder: PathBuf,
+        place: impl Into<ModelPlace>,
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<(), InferenceError> {
         self.send(Command::Load {
-            folder,
+            place: place.into(),
             device,
             dtype,
         })
@@ -244,10 +244,10 @@ impl Desk {
                     self.tell(WorkerEvent::Unloaded);
                 }
                 Command::Load {
-                    folder,
+                    place,
                     device,
                     dtype,
-                } => self.load(&folder, device, dtype),
+                } => self.load(&place, device, dtype),
                 Command::Ask(request, cancelled) => self.ask(&request, &cancelled),
             }
         }
@@ -282,11 +282,11 @@ impl Desk {
         }
     }
 
-    fn load(&mut self, folder: &std::path::Path, device: DeviceChoice, dtype: DTypeChoice) {
+    fn load(&mut self, place: &ModelPlace, device: DeviceChoice, dtype: DTypeChoice) {
         self.tell(WorkerEvent::Loading(0.0));
         // A folder at fault leaves the present model in place; past this point two might not fit.
         let returned = self.session.as_ref().map_or(0, |s| s.facts().bytes);
-        let opened = guarded(|| OpenedModel::open(folder, device, dtype)?.check_room(returned));
+        let opened = guarded(|| OpenedModel::open(place, device, dtype)?.check_room(returned));
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => return self.tell(WorkerEvent::LoadFailed(error)),

@@ -16,7 +16,7 @@ use super::lora_config::{base_folder, is_adapter};
 use super::stored::Stored;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{Format, LamedConfig, ModelError, Numbers};
+use super::{Format, LamedConfig, ModelError, ModelPlace, Numbers};
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -54,10 +54,19 @@ impl Checkpoint {
     /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
     /// unreadable tensor.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        if is_adapter(folder) {
-            return Self::open_with_adapter(&base_folder(folder, &[])?, Some(folder));
+        Self::open_at(&folder.into())
+    }
+
+    /// The same for a model with its adapter, or for an adapter whose model may be among others.
+    ///
+    /// # Errors
+    /// As [`Self::open_with_adapter`], and when the model that an adapter names is not found.
+    pub fn open_at(place: &ModelPlace) -> Result<Self, ModelError> {
+        let folder = &place.folder;
+        if place.adapter.is_none() && is_adapter(folder) {
+            return Self::open_with_adapter(&base_folder(folder, &place.models)?, Some(folder));
         }
-        Self::open_with_adapter(folder, None)
+        Self::open_with_adapter(folder, place.adapter.as_deref())
     }
 
     /// Opens a model's folder, and a folder with a LoRA adapter (`adapter_config.json`, `adapter_model.safetensors`)

@@ -136,7 +136,10 @@ pub enum ModelError {
     /// The user cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// Computation failed (out of memory, a device error).
+    /// The memory of the machine or of the GPU did not suffice.
+    #[error("memory ran out ({0}); choose fewer bits or a smaller model")]
+    OutOfMemory(String),
+    /// Computation failed (a device error).
     #[error("computing the model failed: {0}")]
     Compute(String),
 }
@@ -163,9 +166,23 @@ impl From<candle_core::Error> for ModelError {
     /// Keeps the first line: the rest is a backtrace.
     fn from(error: candle_core::Error) -> Self {
         let text = error.to_string();
-        Self::Compute(text.lines().next().unwrap_or("unknown error").to_string())
+        let text = text.lines().next().unwrap_or("unknown error").to_string();
+        if OUT_OF_MEMORY.iter().any(|words| text.contains(words)) {
+            Self::OutOfMemory(text)
+        } else {
+            Self::Compute(text)
+        }
     }
 }
+
+/// How drivers, libraries and the kernels of this program say it: candle keeps nothing of their errors but the words.
+const OUT_OF_MEMORY: [&str; 5] = [
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CURAND_STATUS_ALLOCATION_FAILED",
+    "create metal resource: Buffer",
+    "cannot reserve",
+];
 
 /// Opens a file. Pipes and devices are refused unopened: they may never give a byte, or never end.
 pub(crate) fn open_file(path: &Path) -> std::io::Result<std::fs::File> {

@@ -1,6 +1,6 @@
 //! Keys and values of past positions, written in place.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::ModelError;
 use super::ops::write_positions;
@@ -15,15 +15,17 @@ const STEP: usize = 512;
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<Option<(Tensor, Tensor)>>,
+    dtype: DType,
     len: usize,
     limit: usize,
 }
 
 impl KvCache {
-    /// An empty cache for so many layers and at most `limit` positions.
-    pub(crate) fn new(layers: usize, limit: usize) -> Self {
+    /// An empty cache for so many layers and at most `limit` positions, held in `dtype`.
+    pub(crate) fn new(layers: usize, limit: usize, dtype: DType) -> Self {
         Self {
             layers: vec![None; layers],
+            dtype,
             len: 0,
             limit,
         }
@@ -75,7 +77,7 @@ impl KvCache {
         v: &Tensor,
     ) -> Result<(Tensor, Tensor)> {
         let end = self.len + k.dim(2)?;
-        let (len, limit) = (self.len, self.limit);
+        let (len, limit, dtype) = (self.len, self.limit, self.dtype);
         let Some(slot) = self.layers.get_mut(layer) else {
             candle_core::bail!("the cache has no layer {layer}")
         };
@@ -85,8 +87,8 @@ impl KvCache {
                 let capacity = end.next_multiple_of(STEP).min(limit.max(end));
                 let (old_keys, old_values) = old.unzip();
                 (
-                    grown(k, capacity, old_keys.as_ref(), len)?,
-                    grown(v, capacity, old_values.as_ref(), len)?,
+                    grown(k, dtype, capacity, old_keys.as_ref(), len)?,
+                    grown(v, dtype, capacity, old_values.as_ref(), len)?,
                 )
             }
         };
@@ -104,9 +106,15 @@ impl KvCache {
 }
 
 /// Storage of `capacity` positions, shaped like `like`, beginning with the `len` positions of `old`.
-fn grown(like: &Tensor, capacity: usize, old: Option<&Tensor>, len: usize) -> Result<Tensor> {
+fn grown(
+    like: &Tensor,
+    dtype: DType,
+    capacity: usize,
+    old: Option<&Tensor>,
+    len: usize,
+) -> Result<Tensor> {
     let (b, heads, _, d) = like.dims4()?;
-    let storage = Tensor::zeros((b, heads, capacity, d), like.dtype(), like.device())?;
+    let storage = Tensor::zeros((b, heads, capacity, d), dtype, like.device())?;
     if let Some(old) = old.filter(|_| len > 0) {
         storage.slice_set(&old.narrow(2, 0, len)?.contiguous()?, 2, 0)?;
     }

@@ -24,7 +24,7 @@ use super::{Checkpoint, KvCache, LamedConfig, ModelError};
 pub struct Lamed {
     config: LamedConfig,
     device: Device,
-    compute: DType,
+    numbers: Numbers,
     embed_tokens: Matrix,
     vision_tower: Vit,
     projector: Projector,
@@ -109,7 +109,7 @@ impl Lamed {
             segvol: SegVol::new(config, &model.pp("seg_module"), numbers.towers)?,
             config: config.clone(),
             device: source.device().clone(),
-            compute: numbers.compute,
+            numbers,
         })
     }
 
@@ -176,12 +176,18 @@ impl Lamed {
             return Err(ModelError::TokenOutOfRange { id, vocabulary });
         }
         let rows = self.embed_tokens.rows(ids, &self.device)?.unsqueeze(0)?;
-        Ok(rows.to_dtype(self.compute)?)
+        Ok(rows.to_dtype(self.numbers.compute)?)
     }
 
     /// An empty cache that holds up to the model's context.
     pub fn new_cache(&self) -> KvCache {
-        KvCache::new(self.config.num_hidden_layers, self.config.context_length())
+        self.new_cache_in(self.numbers.memory())
+    }
+
+    /// As [`new_cache`](Self::new_cache), holding keys and values in a type of floats of one's choice.
+    pub fn new_cache_in(&self, dtype: DType) -> KvCache {
+        let config = &self.config;
+        KvCache::new(config.num_hidden_layers, config.context_length(), dtype)
     }
 
     /// Embeddings `[1,n,hidden]` of the positions after those in the cache to hidden states after the final norm,

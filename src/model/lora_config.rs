@@ -14,8 +14,6 @@ pub(super) const CONFIG_FILE: &str = "adapter_config.json";
 const MAX_BYTES: u64 = 16 << 20;
 const HINT: &str = "choose the folder that holds adapter_config.json and adapter_model.safetensors";
 const MAX_RANK: usize = 1 << 16;
-/// The folder below the present one where models lie.
-const MODELS_FOLDER: &str = "models";
 
 /// What an adapter's settings say that matters here.
 #[derive(Debug)]
@@ -175,11 +173,11 @@ impl LoraConfig {
 }
 
 /// The folder of the model that an adapter is for: what `base_model_name_or_path` names, if that is a folder (from
-/// here, or from the adapter's), or a model of that name beside the adapter, in `models/` or in one of `models`.
+/// here, or from the adapter's), or a model of that name beside the adapter or in one of `models`.
 ///
 /// # Errors
 /// When the settings cannot be read or there is no such model.
-pub fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf, ModelError> {
+pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf, ModelError> {
     let config = LoraConfig::open(adapter)?;
     let base = config.base.as_deref().unwrap_or_default().trim();
     let missing = |message: String| ModelError::Adapter {
@@ -197,10 +195,8 @@ pub fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf, ModelE
     let mut candidates = vec![PathBuf::from(base), adapter.join(base)];
     let beside = adapter.canonicalize().ok();
     let beside = beside.as_deref().and_then(Path::parent);
-    let here = Path::new(MODELS_FOLDER);
     for folder in beside
         .into_iter()
-        .chain([here])
         .chain(models.iter().map(PathBuf::as_path))
     {
         candidates.push(folder.join(last));

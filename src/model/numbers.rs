@@ -78,6 +78,15 @@ impl Numbers {
             towers: Format::Plain,
         }
     }
+
+    /// What the keys and values of past positions are held in: what is computed with, but half precision beside
+    /// weights that are narrower than that, for every token reads all of them.
+    pub fn memory(self) -> DType {
+        match self.compute {
+            DType::F32 if self.decoder != Format::Plain => DType::F16,
+            compute => compute,
+        }
+    }
 }
 
 impl From<DType> for Numbers {

@@ -5,10 +5,10 @@
 //! kept rare: Q4K scales two 16-bit sums with one instruction.
 
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512,
-    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvtph_ps, _mm512_dpbusd_epi32,
-    _mm512_dpwssd_epi32, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mul_ps, _mm512_permutex2var_epi16, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
+    __m512, __m512i, _mm256_loadu_si256, _mm512_and_si512, _mm512_cvtepi32_ps,
+    _mm512_cvtepu8_epi16, _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,
+    _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps,
+    _mm512_permutex2var_epi16, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps,
     _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps,
 };
 
@@ -52,19 +52,6 @@ pub(super) fn q4k(tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROW
         7 => q4k_rows::<7>(tiles, chunk, out),
         8 => q4k_rows::<8>(tiles, chunk, out),
         _ => {}
-    }
-}
-
-/// Bytes ahead of the reading that a stream of weights is fetched.
-const AHEAD: usize = 4096;
-
-/// Asks for the cache lines of the tile that follows `AHEAD` bytes later.
-#[inline]
-fn prefetch<T>(tile: &T) {
-    let from = std::ptr::from_ref(tile).cast::<i8>().wrapping_add(AHEAD);
-    for line in 0..size_of::<T>().div_ceil(64) {
-        // SAFETY: a prefetch reads nothing; any address is allowed.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(line * 64)) };
     }
 }
 
@@ -112,9 +99,6 @@ fn q8_0_rows<const M: usize>(tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32
     );
     let mut total = [_mm512_setzero_ps(); M];
     for (block, tile) in tiles.iter().enumerate() {
-        if M <= 2 {
-            prefetch(tile);
-        }
         let scales = &chunk.scales[block * M..][..M];
         let starts = &chunk.sums[block * M..][..M];
         let x = chunk.quants[block * M * 32..][..M * 32].as_ptr();
@@ -167,9 +151,6 @@ fn q4k_rows<const M: usize>(tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32
     // SAFETY: the array is 64 bytes.
     let interleave = unsafe { _mm512_loadu_si512(INTERLEAVE.as_ptr().cast()) };
     for (block, tile) in tiles.iter().enumerate() {
-        if M <= 2 {
-            prefetch(tile);
-        }
         let x = chunk.quants[block * M * 256..][..M * 256].as_ptr();
         let mut scaled = [_mm512_setzero_si512(); M];
         for p in 0..4 {

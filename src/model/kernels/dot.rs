@@ -51,18 +51,44 @@ pub(super) fn portable<T: Half>(w: [&[T]; W_ROWS], x: &[f32], sums: &mut Sums) {
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     (
-        $(#[$doc:meta])* $name:ident, $rows:ident, $features:literal, $half:ty, $lanes:literal,
+        $(#[$doc:meta])* $name:ident, $one:ident, $rows:ident, $features:literal, $half:ty, $lanes:literal,
         $load_w:expr, $load:ident, $zero:ident, $fma:ident, $reduce:expr
     ) => {
         $(#[$doc])*
         #[target_feature(enable = $features)]
         pub(in super::super) fn $name(w: [&[$half]; W_ROWS], x: &[f32], sums: &mut Sums) {
             match x.len() / w[0].len() {
-                1 => $rows::<1>(w, x, sums),
+                1 => $one(w, x, sums),
                 2 => $rows::<2>(w, x, sums),
                 3 => $rows::<3>(w, x, sums),
                 4 => $rows::<4>(w, x, sums),
                 _ => {}
+            }
+        }
+
+        /// One row of x: row after row of W, for memory is fastest when it is read in order.
+        #[target_feature(enable = $features)]
+        fn $one(w: [&[$half]; W_ROWS], x: &[f32], sums: &mut Sums) {
+            const PARTS: usize = 4;
+            for (w, sum) in w.iter().zip(&mut sums[0]) {
+                let k = w.len().min(x.len());
+                let whole = k - k % (PARTS * $lanes);
+                let mut lanes = [$zero(); PARTS];
+                for at in (0..whole).step_by(PARTS * $lanes) {
+                    for (part, lanes) in lanes.iter_mut().enumerate() {
+                        let at = at + part * $lanes;
+                        // SAFETY: at + the number of lanes <= whole <= k, which w and x hold.
+                        unsafe {
+                            let wide = $load_w(w.as_ptr().add(at));
+                            *lanes = $fma(wide, $load(x.as_ptr().add(at)), *lanes);
+                        }
+                    }
+                }
+                let rest = w[whole..].iter().zip(&x[whole..]);
+                *sum = rest.map(|(w, x)| w.to_f32() * x).sum();
+                for lanes in lanes {
+                    *sum += $reduce(lanes);
+                }
             }
         }
 
@@ -77,7 +103,6 @@ macro_rules! kernel {
                 unsafe {
                     let mut wide = [$zero(); W_ROWS];
                     for (wide, row) in wide.iter_mut().zip(&w) {
-                        _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast::<i8>().wrapping_add(at * 2 + AHEAD));
                         *wide = $load_w(row.as_ptr().add(at));
                     }
                     for (row, lanes) in lanes.iter_mut().enumerate() {
@@ -104,19 +129,16 @@ pub(super) mod x86 {
     //! The same for AVX2 and AVX-512.
 
     use std::arch::x86_64::{
-        __m256, __m512, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_castsi256_ps,
-        _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-        _mm256_loadu_si256, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_storeu_ps,
-        _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps,
-        _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+        __m256, __m512, _mm_loadu_si128, _mm256_castsi256_ps, _mm256_cvtepu16_epi32,
+        _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_setzero_ps,
+        _mm256_slli_epi32, _mm256_storeu_ps, _mm512_castsi512_ps, _mm512_cvtepu16_epi32,
+        _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps,
+        _mm512_slli_epi32,
     };
 
     use half::{bf16, f16};
 
     use super::{Sums, W_ROWS};
-
-    /// Bytes ahead of the reading that each row is fetched.
-    const AHEAD: usize = 1024;
 
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -159,22 +181,22 @@ pub(super) mod x86 {
 
     kernel!(
         /// bf16 with AVX-512.
-        bf16_avx512, bf16_rows_avx512, "avx512f,avx2,fma", bf16, 16,
+        bf16_avx512, bf16_one_avx512, bf16_rows_avx512, "avx512f,avx2,fma", bf16, 16,
         bf16_512, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_fmadd_ps, _mm512_reduce_add_ps
     );
     kernel!(
         /// f16 with AVX-512.
-        f16_avx512, f16_rows_avx512, "avx512f,avx2,fma,f16c", f16, 16,
+        f16_avx512, f16_one_avx512, f16_rows_avx512, "avx512f,avx2,fma,f16c", f16, 16,
         f16_512, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_fmadd_ps, _mm512_reduce_add_ps
     );
     kernel!(
         /// bf16 with AVX2.
-        bf16_avx2, bf16_rows_avx2, "avx2,fma", bf16, 8,
+        bf16_avx2, bf16_one_avx2, bf16_rows_avx2, "avx2,fma", bf16, 8,
         bf16_256, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_fmadd_ps, add_256
     );
     kernel!(
         /// f16 with AVX2.
-        f16_avx2, f16_rows_avx2, "avx2,fma,f16c", f16, 8,
+        f16_avx2, f16_one_avx2, f16_rows_avx2, "avx2,fma,f16c", f16, 8,
         f16_256, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_fmadd_ps, add_256
     );
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytemuck::Pod;
 use gemm::Parallelism;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -10,12 +11,16 @@ use half::{bf16, f16};
 use super::bf16_product;
 use super::error::check_len;
 use super::level::Level;
+use super::memory::Pages;
 use super::spread::{Shared, spread};
 use super::{KernelError, dot};
 
 /// Up to this many rows of x the weights are converted in registers, once per four rows of x; beyond it, in blocks that
 /// a general matrix product uses for all rows.
-const MAX_DIRECT: usize = 32;
+const MAX_DIRECT: usize = 64;
+/// Up to this many rows, where the processor multiplies bf16 numbers: it soon outruns the conversion.
+#[cfg(any(test, target_arch = "x86_64"))]
+const MAX_DIRECT_BF16: usize = 32;
 /// Rows of W that a thread converts at once, at most.
 const SLAB_ROWS: usize = 256;
 /// Columns of W that a thread converts at once: with the rows, half of a second cache.
@@ -29,8 +34,8 @@ pub struct HalfMatrix {
 }
 
 enum Weights {
-    Bf16(Vec<bf16>),
-    F16(Vec<f16>),
+    Bf16(Pages),
+    F16(Pages),
 }
 
 impl fmt::Debug for HalfMatrix {
@@ -44,23 +49,21 @@ impl fmt::Debug for HalfMatrix {
 }
 
 impl HalfMatrix {
-    /// Takes over weights `[rows, cols]` in bf16.
+    /// Takes weights `[rows, cols]` in bf16 into memory of its own.
     pub fn from_bf16(weights: Vec<bf16>, rows: usize, cols: usize) -> Result<Self, KernelError> {
-        check_extent(weights.len(), rows, cols)?;
         Ok(Self {
             rows,
             cols,
-            weights: Weights::Bf16(weights),
+            weights: Weights::Bf16(pages(weights, rows, cols)?),
         })
     }
 
-    /// Takes over weights `[rows, cols]` in f16.
+    /// Takes weights `[rows, cols]` in f16 into memory of its own.
     pub fn from_f16(weights: Vec<f16>, rows: usize, cols: usize) -> Result<Self, KernelError> {
-        check_extent(weights.len(), rows, cols)?;
         Ok(Self {
             rows,
             cols,
-            weights: Weights::F16(weights),
+            weights: Weights::F16(pages(weights, rows, cols)?),
         })
     }
 
@@ -117,7 +120,8 @@ impl HalfMatrix {
         let shared = Shared::new(out);
         match &self.weights {
             #[cfg(target_arch = "x86_64")]
-            Weights::Bf16(w) if m > MAX_DIRECT && level.multiplies_bf16() => {
+            Weights::Bf16(w) if m > MAX_DIRECT_BF16 && level.multiplies_bf16() => {
+                let w = bytemuck::cast_slice(w.bytes());
                 // SAFETY: the level says that the processor can, and the lengths were checked above.
                 unsafe { bf16_product::product(w, (self.rows, self.cols), x, shared) };
             }
@@ -132,14 +136,14 @@ impl HalfMatrix {
         Ok(())
     }
 
-    fn row<'a, T>(&self, weights: &'a [T], row: usize) -> &'a [T] {
-        &weights[row * self.cols..(row + 1) * self.cols]
+    fn row<'a, T: Pod>(&self, weights: &'a Pages, row: usize) -> &'a [T] {
+        &bytemuck::cast_slice(weights.bytes())[row * self.cols..(row + 1) * self.cols]
     }
 
     fn convert(&self, row: usize, cols: std::ops::Range<usize>, out: &mut [f32]) {
         match &self.weights {
-            Weights::Bf16(w) => self.row(w, row)[cols].convert_to_f32_slice(out),
-            Weights::F16(w) => self.row(w, row)[cols].convert_to_f32_slice(out),
+            Weights::Bf16(w) => self.row::<bf16>(w, row)[cols].convert_to_f32_slice(out),
+            Weights::F16(w) => self.row::<f16>(w, row)[cols].convert_to_f32_slice(out),
         }
     }
 
@@ -248,11 +252,19 @@ fn product(
     }
 }
 
-fn check_extent(len: usize, rows: usize, cols: usize) -> Result<(), KernelError> {
+/// The weights in pages, where the shape is theirs.
+fn pages<T: Pod>(weights: Vec<T>, rows: usize, cols: usize) -> Result<Pages, KernelError> {
     if rows == 0 || cols == 0 {
         return Err(KernelError::Extent { rows, cols });
     }
-    check_len("the weights", len, rows.checked_mul(cols))
+    check_len("the weights", weights.len(), rows.checked_mul(cols))?;
+    let mut pages = Pages::zeroed(size_of_val(weights.as_slice()))?;
+    pages
+        .bytes_mut()
+        .copy_from_slice(bytemuck::cast_slice(&weights));
+    // Each matrix is there twice only for a moment.
+    drop(weights);
+    Ok(pages)
 }
 
 #[cfg(test)]
@@ -295,7 +307,7 @@ mod tests {
                     let mut y = vec![f32::MAX; m * rows];
                     matrix.matmul_at(level, &x, m, &mut y).unwrap();
                     let is_bf16 = matches!(matrix.weights, Weights::Bf16(_));
-                    let rounds = is_bf16 && m > MAX_DIRECT && level.multiplies_bf16();
+                    let rounds = is_bf16 && m > MAX_DIRECT_BF16 && level.multiplies_bf16();
                     let round = |v: &f32| {
                         if rounds {
                             bf16::from_f32(*v).to_f32()

@@ -42,6 +42,7 @@ impl Level {
 
     /// Every level of this processor, the slowest first.
     pub(super) fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut levels = vec![Self(Set::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
@@ -69,6 +70,7 @@ impl Level {
     }
 
     /// Whether the processor multiplies bf16 numbers.
+    #[cfg(any(test, target_arch = "x86_64"))]
     pub(super) fn multiplies_bf16(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if self.0 == Set::Avx512 {
@@ -79,13 +81,18 @@ impl Level {
 
     /// Rows of x that a kernel multiplies at once: as many as its registers hold sums for.
     pub(super) fn chunk_rows(self, format: Format) -> usize {
-        match (self.0, format) {
-            #[cfg(target_arch = "x86_64")]
-            (Set::Avx512, Format::Q8_0) => 12,
-            #[cfg(target_arch = "x86_64")]
-            (Set::Avx512, Format::Q4K) => 8,
+        match format {
+            Format::Q8_0 if self.is_widest() => 12,
+            Format::Q4K if self.is_widest() => 8,
             _ => 4,
         }
+    }
+
+    fn is_widest(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.0 == Set::Avx512;
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
     }
 
     /// Rounds one row of x to 8 bits; see [`activations`].

@@ -2,10 +2,13 @@
 
 use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Layout, Result, Shape, Tensor};
 
+use half::f16;
+
 use super::attention_block::{self, MAX_HEAD_DIM};
+use super::number::Number;
 use super::pack::Heads;
 use super::taught_attention::attend_back;
-use super::{attention_single, fusable, on_processor};
+use super::{attention_single, fusable, fusable_memory, on_processor};
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,9 @@ impl Mask {
 /// `softmax(q k^T * scale) v` with the heads joined again, the softmax in f32 whatever the type.
 ///
 /// q `[b,heads,n,d]`, k and v `[b,kv_heads,m,d]`, in any layout whose last axis is contiguous: views of a cache and
-/// slices of a fused projection need no copy. Query head h uses key head `h / (heads / kv_heads)`. Returns
-/// `[b,n,heads*d]`, contiguous: what the output projection takes.
+/// slices of a fused projection need no copy. Query head h uses key head `h / (heads / kv_heads)`. Keys and values may
+/// be in f16 beside queries in f32; they are widened as they are read. Returns `[b,n,heads*d]`, contiguous: what the
+/// output projection takes.
 pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Result<Tensor> {
     let (_, heads, n, d) = q.dims4()?;
     let (_, key_heads, m, _) = k.dims4()?;
@@ -42,7 +46,8 @@ pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Res
     }
     let rows = [q, k, v].iter().all(|t| t.stride()[3] == 1);
     let taught = mask == Mask::None && on_processor(&[q, k, v]);
-    if (taught || fusable(&[q, k, v])) && rows && d <= MAX_HEAD_DIM && m > 0 {
+    let held = fusable_memory(k) && fusable_memory(v) && k.dtype() == v.dtype();
+    if (taught || fusable(&[q]) && held) && rows && d <= MAX_HEAD_DIM && m > 0 {
         let scale = scale as f32;
         q.apply_op3(k, v, Attention { scale, mask })
     } else {
@@ -66,7 +71,8 @@ pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) 
     // Query heads that share a key head become further rows of it: keys and values are never repeated.
     let group = heads / key_heads;
     let q = (q.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
-    let (k, v) = (packed_rows(k)?, packed_rows(v)?);
+    let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
+    let (k, v) = (packed_rows(&k)?, packed_rows(&v)?);
     let scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
     let scores = match mask {
         Mask::Causal if n > 1 => {
@@ -128,24 +134,17 @@ impl CustomOp3 for Attention {
         v: &CpuStorage,
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (
-            Heads::new(q, q_layout)?,
-            Heads::new(k, k_layout)?,
-            Heads::new(v, v_layout)?,
-        );
-        let ([b, heads, n, d], [key_b, key_heads, m, key_d]) = (q.dims, k.dims);
-        if k.dims != v.dims || key_b != b || key_d != d || key_heads == 0 || heads % key_heads != 0
-        {
-            candle_core::bail!("attention of {:?} to {:?} and {:?}", q.dims, k.dims, v.dims)
+        let q = Heads::new(q, q_layout)?;
+        match k {
+            CpuStorage::F16(_) => {
+                let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
+                self.run::<f16>(&q, &k, &v)
+            }
+            _ => {
+                let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
+                self.run::<f32>(&q, &k, &v)
+            }
         }
-        let mut out = vec![0.0; b * n * heads * d];
-        if out.is_empty() || m == 0 {
-        } else if n == 1 {
-            attention_single::run(&q, &k, &v, self.scale, &mut out);
-        } else {
-            attention_block::run(&q, &k, &v, self.scale, self.mask, &mut out);
-        }
-        Ok((CpuStorage::F32(out), Shape::from((b, n, heads * d))))
     }
 
     fn bwd(
@@ -159,6 +158,24 @@ impl CustomOp3 for Attention {
         let qkv = [q.detach(), k.detach(), v.detach()];
         let [to_q, to_k, to_v] = attend_back(qkv.each_ref(), gradient, self.scale)?;
         Ok((Some(to_q), Some(to_k), Some(to_v)))
+    }
+}
+
+impl Attention {
+    fn run<T: Number>(&self, q: &Heads, k: &Heads<T>, v: &Heads<T>) -> Result<(CpuStorage, Shape)> {
+        let ([b, heads, n, d], [key_b, key_heads, m, key_d]) = (q.dims, k.dims);
+        if k.dims != v.dims || key_b != b || key_d != d || key_heads == 0 || heads % key_heads != 0
+        {
+            candle_core::bail!("attention of {:?} to {:?} and {:?}", q.dims, k.dims, v.dims)
+        }
+        let mut out = vec![0.0; b * n * heads * d];
+        if out.is_empty() || m == 0 {
+        } else if n == 1 {
+            attention_single::run(q, k, v, self.scale, &mut out);
+        } else {
+            attention_block::run(q, k, v, self.scale, self.mask, &mut out);
+        }
+        Ok((CpuStorage::F32(out), Shape::from((b, n, heads * d))))
     }
 }
 
@@ -222,6 +239,35 @@ mod tests {
             let (k, v) = (k.narrow(2, 0, m)?, v.narrow(2, 0, m)?);
             let q = random((1, n, 8, 96), 3)?.transpose(1, 2)?;
             check(&q, &k, &v, Mask::Causal)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn keys_in_half_precision_are_read_as_the_numbers_they_are() -> Result<()> {
+        for (heads, key_heads, n, m, d) in [
+            (2, 2, 1, 1, 1),
+            (4, 2, 1, 301, 96),
+            (6, 2, 1, 70, 19),
+            (4, 2, 20, 301, 96),
+            (2, 1, 97, 101, 50),
+            (1, 1, 300, 517, 128),
+        ] {
+            let q = random((2, n, heads, d), 1)?.transpose(1, 2)?;
+            let held = |seed| -> Result<[Tensor; 2]> {
+                let narrow = random((2, key_heads, m + 11, d), seed)?.to_dtype(DType::F16)?;
+                let narrow = narrow.narrow(2, 0, m)?;
+                Ok([narrow.clone(), narrow.to_dtype(DType::F32)?])
+            };
+            let ([k, wide_k], [v, wide_v]) = (held(2)?, held(3)?);
+            for mask in [Mask::None, Mask::Causal] {
+                let narrow = attend(&q, &k, &v, 0.3, mask)?;
+                let wide = attend(&q, &wide_k, &wide_v, 0.3, mask)?;
+                assert_close(&narrow, &wide, 0.0, &format!("{n} to {m} of {d}"))?;
+                let plain = attend_plain(&q, &k, &v, 0.3, mask)?;
+                let wide = attend_plain(&q, &wide_k, &wide_v, 0.3, mask)?;
+                assert_close(&plain, &wide, 0.0, "the plain twin")?;
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 use rayon::prelude::*;
 
 use super::attention::Mask;
+use super::number::Number;
 use super::pack::{Heads, pack_keys, pack_values};
 use super::simd::{Kernel, Simd, dispatch};
 
@@ -23,7 +24,14 @@ pub const MAX_HEAD_DIM: usize = KEYS;
 type Rows = [[f32; KEYS]; ROWS];
 
 /// Writes `[b,n,heads*d]`. Shapes agree, no axis is empty and `d` is at most [`MAX_HEAD_DIM`].
-pub fn run(q: &Heads, k: &Heads, v: &Heads, scale: f32, mask: Mask, out: &mut [f32]) {
+pub fn run<T: Number>(
+    q: &Heads,
+    k: &Heads<T>,
+    v: &Heads<T>,
+    scale: f32,
+    mask: Mask,
+    out: &mut [f32],
+) {
     let [b, heads, n, d] = q.dims;
     let key_heads = k.dims[1];
     let group = heads / key_heads;
@@ -75,21 +83,21 @@ struct Packed {
     values: Vec<f32>,
 }
 
-struct Pack<'a, 'b> {
-    k: &'a Heads<'b>,
-    v: &'a Heads<'b>,
+struct Pack<'a, 'b, T> {
+    k: &'a Heads<'b, T>,
+    v: &'a Heads<'b, T>,
     batch: usize,
     key_head: usize,
     packed: &'a mut Packed,
 }
 
-impl Kernel for Pack<'_, '_> {
+impl<T: Number> Kernel for Pack<'_, '_, T> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let value_width = value_tile::<S>(self.v.dims[3]) * S::N;
         let (batch, head) = (self.batch, self.key_head);
-        self.packed.keys = pack_keys(self.k, batch, head, S::TILE * S::N);
-        self.packed.values = pack_values(self.v, batch, head, KEYS, value_width);
+        self.packed.keys = pack_keys(s, self.k, batch, head, S::TILE * S::N);
+        self.packed.values = pack_values(s, self.v, batch, head, KEYS, value_width);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::number::Number;
 use super::pack::Heads;
 use super::simd::{Kernel, Simd, dispatch};
 
 /// Writes `[b,1,heads*d]`. Shapes agree and no axis is empty.
-pub fn run(q: &Heads, k: &Heads, v: &Heads, scale: f32, out: &mut [f32]) {
+pub fn run<T: Number>(q: &Heads, k: &Heads<T>, v: &Heads<T>, scale: f32, out: &mut [f32]) {
     let [_, heads, _, d] = q.dims;
     let key_heads = k.dims[1];
     let group = heads / key_heads;
@@ -28,28 +29,30 @@ pub fn run(q: &Heads, k: &Heads, v: &Heads, scale: f32, out: &mut [f32]) {
         });
 }
 
-struct Single<'a, 'b> {
+struct Single<'a, 'b, T> {
     q: &'a [f32],
-    k: &'a Heads<'b>,
-    v: &'a Heads<'b>,
+    k: &'a Heads<'b, T>,
+    v: &'a Heads<'b, T>,
     batch: usize,
     key_head: usize,
     scale: f32,
     out: &'a mut [f32],
 }
 
-impl Kernel for Single<'_, '_> {
+impl<T: Number> Kernel for Single<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let m = self.k.dims[2];
         let q: Vec<f32> = self.q.iter().map(|x| x * self.scale).collect();
         let mut shares = vec![f32::NEG_INFINITY; m.next_multiple_of(S::N)];
-        let mut greatest = f32::NEG_INFINITY;
         for (j, share) in shares[..m].iter_mut().enumerate() {
             *share = dot(s, &q, self.k.row(self.batch, self.key_head, j));
-            greatest = greatest.max(*share);
         }
-        let (centre, mut sum) = (s.splat(greatest), s.splat(0.0));
+        let mut greatest = s.splat(f32::NEG_INFINITY);
+        for x in shares.chunks_exact(S::N) {
+            greatest = s.max(s.load(x), greatest);
+        }
+        let (centre, mut sum) = (s.splat(s.greatest(greatest)), s.splat(0.0));
         for x in shares.chunks_exact_mut(S::N) {
             let e = s.exp(s.sub(s.load(x), centre));
             sum = s.add(sum, e);
@@ -63,34 +66,59 @@ impl Kernel for Single<'_, '_> {
     }
 }
 
-impl Single<'_, '_> {
+impl<T: Number> Single<'_, '_, T> {
     /// The values' weighted sum.
     #[inline(always)]
-    fn mix<S: Simd>(self, s: S, shares: &[f32]) {
-        let whole = self.out.len() - self.out.len() % S::N;
-        self.out.fill(0.0);
-        for (j, share) in shares.iter().enumerate() {
-            let row = self.v.row(self.batch, self.key_head, j);
-            let wide = s.splat(*share);
-            let vectors = self.out[..whole].chunks_exact_mut(S::N);
-            for (out, x) in vectors.zip(row.chunks_exact(S::N)) {
-                s.store(s.mul_add(wide, s.load(x), s.load(out)), out);
-            }
-            for (out, x) in self.out[whole..].iter_mut().zip(&row[whole..]) {
-                *out += share * x;
+    fn mix<S: Simd>(mut self, s: S, shares: &[f32]) {
+        let d = self.out.len();
+        let mut at = 0;
+        while d - at >= S::N {
+            at += match (d - at) / S::N {
+                8.. => self.mix_columns::<S, 8>(s, shares, at),
+                6.. => self.mix_columns::<S, 6>(s, shares, at),
+                4.. => self.mix_columns::<S, 4>(s, shares, at),
+                2.. => self.mix_columns::<S, 2>(s, shares, at),
+                _ => self.mix_columns::<S, 1>(s, shares, at),
+            };
+        }
+        self.out[at..].fill(0.0);
+        if at < d {
+            for (j, share) in shares.iter().enumerate() {
+                let row = self.v.row(self.batch, self.key_head, j);
+                for (out, x) in self.out[at..].iter_mut().zip(&row[at..]) {
+                    *out += share * x.wide();
+                }
             }
         }
     }
+
+    /// `M` vectors of it from column `at` on, which stay in registers; returns the columns they hold.
+    #[inline(always)]
+    fn mix_columns<S: Simd, const M: usize>(&mut self, s: S, shares: &[f32], at: usize) -> usize {
+        let mut sums = [s.splat(0.0); M];
+        for (j, share) in shares.iter().enumerate() {
+            let row = &self.v.row(self.batch, self.key_head, j)[at..at + M * S::N];
+            let share = s.splat(*share);
+            for i in 0..M {
+                sums[i] = s.mul_add(share, T::load(s, &row[i * S::N..]), sums[i]);
+            }
+        }
+        for (sum, out) in sums.iter().zip(self.out[at..].chunks_exact_mut(S::N)) {
+            s.store(*sum, out);
+        }
+        M * S::N
+    }
 }
 
+/// One row after the other: memory is fastest when it is read in order.
 #[inline(always)]
-fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+fn dot<S: Simd, T: Number>(s: S, a: &[f32], b: &[T]) -> f32 {
     let mut sums = [s.splat(0.0); 2];
     let (left, right) = (a.chunks_exact(S::N), b.chunks_exact(S::N));
     let (a_rest, b_rest) = (left.remainder(), right.remainder());
     for (i, (a, b)) in left.zip(right).enumerate() {
-        sums[i % 2] = s.mul_add(s.load(a), s.load(b), sums[i % 2]);
+        sums[i % 2] = s.mul_add(s.load(a), T::load(s, b), sums[i % 2]);
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b.wide()).sum();
     s.sum(s.add(sums[0], sums[1])) + rest
 }

@@ -3,16 +3,20 @@
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
 
-use super::fusable;
+use super::number::Number;
 use super::pack::Heads;
+use super::simd::{Kernel, Simd, dispatch};
+use super::{fusable, fusable_memory};
 
-/// Writes `[b,heads,n,d]` into contiguous storage `[b,heads,capacity,d]` from position `at` on. Heads that lie apart,
-/// as in a projection, need no copy in between.
+/// Writes `[b,heads,n,d]` into contiguous storage `[b,heads,capacity,d]` from position `at` on, rounded to the
+/// storage's type. Heads that lie apart, as in a projection, need no copy in between.
 pub fn write_positions(storage: &Tensor, x: &Tensor, at: usize) -> Result<()> {
-    if fusable(&[storage, x]) && storage.is_contiguous() && x.stride().last() == Some(&1) {
+    let fused = fusable(&[x]) && fusable_memory(storage);
+    if fused && storage.is_contiguous() && x.stride().last() == Some(&1) {
         storage.inplace_op2(x, &Write { at })
     } else {
-        storage.slice_set(&x.contiguous()?, 2, at)
+        let x = x.to_dtype(storage.dtype())?.contiguous()?;
+        storage.slice_set(&x, 2, at)
     }
 }
 
@@ -33,11 +37,21 @@ impl InplaceOp2 for Write {
         x_layout: &Layout,
     ) -> Result<()> {
         let x = Heads::new(x, x_layout)?;
+        match storage {
+            CpuStorage::F16(to) => self.write(to, layout, &x),
+            CpuStorage::F32(to) => self.write(to, layout, &x),
+            _ => candle_core::bail!("positions are written to f32 or f16, not to {layout:?}"),
+        }
+    }
+}
+
+impl Write {
+    fn write<T: Number>(&self, to: &mut [T], layout: &Layout, x: &Heads) -> Result<()> {
         let [b, heads, n, d] = x.dims;
-        let (CpuStorage::F32(to), Some((start, end)), &[to_b, to_heads, capacity, to_d]) =
-            (storage, layout.contiguous_offsets(), layout.dims())
+        let (Some((start, end)), &[to_b, to_heads, capacity, to_d]) =
+            (layout.contiguous_offsets(), layout.dims())
         else {
-            candle_core::bail!("positions are written to contiguous f32, not to {layout:?}")
+            candle_core::bail!("positions are written to contiguous storage, not to {layout:?}")
         };
         if [to_b, to_heads, to_d] != [b, heads, d] || capacity.saturating_sub(self.at) < n {
             candle_core::bail!("{:?} from {} on do not fit {layout:?}", x.dims, self.at)
@@ -51,18 +65,38 @@ impl InplaceOp2 for Write {
             .with_min_len(if n == 1 { heads } else { 1 })
             .enumerate()
             .for_each(|(head, to)| {
-                let rows = to[written.clone()].chunks_exact_mut(d);
-                for (i, row) in rows.enumerate() {
-                    row.copy_from_slice(x.row(head / heads, head % heads, i));
-                }
+                dispatch(Head {
+                    x,
+                    batch: head / heads,
+                    head: head % heads,
+                    to: &mut to[written.clone()],
+                });
             });
         Ok(())
     }
 }
 
+/// All new positions of one head.
+struct Head<'a, 'b, T> {
+    x: &'a Heads<'b>,
+    batch: usize,
+    head: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Number> Kernel for Head<'_, '_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.to.chunks_exact_mut(self.x.dims[3]);
+        for (i, to) in rows.enumerate() {
+            T::write(s, self.x.row(self.batch, self.head, i), to);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Result, Tensor};
+    use candle_core::{DType, Device, Result, Tensor};
 
     use super::write_positions;
     use crate::model::ops::testing::{assert_close, random};
@@ -71,12 +105,15 @@ mod tests {
     fn it_writes_what_a_copy_would() -> Result<()> {
         for (b, heads, n, d) in [(1, 3, 1, 5), (2, 2, 7, 4), (1, 32, 20, 96)] {
             let x = random((b, n, heads, d), 1)?.transpose(1, 2)?;
-            let zeros = || Tensor::zeros((b, heads, 40, d), x.dtype(), &Device::Cpu);
-            let (fused, plain) = (zeros()?, zeros()?);
-            write_positions(&fused, &x, 20)?;
-            plain.slice_set(&x.contiguous()?, 2, 20)?;
-            assert_close(&fused, &plain, 0.0, "storage")?;
-            assert!(write_positions(&fused, &x, 41 - n).is_err());
+            for dtype in [DType::F32, DType::F16] {
+                let zeros = || Tensor::zeros((b, heads, 40, d), dtype, &Device::Cpu);
+                let (fused, plain) = (zeros()?, zeros()?);
+                write_positions(&fused, &x, 20)?;
+                plain.slice_set(&x.to_dtype(dtype)?.contiguous()?, 2, 20)?;
+                let wide = |t: &Tensor| t.to_dtype(DType::F32);
+                assert_close(&wide(&fused)?, &wide(&plain)?, 0.0, "storage")?;
+                assert!(write_positions(&fused, &x, 41 - n).is_err());
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod simd_x86;
 
 mod attention_block;
 mod attention_single;
+mod number;
 mod pack;
 mod simd;
 pub mod taught;
@@ -73,6 +74,11 @@ fn lend<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) ->
         *slice = contiguous(storage, layout)?;
     }
     Ok(f(slices))
+}
+
+/// Whether the kernels may run on keys or values, which may be in half precision.
+fn fusable_memory(t: &Tensor) -> bool {
+    matches!(t.dtype(), DType::F32 | DType::F16) && !t.track_op() && t.device().is_cpu()
 }
 
 /// The numbers of a contiguous tensor.

@@ -2,15 +2,18 @@
 
 use candle_core::{CpuStorage, Layout, Result};
 
+use super::number::Number;
+use super::simd::Simd;
+
 /// `[b,heads,n,d]` whose last axis is contiguous.
-pub struct Heads<'a> {
-    data: &'a [f32],
+pub struct Heads<'a, T = f32> {
+    data: &'a [T],
     /// b, heads, n, d.
     pub dims: [usize; 4],
     stride: [usize; 3],
 }
 
-impl<'a> Heads<'a> {
+impl<'a, T: Number> Heads<'a, T> {
     /// A view of a tensor's storage.
     pub fn new(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
         let (&[b, heads, n, d], &[sb, sh, sn, sd]) = (layout.dims(), layout.stride()) else {
@@ -20,14 +23,14 @@ impl<'a> Heads<'a> {
             candle_core::bail!("attention needs heads whose numbers lie together, got {layout:?}")
         }
         Ok(Self {
-            data: &storage.as_slice::<f32>()?[layout.start_offset()..],
+            data: &storage.as_slice::<T>()?[layout.start_offset()..],
             dims: [b, heads, n, d],
             stride: [sb, sh, sn],
         })
     }
 
     /// The `d` numbers of a position of a head.
-    pub fn row(&self, batch: usize, head: usize, position: usize) -> &'a [f32] {
+    pub fn row(&self, batch: usize, head: usize, position: usize) -> &'a [T] {
         let [sb, sh, sn] = self.stride;
         let start = batch * sb + head * sh + position * sn;
         &self.data[start..start + self.dims[3]]
@@ -35,15 +38,23 @@ impl<'a> Heads<'a> {
 }
 
 /// Keys of a head as columns: panels of `width` keys, each `[d][width]`, the last filled up with zeros.
-pub fn pack_keys(k: &Heads, batch: usize, head: usize, width: usize) -> Vec<f32> {
+#[inline(always)]
+pub fn pack_keys<S: Simd, T: Number>(
+    s: S,
+    k: &Heads<T>,
+    batch: usize,
+    head: usize,
+    width: usize,
+) -> Vec<f32> {
     let [_, _, m, d] = k.dims;
+    let mut buffer = vec![0.0; d];
     let mut packed = vec![0.0; m.div_ceil(width) * width * d];
     if d == 0 {
         return packed;
     }
     for (p, panel) in packed.chunks_exact_mut(width * d).enumerate() {
         for j in 0..width.min(m - p * width) {
-            let row = k.row(batch, head, p * width + j);
+            let row = T::widened(s, k.row(batch, head, p * width + j), &mut buffer);
             for (column, x) in panel.chunks_exact_mut(width).zip(row) {
                 column[j] = *x;
             }
@@ -54,8 +65,17 @@ pub fn pack_keys(k: &Heads, batch: usize, head: usize, width: usize) -> Vec<f32>
 
 /// Values of a head: blocks of `block` keys, in each block tiles of `width` columns, `[keys][width]`, the last tile
 /// filled up with zeros. A block begins at its first key times the filled-up width.
-pub fn pack_values(v: &Heads, batch: usize, head: usize, block: usize, width: usize) -> Vec<f32> {
+#[inline(always)]
+pub fn pack_values<S: Simd, T: Number>(
+    s: S,
+    v: &Heads<T>,
+    batch: usize,
+    head: usize,
+    block: usize,
+    width: usize,
+) -> Vec<f32> {
     let [_, _, m, d] = v.dims;
+    let mut buffer = vec![0.0; d];
     let tiles = d.div_ceil(width);
     let mut packed = vec![0.0; m * tiles * width];
     for (start, keys) in (0..m)
@@ -64,7 +84,7 @@ pub fn pack_values(v: &Heads, batch: usize, head: usize, block: usize, width: us
     {
         let len = keys.len() / (tiles * width);
         for j in 0..len {
-            let row = v.row(batch, head, start + j);
+            let row = T::widened(s, v.row(batch, head, start + j), &mut buffer);
             for (t, columns) in row.chunks(width).enumerate() {
                 let at = (t * len + j) * width;
                 keys[at..at + columns.len()].copy_from_slice(columns);

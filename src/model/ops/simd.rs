@@ -4,6 +4,8 @@
 //! written once over [`Simd`], compiled for each width, and [`dispatch`] runs the widest that the processor has.
 //! A value of a `Simd` type is the proof that the processor has its instructions, which makes its methods safe.
 
+use half::f16;
+
 /// Arithmetic on `N` f32 at once.
 pub trait Simd: Copy {
     /// One vector.
@@ -17,8 +19,12 @@ pub trait Simd: Copy {
     fn splat(self, x: f32) -> Self::V;
     /// The first `N` of `x`.
     fn load(self, x: &[f32]) -> Self::V;
+    /// The first `N` of `x`, widened.
+    fn load_f16(self, x: &[f16]) -> Self::V;
     /// To the first `N` of `to`.
     fn store(self, v: Self::V, to: &mut [f32]);
+    /// To the first `N` of `to`, rounded to the nearest, ties to even.
+    fn store_f16(self, v: Self::V, to: &mut [f16]);
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`.
@@ -98,8 +104,19 @@ impl Simd for Portable {
         lanes(|i| x[i])
     }
     #[inline(always)]
+    fn load_f16(self, x: &[f16]) -> Self::V {
+        let x = &x[..8];
+        lanes(|i| x[i].to_f32())
+    }
+    #[inline(always)]
     fn store(self, v: Self::V, to: &mut [f32]) {
         to[..8].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    fn store_f16(self, v: Self::V, to: &mut [f16]) {
+        for (to, v) in to[..8].iter_mut().zip(v) {
+            *to = f16::from_f32(v);
+        }
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
@@ -211,6 +228,69 @@ mod tests {
                 let exact = f64::from(*x).exp();
                 let error = (f64::from(y) / exact - 1.0).abs();
                 assert!(error < 2.4e-7, "e^{x} is {exact}, not {y}");
+            }
+        }
+    }
+
+    /// Half precision to f32, and f32 to half precision.
+    struct Convert<'a> {
+        narrow: &'a [f16],
+        widened: &'a mut [f32],
+        wide: &'a [f32],
+        narrowed: &'a mut [f16],
+    }
+
+    impl Kernel for Convert<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let widened = self.widened.chunks_exact_mut(S::N);
+            for (x, y) in self.narrow.chunks_exact(S::N).zip(widened) {
+                s.store(s.load_f16(x), y);
+            }
+            let narrowed = self.narrowed.chunks_exact_mut(S::N);
+            for (x, y) in self.wide.chunks_exact(S::N).zip(narrowed) {
+                s.store_f16(s.load(x), y);
+            }
+        }
+    }
+
+    #[test]
+    fn half_precision_is_the_same_at_every_width() {
+        // Every number there is; and around every one the numbers that round to it or next to it.
+        let narrow: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+        let wide: Vec<f32> = narrow
+            .iter()
+            .flat_map(|x| [-0.75, -0.5, 0.0, 0.5].map(|part| (x.to_f32(), part)))
+            .map(|(x, part)| {
+                f32::from_bits(x.to_bits().wrapping_add_signed((part * 8192.0) as i32))
+            })
+            .collect();
+        let check = |run: &dyn Fn(Convert<'_>)| {
+            let mut widened = vec![0.0; narrow.len()];
+            let mut narrowed = vec![f16::ZERO; wide.len()];
+            run(Convert {
+                narrow: &narrow,
+                widened: &mut widened,
+                wide: &wide,
+                narrowed: &mut narrowed,
+            });
+            for (x, y) in narrow.iter().zip(widened) {
+                assert!(x.to_f32() == y || (x.is_nan() && y.is_nan()), "{x:?}: {y}");
+            }
+            for (x, y) in wide.iter().zip(narrowed) {
+                let exact = f16::from_f32(*x);
+                assert!(exact == y || (x.is_nan() && y.is_nan()), "{x}: {y:?}");
+            }
+        };
+        check(&|convert| convert.run(Portable));
+        #[cfg(target_arch = "x86_64")]
+        {
+            use crate::model::ops::simd_x86::{Avx2, Avx512};
+            if let Some(simd) = Avx2::detect() {
+                check(&|convert| simd.run(convert));
+            }
+            if let Some(simd) = Avx512::detect() {
+                check(&|convert| simd.run(convert));
             }
         }
     }

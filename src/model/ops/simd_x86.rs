@@ -2,6 +2,8 @@
 
 use std::arch::x86_64::*;
 
+use half::f16;
+
 use super::simd::{Kernel, Simd};
 
 /// AVX-512F: sixteen lanes.
@@ -42,10 +44,25 @@ impl Simd for Avx512 {
         unsafe { _mm512_loadu_ps(x.as_ptr()) }
     }
     #[inline(always)]
+    fn load_f16(self, x: &[f16]) -> Self::V {
+        let x = &x[..Self::N];
+        // SAFETY: as above; the slice holds half a vector.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(x.as_ptr().cast())) }
+    }
+    #[inline(always)]
     fn store(self, v: Self::V, to: &mut [f32]) {
         let to = &mut to[..Self::N];
         // SAFETY: as above; the slice holds a whole vector.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn store_f16(self, v: Self::V, to: &mut [f16]) {
+        let to = &mut to[..Self::N];
+        // SAFETY: as above; the slice holds half a vector.
+        unsafe {
+            let narrow = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), narrow);
+        }
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
@@ -104,19 +121,22 @@ impl Simd for Avx512 {
     }
 }
 
-/// AVX2 with FMA: eight lanes.
+/// AVX2 with FMA and F16C: eight lanes.
 #[derive(Clone, Copy)]
 pub struct Avx2(());
 
 impl Avx2 {
     /// The proof, where this processor has the instructions.
     pub fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        all.then_some(Self(()))
     }
 
     /// Runs a kernel compiled for this width.
     pub fn run<K: Kernel>(self, kernel: K) {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,f16c")]
         fn inner<K: Kernel>(kernel: K, simd: Avx2) {
             kernel.run(simd);
         }
@@ -142,10 +162,25 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_ps(x.as_ptr()) }
     }
     #[inline(always)]
+    fn load_f16(self, x: &[f16]) -> Self::V {
+        let x = &x[..Self::N];
+        // SAFETY: as above; the slice holds half a vector.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(x.as_ptr().cast())) }
+    }
+    #[inline(always)]
     fn store(self, v: Self::V, to: &mut [f32]) {
         let to = &mut to[..Self::N];
         // SAFETY: as above; the slice holds a whole vector.
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn store_f16(self, v: Self::V, to: &mut [f16]) {
+        let to = &mut to[..Self::N];
+        // SAFETY: as above; the slice holds half a vector.
+        unsafe {
+            let narrow = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v);
+            _mm_storeu_si128(to.as_mut_ptr().cast(), narrow);
+        }
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
