@@ -14,6 +14,7 @@
 pub mod app;
 pub mod cli;
 pub mod dataset;
+pub mod evaluation;
 pub mod geometry;
 pub mod hub;
 pub mod inference;

@@ -1,0 +1,3 @@
+//! M3D-Bench: tasks, measures and tables.
+
+pub mod metrics;
