@@ -8,6 +8,7 @@
 mod layout;
 pub mod phantom;
 mod random;
+pub mod read;
 mod report;
 mod scene;
 mod structure;

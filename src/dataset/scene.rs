@@ -235,14 +235,7 @@ impl Scene {
         if count == 0 {
             return None;
         }
-        let part = |index: usize, axis: usize| {
-            let share = index as f64 / self.size[axis] as f64;
-            (share * 1000.0).round_ties_even() / 1000.0
-        };
-        Some(std::array::from_fn(|n| {
-            let axis = n % 3;
-            part(if n < 3 { low[axis] } else { high[axis] }, axis)
-        }))
+        Some(box_numbers(low, high, self.size))
     }
 
     /// Whether a kind of finding is present.
@@ -258,6 +251,15 @@ impl Scene {
         };
         Side::BOTH.into_iter().filter(on).collect()
     }
+}
+
+/// The first and the last voxel inside over the length of each axis, rounded to 3 decimals.
+pub(super) fn box_numbers(low: [usize; 3], high: [usize; 3], size: [usize; 3]) -> [f64; 6] {
+    std::array::from_fn(|n| {
+        let axis = n % 3;
+        let index = if n < 3 { low[axis] } else { high[axis] };
+        (index as f64 / size[axis] as f64 * 1000.0).round_ties_even() / 1000.0
+    })
 }
 
 /// A box in the model's notation, numbers printed as Python prints floats.

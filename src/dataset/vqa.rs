@@ -35,6 +35,11 @@ impl VqaType {
     pub const fn number(self) -> u8 {
         self as u8
     }
+
+    /// The type of a number; `None` where M3D-VQA has none.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
 }
 
 /// A question, its four choices and which of them is right.
@@ -65,14 +70,23 @@ impl VqaItem {
 
     /// `Q Choices: A. a B. b C. c D. d`, without the leading space.
     pub fn closed_question(&self) -> String {
-        let [a, b, c, d] = &self.choices;
-        format!("{} Choices: A. {a} B. {b} C. {c} D. {d}", self.question)
+        closed_question(&self.question, &self.choices)
     }
 
     /// `B. b`.
     pub fn closed_answer(&self) -> String {
-        format!("{}. {}", self.letter(), self.answer())
+        closed_answer(self.letter(), self.answer())
     }
+}
+
+/// A question with its four choices, without the leading space.
+pub(super) fn closed_question(question: &str, [a, b, c, d]: &[String; 4]) -> String {
+    format!("{question} Choices: A. {a} B. {b} C. {c} D. {d}")
+}
+
+/// The answer to a question with choices.
+pub(super) fn closed_answer(letter: char, answer: &str) -> String {
+    format!("{letter}. {answer}")
 }
 
 /// A question of a type; `None` where the picture has nothing to ask for it.
