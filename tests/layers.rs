@@ -14,6 +14,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("inference", &["model", "volume", "geometry"]),
     ("dataset", &["io", "volume", "geometry"]),
     (
+        "evaluation",
+        &["inference", "dataset", "model", "volume", "geometry", "io"],
+    ),
+    (
         "app",
         &["inference", "hub", "render", "io", "volume", "geometry"],
     ),
@@ -34,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "app",
             "dataset",
+            "evaluation",
             "inference",
             "hub",
             "model",

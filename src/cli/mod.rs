@@ -4,6 +4,7 @@
 //! The exit status is 0 when done, 1 with one clear line when something failed, 2 for bad usage.
 
 mod ask;
+mod bench;
 mod convert;
 mod data;
 mod info;
@@ -58,10 +59,12 @@ pub enum Subcommands {
     Model(model::ModelArguments),
     /// Make data sets to train and to measure with.
     Data(data::DataArguments),
+    /// Measure how well a model answers, as M3D-Bench does.
+    Bench(bench::BenchArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 3] = ["train", "bench", "anonymize"];
+const PLANNED: [&str; 2] = ["train", "anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -81,5 +84,6 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Ask(arguments) => ask::run(arguments),
         Subcommands::Model(arguments) => model::run(arguments),
         Subcommands::Data(arguments) => data::run(arguments),
+        Subcommands::Bench(arguments) => bench::run(arguments),
     }
 }

@@ -9,7 +9,7 @@ use super::scan::{extent, fold_rows, percentiles_above, read_values};
 use super::{InferenceError, ModelFrame};
 use crate::volume::{Volume, Window};
 
-/// The two ways the training data was prepared.
+/// The two ways the training data was prepared, and none for what is prepared already.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Preparation {
     /// Localisation and segmentation (M3D-Seg): values between two percentiles of the foreground.
@@ -19,6 +19,9 @@ pub enum Preparation {
         /// The window they are displayed in.
         window: Window,
     },
+    /// None: the volume is a prepared image, 0 to 1. It is neither cropped nor stretched, and resized only where the
+    /// model asks for another size.
+    Done,
 }
 
 /// A volume as the model sees it.
@@ -82,13 +85,18 @@ pub fn prepare(
                 brightest: displayed.level(range.max),
             }
         }
+        Preparation::Done => Brightness::Done,
     };
     if !brightness.has_contrast() {
         return Err(InferenceError::Flat("cutting values to their usual range"));
     }
     go_on()?;
-    let [crop_min, crop_max] =
-        foreground(volume, brightness).ok_or(InferenceError::Flat("cropping the background"))?;
+    let [crop_min, crop_max] = match brightness {
+        Brightness::Done => [UVec3::ZERO, volume.grid().dims()],
+        _ => {
+            foreground(volume, brightness).ok_or(InferenceError::Flat("cropping the background"))?
+        }
+    };
     let frame = ModelFrame::new(*volume.grid(), crop_min, crop_max, size)?;
     go_on()?;
     let voxels = resize(volume, &frame, brightness);
@@ -99,7 +107,7 @@ pub fn prepare(
         preparation,
         clipped_to: match brightness {
             Brightness::Clipped { low, high } => Some([low, high]),
-            Brightness::Displayed { .. } => None,
+            Brightness::Displayed { .. } | Brightness::Done => None,
         },
         frame,
     })
@@ -142,6 +150,7 @@ enum Brightness {
         darkest: f64,
         brightest: f64,
     },
+    Done,
 }
 
 impl Brightness {
@@ -151,6 +160,7 @@ impl Brightness {
             Self::Displayed {
                 darkest, brightest, ..
             } => brightest > darkest,
+            Self::Done => true,
         }
     }
 
@@ -166,6 +176,7 @@ impl Brightness {
                 darkest,
                 brightest,
             } => (displayed.level(value) - darkest) / (brightest - darkest),
+            Self::Done => f64::from(value),
         };
         part.clamp(0.0, 1.0) as f32
     }
@@ -177,6 +188,7 @@ impl Brightness {
             Self::Displayed {
                 displayed, darkest, ..
             } => displayed.level(value) > darkest,
+            Self::Done => value > 0.0,
         }
     }
 }
@@ -303,6 +315,24 @@ mod tests {
             let error = prepare(&ramp, CAPTION, [2, 2, 2], &cancelled).unwrap_err();
             assert_eq!(error, InferenceError::Cancelled);
         }
+    }
+
+    #[test]
+    fn what_is_prepared_stays_as_it_is() {
+        let values: Vec<f32> = (0..64).map(|v| v as f32 / 126.0).collect();
+        let image = volume(UVec3::splat(4), values.clone());
+        let same = prepare(&image, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert_eq!(same.voxels, values);
+        assert_eq!(same.frame.crop(), [UVec3::ZERO, UVec3::splat(4)]);
+        let half = prepare(&image, Preparation::Done, [2, 2, 2], &|| false).unwrap();
+        // The mean of the eight voxels in the corner.
+        let corner = [0, 1, 4, 5, 16, 17, 20, 21].map(|n| values[n]);
+        let mean = corner.iter().sum::<f32>() / 8.0;
+        assert!((half.voxels[0] - mean).abs() < 1e-6);
+        // Black all over is no fault of an image that was prepared elsewhere.
+        let black = volume(UVec3::splat(4), vec![0.0; 64]);
+        let black = prepare(&black, Preparation::Done, [4, 4, 4], &|| false).unwrap();
+        assert!(black.voxels.iter().all(|&v| v == 0.0));
     }
 
     #[test]

@@ -17,6 +17,28 @@ pub fn reference_iou(told: Option<[f64; 6]>, wanted: Option<[f64; 6]>) -> f64 {
     inside / (around + 1e-6)
 }
 
+/// The first box in a text as the benchmark finds it: `[n, n, n, n, n, n]`, each number an integer or with a full
+/// stop, a comma and one space between them.
+pub fn written_box(text: &str) -> Option<[f64; 6]> {
+    text.match_indices('[').find_map(|(at, _)| {
+        let (inside, _) = text[at + 1..].split_once(']')?;
+        let words: Vec<&str> = inside.split(", ").collect();
+        let numbers: Option<Vec<f64>> = words.iter().map(|word| plain_number(word)).collect();
+        numbers?.try_into().ok()
+    })
+}
+
+/// `[-+]?\d*\.\d+|[-+]?\d+`
+fn plain_number(word: &str) -> Option<f64> {
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let all = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let fits = match digits.split_once('.') {
+        Some((whole, part)) => all(whole) && !part.is_empty() && all(part),
+        None => !digits.is_empty() && all(digits),
+    };
+    if fits { word.parse().ok() } else { None }
+}
+
 /// Intersection over union of two boxes by their physical edges, 0 to 1.
 pub fn iou(a: &VoxelBox, b: &VoxelBox) -> f64 {
     let volume =
@@ -47,6 +69,23 @@ mod tests {
         let whole = VoxelBox { min: a, max: b };
         assert!((iou(&whole, &shifted) - 1.0 / 15.0).abs() < 1e-15);
         assert_eq!(iou(&whole, &whole), 1.0);
+    }
+
+    #[test]
+    fn boxes_are_found_as_the_benchmark_finds_them() {
+        let wanted = Some([0.1, 0.0, 1.0, 0.5, 0.25, 1.0]);
+        let told = "Sure [SEG], it is [0.1, 0.0, 1, .5, +0.25, 1.0]. Not [0, 0, 0, 0, 0, 0].";
+        assert_eq!(written_box(told), wanted);
+        for bad in [
+            "[0.1,0.0,1,0.5,0.25,1.0]",
+            "[0.1, 0.0, 1, 0.5, 0.25]",
+            "[1., 0.0, 1, 0.5, 0.25, 1.0]",
+            "[1e3, 0.0, 1, 0.5, 0.25, 1.0]",
+            "[0.1, 0.0, 1, 0.5, 0.25, 1.0",
+            "",
+        ] {
+            assert_eq!(written_box(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod wordnet;
 
 pub use bertscore::{BertScoreError, BertScorer};
 pub use bleu::{BleuCounts, bleu1, tokenize_13a};
-pub use boxes::{iou, reference_iou};
+pub use boxes::{iou, reference_iou, written_box};
 pub use dice::{hard_dice, soft_dice};
 pub use findings::{FindingCounts, findings};
 pub use meteor::{meteor, meteor_of_words};
