@@ -8,7 +8,7 @@
 //! # Layers
 //! Each uses only what stands to its right or below it:
 //! `ui -> app -> {inference, render, io, hub} -> volume -> geometry`, `inference -> model`, `hub -> model`,
-//! `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads
+//! `dataset -> io`, `evaluation -> {inference, dataset}`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads
 //! the sources and fails on an upward path.
 
 pub mod app;

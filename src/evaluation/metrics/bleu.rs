@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::text::words;
+use super::text::{is_space, words};
 
 /// The counts that BLEU-1 is made of; those of many pairs add up to a corpus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,10 +16,11 @@ pub struct BleuCounts {
 }
 
 impl BleuCounts {
-    /// The counts of one prediction against its reference.
+    /// The counts of one prediction against its reference, spaces at their ends left out, as sacrebleu does itself and
+    /// the reference's benchmark before it calls `evaluate`.
     pub fn of(prediction: &str, reference: &str) -> Self {
-        let predicted = tokenize_13a(prediction);
-        let reference = tokenize_13a(reference);
+        let predicted = tokenize_13a(prediction.trim_end_matches(is_space));
+        let reference = tokenize_13a(reference.trim_end_matches(is_space));
         Self {
             matches: common(&predicted, &reference),
             predicted: predicted.len() as u64,

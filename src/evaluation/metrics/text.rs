@@ -5,8 +5,13 @@ pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
-/// `\w` of a regular expression.
+/// `\w` of the library `regex`, which NLTK matches with: letters, decimal digits and the underscore.
 pub(super) fn is_word(c: char) -> bool {
+    c.is_alphabetic() || is_digit(c) || c == '_'
+}
+
+/// `\w` of Python's own `re`, which also holds other numbers, as in `5²`.
+pub(super) fn is_word_of_re(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -2,7 +2,7 @@
 //! (`NLTKWordTokenizer`). Each rule is a pass over the characters, in NLTK's order.
 
 use super::sentences::sentences;
-use super::text::{is_digit, is_space, is_word, words};
+use super::text::{is_digit, is_space, is_word, is_word_of_re, words};
 
 /// The words and signs of a text.
 pub fn word_tokenize(text: &str) -> Vec<String> {
@@ -284,10 +284,10 @@ fn contractions(text: &[char]) -> Vec<char> {
     ] {
         let needs_space = first == "wan";
         text = split_contraction(&text, first, second, |text, at, end| {
-            let starts = at.checked_sub(1).is_none_or(|n| !is_word(text[n]));
+            let starts = at.checked_sub(1).is_none_or(|n| !is_word_of_re(text[n]));
             let ends = match text.get(end) {
                 Some(&c) if needs_space => is_space(c),
-                Some(&c) => !is_word(c),
+                Some(&c) => !is_word_of_re(c),
                 None => !needs_space,
             };
             starts && ends
@@ -296,7 +296,7 @@ fn contractions(text: &[char]) -> Vec<char> {
     for second in ["is", "was"] {
         text = split_contraction(&text, "'t", second, |text, at, end| {
             at.checked_sub(1).is_some_and(|n| text[n] == ' ')
-                && text.get(end).is_none_or(|&c| !is_word(c))
+                && text.get(end).is_none_or(|&c| !is_word_of_re(c))
         });
     }
     text
