@@ -8,12 +8,14 @@
 //! # Layers
 //! Each uses only what stands to its right or below it:
 //! `ui -> app -> {inference, render, io, hub} -> volume -> geometry`, `inference -> model`, `hub -> model`,
-//! `{dataset, inference} -> wording`, `dataset -> io`, and `cli` uses anything but `ui`. `io`, `render` and
-//! `inference` never use each other. A test reads the sources and fails on an upward path.
+//! `{dataset, inference} -> wording`, `dataset -> io`, `training -> {inference, dataset}`, `evaluation -> {inference,
+//! dataset}`, and `cli` uses anything but `ui`. `io`, `render` and `inference` never use each other. A test reads the
+//! sources and fails on an upward path.
 
 pub mod app;
 pub mod cli;
 pub mod dataset;
+pub mod evaluation;
 pub mod geometry;
 pub mod hub;
 pub mod inference;

@@ -26,6 +26,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "evaluation",
+        &["inference", "dataset", "model", "volume", "geometry", "io"],
+    ),
+    (
         "app",
         &["inference", "hub", "render", "io", "volume", "geometry"],
     ),
@@ -48,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "app",
             "training",
             "dataset",
+            "evaluation",
             "inference",
             "hub",
             "model",

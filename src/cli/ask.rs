@@ -161,7 +161,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
 }
 
 /// The model that was asked for, or the one to use otherwise.
-fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+pub(super) fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let asked = asked.map(local::resolve_path).transpose()?;
     let settings = Settings::default_path().map(|path| Settings::load(&path));
     let folders = local::search_folders();

@@ -4,6 +4,7 @@
 //! The exit status is 0 when done, 1 with one clear line when something failed, 2 for bad usage.
 
 mod ask;
+mod bench;
 mod convert;
 mod data;
 mod data_prepare;
@@ -62,10 +63,12 @@ pub enum Subcommands {
     Data(data::DataArguments),
     /// Train a model, or go on training one.
     Train(train::TrainArguments),
+    /// Measure how well a model answers, as M3D-Bench does.
+    Bench(bench::BenchArguments),
 }
 
 /// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 2] = ["bench", "anonymize"];
+const PLANNED: [&str; 1] = ["anonymize"];
 
 /// Whether the first word on the command line is a subcommand that this version lacks, rather than a
 /// file or folder.
@@ -86,5 +89,6 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
         Subcommands::Model(arguments) => model::run(arguments),
         Subcommands::Data(arguments) => data::run(arguments),
         Subcommands::Train(arguments) => train::run(arguments),
+        Subcommands::Bench(arguments) => bench::run(arguments),
     }
 }

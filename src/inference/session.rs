@@ -12,6 +12,7 @@ use super::cache::{CacheStats, CachedImage, ImageCache};
 use super::detokenize::Detokenizer;
 use super::device::device_name;
 use super::pool::compute_on_this_thread;
+use super::prepared::PreparedAnswer;
 use super::prompt::{Prompt, build_prompt};
 use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
@@ -257,10 +258,26 @@ impl Session {
         let task = request
             .task
             .unwrap_or_else(|| recognise(&request.text, has_box));
-        // What cannot be asked is said before any work is done.
-        self.token_ids(&prompt_of(task, request, None)?)?;
-        let mut clock = Clock::default();
+        let words = |frame: Option<&ModelFrame>| prompt_of(task, request, frame);
         let way = task.preparation(request.window);
+        let told = self.answer_as(request, way, &words, emit, cancelled)?;
+        Ok(told.answer)
+    }
+
+    /// Answers a request about an image prepared in this way, with these words. Without a frame the words need only
+    /// be as long as they will be.
+    pub(super) fn answer_as(
+        &mut self,
+        request: &Request,
+        way: Preparation,
+        words: &dyn Fn(Option<&ModelFrame>) -> Result<Prompt, InferenceError>,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<PreparedAnswer, InferenceError> {
+        request.settings.check()?;
+        // What cannot be asked is said before any work is done.
+        self.token_ids(&words(None)?)?;
+        let mut clock = Clock::default();
         let mut entry = self.image(
             &request.volume,
             request.revision,
@@ -269,7 +286,7 @@ impl Session {
             &mut clock,
         )?;
         let prefix_len = self.prefix_len();
-        let result = self.answer_about(&mut entry, task, request, emit, cancelled, clock);
+        let result = self.answer_about(&mut entry, request, words, emit, cancelled, clock);
         // Only the image stays in the cache.
         entry.keys.truncate(prefix_len);
         self.images.put(entry);
@@ -279,14 +296,14 @@ impl Session {
     fn answer_about(
         &self,
         entry: &mut CachedImage,
-        task: Task,
         request: &Request,
+        words: &dyn Fn(Option<&ModelFrame>) -> Result<Prompt, InferenceError>,
         emit: &mut dyn FnMut(Event),
         cancelled: &dyn Fn() -> bool,
         mut clock: Clock,
-    ) -> Result<Answer, InferenceError> {
+    ) -> Result<PreparedAnswer, InferenceError> {
         emit(Event::Prepared);
-        let prompt = prompt_of(task, request, Some(&entry.image.frame))?;
+        let prompt = words(Some(&entry.image.frame))?;
         let ids = self.token_ids(&prompt)?;
         emit(Event::Prompt(prompt.text.clone()));
         self.read_image(entry, cancelled, &mut clock)?;
@@ -305,16 +322,18 @@ impl Session {
         // The mask decoder doubles the patch grid twice.
         let mask_grid = self.lamed.config().grid().map(|n| n * 4);
         let drawn_at_mm = frame.effective_voxel_mm(mask_grid);
-        let mask = if generated.seg_states.is_empty() {
-            None
+        let (mask, logits) = if generated.seg_states.is_empty() {
+            (None, None)
         } else {
             go_on(cancelled)?;
-            let mask = Arc::new(self.mask(entry, &generated.seg_states, cancelled, &mut clock)?);
+            let states = &generated.seg_states;
+            let (mask, logits) = self.mask(entry, states, cancelled, &mut clock)?;
+            let mask = Arc::new(mask);
             emit(Event::Mask(Arc::clone(&mask), drawn_at_mm));
-            Some(mask)
+            (Some(mask), Some(logits))
         };
-        Ok(Answer {
-            task,
+        let answer = Answer {
+            task: prompt.task,
             prompt: prompt.text,
             text,
             boxes,
@@ -325,7 +344,8 @@ impl Session {
             settings: request.settings,
             timings_ms: clock.0,
             token_count: generated.detokenizer.ids().len(),
-        })
+        };
+        Ok(PreparedAnswer { answer, logits })
     }
 
     /// Where memory ran out, gives back what the images take and says what to choose.
@@ -524,14 +544,14 @@ impl Session {
         })
     }
 
-    /// The mask of the `[SEG]` states, on the study's grid.
+    /// The mask of the `[SEG]` states, on the study's grid, and its logits on the prepared image's.
     fn mask(
         &self,
         entry: &mut CachedImage,
         seg_states: &[Tensor],
         cancelled: &dyn Fn() -> bool,
         clock: &mut Clock,
-    ) -> Result<Mask, InferenceError> {
+    ) -> Result<(Mask, Vec<f32>), InferenceError> {
         let features = self.features(entry, cancelled, clock)?;
         go_on(cancelled)?;
         let logits = clock.lap("draw mask", || -> Result<Vec<f32>, InferenceError> {
@@ -542,9 +562,10 @@ impl Session {
         if logits.iter().any(|v| v.is_nan()) {
             return Err(InferenceError::NotANumber);
         }
-        Ok(clock.lap("bring mask home", || {
+        let mask = clock.lap("bring mask home", || {
             entry.image.frame.mask_from_logits(&logits)
-        }))
+        });
+        Ok((mask, logits))
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! The vision transformer is that of M3D-LaMed.
 
-mod bert;
+pub mod bert;
 mod checkpoint;
 mod config;
 mod text;
@@ -22,6 +22,7 @@ use super::source::{WeightSource, Weights};
 use super::vit::Vit;
 use text::TextEncoder;
 
+pub use bert::Bert;
 pub use checkpoint::{ClipCheckpoint, clip_tensors};
 pub use config::{BertConfig, ClipConfig};
 pub use wordpiece::WordPieceTokenizer;
