@@ -303,7 +303,7 @@ fn boxes_names_and_masks_are_measured() {
     let of =
         |presence: &'static str| move |row: &HashMap<String, String>| row["present"] == presence;
 
-    let rec = told(&place.bench("rec", "rec", &["--json", "--limit", "20"]));
+    let rec = told(&place.bench("rec", "rec", &["--json", "--limit", "36"]));
     let written = rows(&place.path("rec/samples.csv"));
     assert!(
         written.iter().any(of("yes")) && written.iter().any(of("no")),

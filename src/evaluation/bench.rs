@@ -87,6 +87,8 @@ impl Bench {
         };
         match (&self.work, &mut engine.model) {
             (Work::Asked(groups), Model::Answers(session)) => {
+                // The images of a run before this one bear the same numbers.
+                session.forget_images();
                 for (number, group) in groups.iter().enumerate() {
                     let waiting = group
                         .items
@@ -108,8 +110,6 @@ impl Bench {
                         progress(done);
                     }
                 }
-                // The next run's images bear the same numbers.
-                session.forget_images();
             }
             (Work::Ranked(pairs), Model::Ranks(ranker)) => {
                 for pair in pairs {

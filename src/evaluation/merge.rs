@@ -1,6 +1,6 @@
 //! The rows of several shares as one table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::bench::{other_run, with_synonyms_note, write_summary};
@@ -45,7 +45,7 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, EvaluationError> {
         ));
     };
     let mut all = Table::default();
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashSet<String> = HashSet::new();
     for path in &tables {
         let (table, _) = read_table(path)?;
         if all.columns.is_empty() {
@@ -57,8 +57,7 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, EvaluationError> {
         for row in table.rows {
             let id = all.cell(&row, "id").to_owned();
             // One asked twice, in a share and in a run of everything, counts once.
-            if !seen.contains_key(&id) {
-                seen.insert(id, all.rows.len());
+            if seen.insert(id) {
                 all.rows.push(row);
             }
         }
@@ -75,8 +74,8 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, EvaluationError> {
             format!("its rows belong to {named:?}, which is no one task"),
         )
     })?;
-    all.rows
-        .sort_by(|a, b| all_id(&all.columns, a).cmp(all_id(&all.columns, b)));
+    let id = all.column("id").unwrap_or_default();
+    all.rows.sort_by(|a, b| a.get(id).cmp(&b.get(id)));
     let merged = out.join("merged.csv");
     write_table(&merged, &all)?;
     let synonyms = facts.is_none_or(|facts| facts.synonyms);
@@ -87,11 +86,6 @@ pub fn merge(folders: &[PathBuf]) -> Result<Merged, EvaluationError> {
         table: merged,
         missing: missing(&tables),
     })
-}
-
-fn all_id<'a>(columns: &[String], row: &'a [String]) -> &'a str {
-    let at = columns.iter().position(|column| column == "id");
-    at.and_then(|at| row.get(at)).map_or("", String::as_str)
 }
 
 /// The shares whose files are not among these, by what the names of the others say.

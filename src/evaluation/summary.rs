@@ -141,8 +141,13 @@ impl Summary {
                 &kinds(table.cell(row, "findings")),
             );
         }
-        self.add("finding_precision", counts.precision());
-        self.add("finding_recall", counts.recall());
+        let recall = counts.recall();
+        // Where there are findings and none is mentioned, nothing that was said is right.
+        self.add(
+            "finding_precision",
+            counts.precision().or(recall.map(|_| 0.0)),
+        );
+        self.add("finding_recall", recall);
         let per_kind = FindingKind::ALL.into_iter().map(|kind| {
             let mut own = FindingCounts::default();
             let only = |text: &str| -> Vec<FindingKind> {

@@ -81,7 +81,7 @@ fn split_leading_apostrophes(text: &[char]) -> Vec<char> {
         let is_ending = |ending: &&str| {
             begins(rest, ending) && !rest.get(ending.len()).is_some_and(|&c| is_word(c))
         };
-        if c == '\'' && !after_word && before_word && !ENDINGS.iter().any(|e| is_ending(&e)) {
+        if c == '\'' && !after_word && before_word && !ENDINGS.iter().any(is_ending) {
             out.push(' ');
         }
     }

@@ -96,11 +96,11 @@ pub(super) fn work(options: &BenchOptions) -> Result<(Work, Vec<String>), Evalua
     let mut refused = Vec::new();
     let work = match options.task {
         BenchTask::Report => {
-            let records = entries(open_captions(data)?, options, &mut refused)?;
+            let records = entries(&open_captions(data)?, options, &mut refused, |_| true)?;
             grouped(options, report::items(records))
         }
         BenchTask::Retrieval => {
-            let records = entries(open_captions(data)?, options, &mut refused)?;
+            let records = entries(&open_captions(data)?, options, &mut refused, |_| true)?;
             let records = records.into_iter().enumerate();
             let records = records.filter(|(n, _)| options.shard.has(*n));
             let ranked = records.map(|(_, (entry, record))| Ranked {
@@ -110,19 +110,24 @@ pub(super) fn work(options: &BenchOptions) -> Result<(Work, Vec<String>), Evalua
             Work::Ranked(ranked.collect())
         }
         BenchTask::VqaClosed => {
-            let records = entries(open_vqa(data)?, options, &mut refused)?;
+            let records = entries(&open_vqa(data)?, options, &mut refused, |_| true)?;
             grouped(options, vqa::closed_items(records))
         }
         BenchTask::VqaOpen => {
-            let records = entries(open_vqa(data)?, options, &mut refused)?;
+            let records = entries(&open_vqa(data)?, options, &mut refused, |_| true)?;
             grouped(options, vqa::open_items(records))
         }
         BenchTask::Rec | BenchTask::Reg | BenchTask::Seg => {
-            let records = entries(open_seg(data)?, options, &mut refused)?;
-            grouped(options, structures::items(options, records))
+            let set = open_seg(data)?;
+            let tag = options.tag.as_deref();
+            let records = entries(&set, options, &mut refused, |record| {
+                tag.is_none_or(|tag| *tag == *record.tag)
+            })?;
+            let names = structures::name_lists(set.records());
+            grouped(options, structures::items(options, records, &names))
         }
         BenchTask::RefSeg => {
-            let records = entries(open_refseg(data)?, options, &mut refused)?;
+            let records = entries(&open_refseg(data)?, options, &mut refused, |_| true)?;
             grouped(options, refseg::items(records))
         }
     };
@@ -145,22 +150,30 @@ fn empty(options: &BenchOptions) -> EvaluationError {
     }
 }
 
-/// The records of the part that is wanted, numbered within it.
+/// The records that fit, of the part that is wanted, numbered within it.
 fn entries<R: Record + Clone>(
-    set: Set<R>,
+    set: &Set<R>,
     options: &BenchOptions,
     refused: &mut Vec<String>,
+    fits: impl Fn(&R) -> bool,
 ) -> Result<Vec<(usize, R)>, EvaluationError> {
     refused.extend(set.refused().iter().map(ToString::to_string));
-    let has_test = set.of(Split::Test).next().is_some();
+    let has_test = set.of(Split::Test).any(&fits);
     let wanted = |split: Split| match options.part {
         Part::All => true,
         Part::One(part) => split == part,
         Part::Auto => !has_test || split == Split::Test,
     };
-    let records = set.records().iter().filter(|r| wanted(r.split()));
+    let fitting: Vec<&R> = set.records().iter().filter(|r| fits(r)).collect();
+    let own = fitting.iter().filter(|r| wanted(r.split()));
+    let others = fitting.len() - own.clone().count();
+    if others > 0 && options.part == Part::Auto {
+        refused.push(format!(
+            "{others} entries that are not for tests (--split all takes them, too)"
+        ));
+    }
     let most = options.limit.unwrap_or(usize::MAX);
-    let records: Vec<(usize, R)> = records.cloned().enumerate().take(most).collect();
+    let records: Vec<(usize, R)> = own.map(|&r| r.clone()).enumerate().take(most).collect();
     if records.is_empty() {
         return Err(empty(options));
     }

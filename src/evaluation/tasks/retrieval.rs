@@ -33,7 +33,7 @@ fn hex(numbers: &[f32]) -> String {
 }
 
 fn numbers(hex: &str) -> Option<Vec<f32>> {
-    if !hex.is_ascii() || hex.len() % 8 != 0 {
+    if !hex.is_ascii() || !hex.len().is_multiple_of(8) {
         return None;
     }
     (0..hex.len() / 8)

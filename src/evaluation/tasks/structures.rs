@@ -69,22 +69,18 @@ struct Asked {
 pub(super) fn items(
     options: &BenchOptions,
     records: Vec<(usize, SegRecord)>,
+    names: &BTreeMap<Arc<str>, Arc<NameList>>,
 ) -> Vec<Box<dyn Item>> {
-    let names = name_lists(&records);
     let mut items: Vec<Box<dyn Item>> = Vec::new();
     for (entry, record) in records {
-        if options.tag.as_ref().is_some_and(|tag| **tag != *record.tag) {
-            continue;
-        }
         let Some(names) = names.get(&*record.tag) else {
             continue;
         };
         let can_describe = !record.descriptions.is_empty();
         let wordings: &[bool] = match options.wording {
-            Wording::Name => &[false],
             Wording::Description if can_describe => &[true],
             Wording::Both if can_describe => &[false, true],
-            Wording::Both => &[false],
+            Wording::Name | Wording::Both => &[false],
             Wording::Description => &[],
         };
         for &described in wordings {
@@ -107,9 +103,9 @@ pub(super) fn items(
 }
 
 /// The names of each data set's classes; those of phantoms with their other names.
-fn name_lists(records: &[(usize, SegRecord)]) -> BTreeMap<Arc<str>, Arc<NameList>> {
+pub(super) fn name_lists(records: &[SegRecord]) -> BTreeMap<Arc<str>, Arc<NameList>> {
     let mut classes: BTreeMap<Arc<str>, BTreeMap<usize, Arc<str>>> = BTreeMap::new();
-    for (_, record) in records {
+    for record in records {
         let names = classes.entry(Arc::clone(&record.tag)).or_default();
         names.insert(record.class, Arc::clone(&record.name));
     }
