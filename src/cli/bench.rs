@@ -160,10 +160,10 @@ fn measure(task: BenchTask, arguments: &TaskArguments) -> anyhow::Result<()> {
     let open = arguments.bertscore.as_deref().map(BertScorer::open);
     let bertscore = open.transpose()?;
     let helpers = Helpers { wordnet, bertscore };
-    let adapter = arguments.adapter.as_deref();
+    let place = local::place(folder.clone(), arguments.adapter.clone());
     let percent = ask::percent("loading the model");
     let (device, dtype) = (arguments.device, arguments.dtype);
-    let mut engine = Engine::load(task, &folder, adapter, device, dtype, &percent)
+    let mut engine = Engine::load(task, &place, device, dtype, &percent)
         .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
     let bar = ProgressBar::new(bench.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left") {

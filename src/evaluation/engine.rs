@@ -18,7 +18,7 @@ use crate::inference::{
     Settings,
 };
 use crate::model::resize::trilinear;
-use crate::model::{Clip, ClipCheckpoint, WordPieceTokenizer};
+use crate::model::{Clip, ClipCheckpoint, ModelPlace, WordPieceTokenizer};
 use crate::volume::{Modality, Rescale, Units, Volume, Voxels, Window};
 
 /// The most tokens of an answer: the benchmark's.
@@ -59,18 +59,18 @@ fn is_clip(folder: &Path) -> bool {
 
 impl Engine {
     /// Loads the model that a task needs from a folder; `progress` is told 0 to 1. For retrieval the folder is
-    /// M3D-CLIP's, or one with a folder `clip` in it. With `adapter` a LoRA adapter is merged into M3D-LaMed's weights.
+    /// M3D-CLIP's, or one with a folder `clip` in it.
     ///
     /// # Errors
     /// When the folder holds a model of the other kind or none, or it does not fit into memory.
     pub fn load(
         task: BenchTask,
-        folder: &Path,
-        adapter: Option<&Path>,
+        place: &ModelPlace,
         device: DeviceChoice,
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, EvaluationError> {
+        let folder = place.folder.as_path();
         if task == BenchTask::Retrieval {
             let ranker = Ranker::load(folder, device, dtype)?;
             return Ok(Self {
@@ -86,12 +86,12 @@ impl Engine {
                 wanted: "an M3D-LaMed",
             });
         }
-        let session = OpenedModel::open_with_adapter(folder, adapter, device, dtype)?
+        let session = OpenedModel::open(place, device, dtype)?
             .check_room(0)?
             .load(progress)?;
         // An adapter's folder names the model it is for, which is where the session's files are.
         let mut folders = vec![folder, session.facts().folder.as_path()];
-        folders.extend(adapter);
+        folders.extend(place.adapter.as_deref());
         folders.dedup();
         Ok(Self {
             fingerprint: fingerprint(&folders),
