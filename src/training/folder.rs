@@ -245,20 +245,20 @@ impl FolderSamples {
                     return Ok(None);
                 };
                 if task == PairTask::Seg && place.is_some() {
-                    outlined = Some(mask);
+                    outlined = Some((mask, self.classes.binary_search(&record.name).ok()));
                 }
                 (wording::after_image(&question, false), answer)
             }
             Known::RefSeg(record) => {
-                outlined = Some(record.load().map_err(told)?.mask);
+                outlined = Some((record.load().map_err(told)?.mask, None));
                 (
                     wording::after_image(&record.question, false),
                     record.answer.clone(),
                 )
             }
         };
-        let mask = outlined.map(|mask| {
-            masks.push(self.target(&mask, None));
+        let mask = outlined.map(|(mask, class)| {
+            masks.push(self.target(&mask, class));
             masks.len() - 1
         });
         Ok(Some(Talk {

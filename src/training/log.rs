@@ -27,7 +27,7 @@ pub struct Row {
     pub secs: f64,
 }
 
-const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs\n";
+const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs,prompt\n";
 
 /// `losses.csv` and `losses.png` in a folder.
 #[derive(Debug)]
@@ -65,10 +65,15 @@ impl Log {
 
     /// Adds a row.
     pub fn add(&mut self, row: &Row) -> Result<(), TrainingError> {
-        let Losses { text, bce, dice } = row.losses;
+        let Losses {
+            text,
+            bce,
+            dice,
+            prompt,
+        } = row.losses;
         writeln!(
             self.file,
-            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1}",
+            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1},{prompt:.5}",
             row.step,
             row.stage,
             row.samples,
@@ -118,6 +123,7 @@ mod tests {
                 text: 1.0 / step as f64,
                 bce: 0.5,
                 dice: 0.25,
+                prompt: 0.0,
             },
             norm: 1.0,
             secs: 2.0,

@@ -130,6 +130,9 @@ impl<'a> Trainer<'a> {
             }
             // What an earlier stage learnt may be fixed in this one.
             variables = Variables::from_tensors(state.weights.clone(), &device);
+            if let Some(prompts) = state.class_prompts() {
+                variables.add(CLASS_PROMPTS, prompts.clone());
+            }
         }
         Ok(Self {
             config,
@@ -180,24 +183,18 @@ impl<'a> Trainer<'a> {
                 })?;
         }
         let is_kept = |name: &str| stage.freeze.iter().any(|start| name.starts_with(start));
-        if stage.stage == Stage::Segmentation {
-            let saved = self
-                .resumed
-                .as_ref()
-                .and_then(|state| state.class_prompts());
-            let prompts = match saved {
-                Some(saved) => saved.clone(),
-                None => self.class_prompts()?,
-            };
+        if stage.stage == Stage::Segmentation && self.variables.get(CLASS_PROMPTS).is_none() {
+            let prompts = self.class_prompts()?;
             self.variables.add(CLASS_PROMPTS, prompts);
         }
         let learn = |name: &str| match stage.stage {
             Stage::Segmentation => name.starts_with("model.seg_module.") || name == CLASS_PROMPTS,
             Stage::Projector => name.starts_with("model.mm_projector."),
             Stage::All if stage.lora.is_some() => {
-                !name.starts_with("model.layers.") && name != "model.norm.weight"
+                !name.starts_with("model.layers.")
+                    && ![CLASS_PROMPTS, "model.norm.weight"].contains(&name)
             }
-            Stage::All | Stage::Contrast => true,
+            Stage::All | Stage::Contrast => name != CLASS_PROMPTS,
         };
         self.variables.learn(|name| learn(name) && !is_kept(name))?;
         if let Some(lora) = &stage.lora {
@@ -389,7 +386,6 @@ impl<'a> Trainer<'a> {
             save_adapters(&folder, self.variables.adapters().iter(), &settings)?;
             self.variables.merge_adapters()?;
         }
-        self.variables.remove(CLASS_PROMPTS);
         Ok(())
     }
 }

@@ -35,12 +35,14 @@ pub struct Losses {
     pub bce: f64,
     /// 1 - soft Dice, mean over masks.
     pub dice: f64,
+    /// How far prompts that come from words are from those of their classes, mean over masks.
+    pub prompt: f64,
 }
 
 impl Losses {
     /// What is made small: the sum.
     pub fn total(&self) -> f64 {
-        self.text + self.bce + self.dice
+        self.text + self.bce + self.dice + self.prompt
     }
 
     /// Both added up, `other` with a weight.
@@ -50,6 +52,7 @@ impl Losses {
             text: self.text + weight * other.text,
             bce: self.bce + weight * other.bce,
             dice: self.dice + weight * other.dice,
+            prompt: self.prompt + weight * other.prompt,
         }
     }
 }
@@ -139,7 +142,7 @@ fn part_gradients(
     totals: Totals,
 ) -> Result<(Losses, Gradients), TrainingError> {
     let parts = match lesson {
-        Lesson::Talk => talk_losses(lamed, samples, totals)?,
+        Lesson::Talk => talk_losses(lamed, variables, samples, totals)?,
         Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
         Lesson::Contrast => {
             return Err(TrainingError::Data(
@@ -147,13 +150,14 @@ fn part_gradients(
             ));
         }
     };
-    let [text, bce, dice] = &parts;
+    let [text, bce, dice, prompt] = &parts;
     let mut losses = Losses::default();
     let mut sum: Option<Tensor> = None;
     for (loss, number) in [
         (text, &mut losses.text),
         (bce, &mut losses.bce),
         (dice, &mut losses.dice),
+        (prompt, &mut losses.prompt),
     ] {
         if let Some(loss) = loss {
             *number = f64::from(loss.to_scalar::<f32>()?);
@@ -195,8 +199,8 @@ pub(super) fn images(
     Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), device)
 }
 
-/// Text, binary cross entropy and Dice; `None` where there is nothing of the kind.
-type Parts = [Option<Tensor>; 3];
+/// Text, binary cross entropy, Dice and prompts; `None` where there is nothing of the kind.
+type Parts = [Option<Tensor>; 4];
 
 /// Where in the packed sequences of a batch the answers are.
 #[derive(Default)]
@@ -211,7 +215,12 @@ struct Answers {
     masks: Vec<(usize, usize)>,
 }
 
-fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Parts, TrainingError> {
+fn talk_losses(
+    lamed: &Lamed,
+    variables: &Variables,
+    samples: &[Sample],
+    totals: Totals,
+) -> Result<Parts, TrainingError> {
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let prefix = 1 + lamed.config().image_token_count();
     let text_length = |sample: &Sample| -> usize {
@@ -240,7 +249,7 @@ fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Part
         packings.push(Packing::new(prefix, lengths, n));
     }
     if answers.rows.is_empty() {
-        return Ok([None, None, None]);
+        return Ok(Parts::default());
     }
     let tokens = lamed.vision_tower().forward(&images, None)?;
     let tokens = lamed.projector().forward(&tokens)?;
@@ -257,13 +266,43 @@ fn talk_losses(lamed: &Lamed, samples: &[Sample], totals: Totals) -> Result<Part
     let text = cross_entropy_sum(&scores, &answers.tokens)?;
     let text = (text / totals.tokens)?;
     if answers.masks.is_empty() {
-        return Ok([Some(text), None, None]);
+        return Ok([Some(text), None, None, None]);
     }
     let share = answers.shares(device)?;
     let asked = rows(&answers.seg_rows)?.to_dtype(candle_core::DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
+    let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
     let [bce, dice] = outline(lamed, &images, samples, &answers.masks, &prompts, totals)?;
-    Ok([Some(text), Some(bce), Some(dice)])
+    Ok([Some(text), Some(bce), Some(dice), prompt])
+}
+
+/// How far prompts `[masks,width]` are from those that the segmentation network learnt for the masks' classes before
+/// there were words: the squared distance over the squared length. Without it the first words would have to find by
+/// chance where in the space of prompts anything is drawn. `None` where no such prompts were learnt.
+fn prompt_loss(
+    variables: &Variables,
+    samples: &[Sample],
+    masks: &[(usize, usize)],
+    prompts: &Tensor,
+    totals: Totals,
+) -> Result<Option<Tensor>, TrainingError> {
+    let Some(all) = variables.get(CLASS_PROMPTS) else {
+        return Ok(None);
+    };
+    let class = |&(sample, mask): &(usize, usize)| samples.get(sample)?.masks.get(mask)?.class;
+    let known = masks.iter().enumerate();
+    let known = known.filter_map(|(row, mask)| Some((row as u32, class(mask)? as u32)));
+    let (rows, classes): (Vec<u32>, Vec<u32>) = known.unzip();
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let wanted = all
+        .detach()
+        .index_select(&Tensor::new(classes, all.device())?, 0)?;
+    let found = prompts.index_select(&Tensor::new(rows, prompts.device())?, 0)?;
+    let lengths = wanted.sqr()?.sum(1)?;
+    let distances = (found - wanted)?.sqr()?.sum(1)?;
+    Ok(Some(((distances / lengths)?.sum_all()? / totals.masks)?))
 }
 
 impl Answers {
@@ -318,12 +357,12 @@ fn class_losses(
         }
     }
     if masks.is_empty() {
-        return Ok([None, None, None]);
+        return Ok(Parts::default());
     }
     let prompts = all.index_select(&Tensor::new(chosen.as_slice(), lamed.device())?, 0)?;
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let [bce, dice] = outline(lamed, &images, samples, &masks, &prompts, totals)?;
-    Ok([None, Some(bce), Some(dice)])
+    Ok([None, Some(bce), Some(dice), None])
 }
 
 /// Binary cross entropy and Dice of masks, given as sample and number, each with its row of the prompts.
