@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn words_count_as_often_as_both_have_them() {
         assert_eq!(rouge1("Liver, LIVER!", "the liver"), 0.5);
-        assert_eq!(rouge1("größe", "gr e"), 0.8);
+        // What is no ASCII letter separates, as it does in rouge-score.
+        assert_eq!(rouge1("größe", "gr e"), 1.0);
         assert_eq!(rouge1("", ""), 0.0);
     }
 }
