@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 #[derive(Deserialize)]
+#[allow(clippy::struct_field_names)]
 struct Cases {
     corpus_bleu1: f64,
     cases: Vec<Case>,

@@ -93,7 +93,7 @@ pub enum InferenceError {
         advice: String,
     },
     /// Memory ran out while the model was read or computed.
-    #[error("the model ran out of memory{}: {advice}", in_numbers(.dtype))]
+    #[error("the model ran out of memory{}: {advice}", in_numbers(.dtype.as_ref()))]
     OutOfMemory {
         /// The numbers it was held in, where that is known.
         dtype: Option<DTypeChoice>,
@@ -127,7 +127,7 @@ pub enum InferenceError {
 /// What to do where memory does not suffice and no smaller choice is known.
 pub(super) const NO_CHOICE: &str = "close other programs, or choose a smaller model";
 
-fn in_numbers(dtype: &Option<DTypeChoice>) -> String {
+fn in_numbers(dtype: Option<&DTypeChoice>) -> String {
     dtype.map_or_else(String::new, |dtype| format!(" in {dtype}"))
 }
 

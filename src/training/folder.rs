@@ -1,7 +1,7 @@
 //! Samples from a folder in M3D-Data's layout: whatever of its four sets is there, image by image.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
@@ -76,7 +76,7 @@ impl FolderSamples {
     /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are told
     /// in the log and left out.
     pub fn open(
-        folder: PathBuf,
+        folder: &Path,
         data: &DataConfig,
         words: Option<Arc<Words>>,
         size: [usize; 3],
@@ -97,11 +97,11 @@ impl FolderSamples {
             }
             Err(error) => missing.push(error.to_string()),
         };
-        take(open_captions(&folder).map(|set| training(set, Known::Caption)));
+        take(open_captions(folder).map(|set| training(&set, Known::Caption)));
         if !contrast {
-            take(open_vqa(&folder).map(|set| training(set, Known::Vqa)));
-            take(open_seg(&folder).map(|set| training(set, Known::Seg)));
-            take(open_refseg(&folder).map(|set| training(set, Known::RefSeg)));
+            take(open_vqa(folder).map(|set| training(&set, Known::Vqa)));
+            take(open_seg(folder).map(|set| training(&set, Known::Seg)));
+            take(open_refseg(folder).map(|set| training(&set, Known::RefSeg)));
         }
         if masks > 0 {
             images.retain(|_, known| known.iter().any(|k| matches!(k, Known::Seg(_))));
@@ -300,7 +300,7 @@ impl FolderSamples {
 }
 
 /// The records to train with.
-fn training<R: Record + Clone>(set: Set<R>, known: impl Fn(R) -> Known) -> Vec<Known> {
+fn training<R: Record + Clone>(set: &Set<R>, known: impl Fn(R) -> Known) -> Vec<Known> {
     for refused in set.refused() {
         tracing::warn!("{refused}");
     }

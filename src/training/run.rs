@@ -233,12 +233,7 @@ impl<'a> Trainer<'a> {
         let size = self.network.image_size();
         Ok(match &data.folder {
             Some(folder) => Arc::new(FolderSamples::open(
-                folder.clone(),
-                data,
-                words,
-                size,
-                seed,
-                counts,
+                folder, data, words, size, seed, counts,
             )?),
             None => Arc::new(PhantomSamples::new(data, words, size, seed, counts)),
         })

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn there_are_no_more_than_asked_for() {
-        let text: String = (0..900).map(|n| format!("word{n} ")).collect();
+        let words: Vec<String> = (0..900).map(|n| format!("word{n}")).collect();
+        let text = words.join(" ");
         let pieces = learn_pieces(std::iter::repeat_n(text.as_str(), 4), 300);
         assert_eq!(pieces.len(), 300);
         let unique: BTreeSet<_> = pieces.iter().collect();

@@ -135,15 +135,12 @@ impl CustomOp3 for Attention {
         v_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let q = Heads::new(q, q_layout)?;
-        match k {
-            CpuStorage::F16(_) => {
-                let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
-                self.run::<f16>(&q, &k, &v)
-            }
-            _ => {
-                let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
-                self.run::<f32>(&q, &k, &v)
-            }
+        if let CpuStorage::F16(_) = k {
+            let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
+            self.run::<f16>(&q, &k, &v)
+        } else {
+            let (k, v) = (Heads::new(k, k_layout)?, Heads::new(v, v_layout)?);
+            self.run::<f32>(&q, &k, &v)
         }
     }
 

@@ -65,7 +65,7 @@ impl Write {
             .with_min_len(if n == 1 { heads } else { 1 })
             .enumerate()
             .for_each(|(head, to)| {
-                dispatch(Head {
+                dispatch(Rows {
                     x,
                     batch: head / heads,
                     head: head % heads,
@@ -77,14 +77,14 @@ impl Write {
 }
 
 /// All new positions of one head.
-struct Head<'a, 'b, T> {
+struct Rows<'a, 'b, T> {
     x: &'a Heads<'b>,
     batch: usize,
     head: usize,
     to: &'a mut [T],
 }
 
-impl<T: Number> Kernel for Head<'_, '_, T> {
+impl<T: Number> Kernel for Rows<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let rows = self.to.chunks_exact_mut(self.x.dims[3]);
