@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
 use glam::{DAffine3, UVec3};
-use m3d_viewer::dataset::{Phantom, PhantomConfig};
+use m3d_viewer::dataset::{FindingKind, Phantom, PhantomConfig};
 use m3d_viewer::evaluation::metrics::{
     bleu1, findings, has_letter, meteor, reference_iou, rouge1, written_box,
 };
@@ -184,7 +184,10 @@ fn reports_are_measured_row_by_row_and_a_run_goes_on_where_it_stopped() {
         assert!((number(row, "bleu1") - bleu1(told.trim(), wanted)).abs() < 1e-12);
         assert!((number(row, "rouge1") - rouge1(told.trim(), wanted)).abs() < 1e-12);
         assert!((number(row, "meteor") - meteor(told.trim(), wanted, None)).abs() < 1e-12);
-        let names: Vec<&str> = findings(wanted).into_iter().map(|k| k.name()).collect();
+        let names: Vec<&str> = findings(wanted)
+            .into_iter()
+            .map(FindingKind::name)
+            .collect();
         assert_eq!(row["findings"], names.join("|"));
     }
     for name in ["bleu1", "rouge1", "meteor"] {
@@ -203,9 +206,8 @@ fn reports_are_measured_row_by_row_and_a_run_goes_on_where_it_stopped() {
 
     // Torn in the middle of the last row, and the first one marked, to see that it is not asked again.
     let whole = fs::read_to_string(&path).unwrap();
-    let marked = whole.replacen("report,000000", "report,000000", 1);
-    let end = marked.trim_end().rfind('\n').unwrap() + 20;
-    let torn = marked[..end].replacen(&written[0]["prediction"], "MARKED", 1);
+    let end = whole.trim_end().rfind('\n').unwrap() + 20;
+    let torn = whole[..end].replacen(&written[0]["prediction"], "MARKED", 1);
     fs::write(&path, torn).unwrap();
     let again = told(&place.bench("report", "report", &["--json"]));
     let after = rows(&path);
