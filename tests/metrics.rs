@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 #[allow(clippy::struct_field_names)]
 struct Cases {
     corpus_bleu1: f64,
-    cases: Vec<Case>,
+    #[serde(rename = "cases")]
+    texts: Vec<Case>,
     stems: BTreeMap<String, String>,
 }
 
@@ -32,7 +33,8 @@ struct Case {
 
 #[derive(Deserialize)]
 struct BertCases {
-    cases: Vec<BertCase>,
+    #[serde(rename = "cases")]
+    texts: Vec<BertCase>,
 }
 
 #[derive(Deserialize)]
@@ -53,9 +55,9 @@ fn read<T: DeserializeOwned>(name: &str) -> T {
 /// Compares a measure of all cases; tells every one that differs.
 fn compare(what: &str, measure: impl Fn(&Case) -> [f64; 2]) {
     let cases: Cases = read("cases.json");
-    assert!(cases.cases.len() >= 100);
+    assert!(cases.texts.len() >= 100);
     let mut wrong = Vec::new();
-    for case in &cases.cases {
+    for case in &cases.texts {
         let [found, wanted] = measure(case);
         if (found - wanted).abs() >= 1e-9 {
             wrong.push(format!(
@@ -71,7 +73,7 @@ fn compare(what: &str, measure: impl Fn(&Case) -> [f64; 2]) {
 fn words_are_nltks() {
     let cases: Cases = read("cases.json");
     let mut wrong = Vec::new();
-    for case in cases.cases {
+    for case in cases.texts {
         let found = word_tokenize(&case.prediction);
         if found != case.words {
             wrong.push(format!(
@@ -96,7 +98,7 @@ fn stems_are_nltks() {
 fn bleu_is_sacrebleus() {
     compare("bleu1", |c| [bleu1(&c.prediction, &c.reference), c.bleu1]);
     let cases: Cases = read("cases.json");
-    let counts = cases.cases.iter().fold(BleuCounts::default(), |sum, c| {
+    let counts = cases.texts.iter().fold(BleuCounts::default(), |sum, c| {
         sum.and(BleuCounts::of(&c.prediction, &c.reference))
     });
     let (found, wanted) = (counts.score(), cases.corpus_bleu1);
@@ -124,7 +126,7 @@ fn meteor_is_nltks() {
     });
     let cases: Cases = read("cases.json");
     let with_synonyms = |c: &&Case| (c.meteor - c.meteor_wordnet).abs() > 1e-6;
-    let differing = cases.cases.iter().filter(with_synonyms).count();
+    let differing = cases.texts.iter().filter(with_synonyms).count();
     assert!(differing >= 3, "{differing} cases use synonyms");
 }
 
@@ -132,8 +134,8 @@ fn meteor_is_nltks() {
 fn bertscore_is_bert_scores() {
     let scorer = BertScorer::open(&folder().join("bert")).unwrap();
     let cases: BertCases = read("bertscore.json");
-    assert!(cases.cases.len() >= 30);
-    for case in cases.cases {
+    assert!(cases.texts.len() >= 30);
+    for case in cases.texts {
         let found = scorer.f1(&case.prediction, &case.reference).unwrap();
         // Both sides are computed in f32.
         assert!(

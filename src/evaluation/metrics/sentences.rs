@@ -281,9 +281,10 @@ mod tests {
             ["No lesion.", "A 3.5 mm stone is seen.", "Normal."]
         );
         assert_eq!(
-            split("(See J. Doe.) Then: at level 5. of it."),
-            ["(See J. Doe.)", "Then: at level 5. of it."]
+            split("See J. Doe (now). \"Then\": at level 5. of it."),
+            ["See J. Doe (now).", "\"Then\": at level 5. of it."]
         );
+        assert_eq!(split("(No stone.) Normal."), ["(No stone.)", "Normal."]);
         assert!(split("  ").is_empty());
     }
 }
