@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 #[derive(Deserialize)]
-#[allow(clippy::struct_field_names)]
 struct Cases {
     corpus_bleu1: f64,
     #[serde(rename = "cases")]
