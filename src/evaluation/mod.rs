@@ -7,7 +7,7 @@
 //!
 //! A [`Bench`] asks through the same [`Session`](crate::inference::Session) as the window and `ask`; each image is
 //! encoded once for all its questions. Rows that are there already are not asked again. Of a job array every job takes
-//! its share of the images ([`Shard`]), and [`merge`] joins what they wrote. A [`Summary`] is made from rows alone.
+//! its share of the images ([`Shard`]), and [`merge()`] joins what they wrote. A [`Summary`] is made from rows alone.
 
 mod bench;
 mod engine;
