@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::TrainingError;
-use super::optimiser::AdamWSettings;
+use super::optimiser::{OptimiserSettings, Rule};
 
 /// Largest configuration file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -157,7 +157,10 @@ pub struct StageConfig {
     /// Longest gradient; longer ones are shortened to it.
     #[serde(default = "one_norm")]
     pub clip_norm: f64,
-    /// AdamW's weight decay.
+    /// How matrices are moved: `adamw` or `muon`.
+    #[serde(default)]
+    pub optimiser: Rule,
+    /// The part of a matrix that is lost per step and unit of rate.
     #[serde(default = "hundredth")]
     pub weight_decay: f64,
     /// Whether the vision tower begins the stage as the segmentation network's image encoder: what outlines have
@@ -174,10 +177,11 @@ pub struct StageConfig {
 
 impl StageConfig {
     /// The optimiser's settings.
-    pub fn optimiser(&self) -> AdamWSettings {
-        AdamWSettings {
+    pub fn optimiser(&self) -> OptimiserSettings {
+        OptimiserSettings {
+            rule: self.optimiser,
             weight_decay: self.weight_decay,
-            ..AdamWSettings::default()
+            ..OptimiserSettings::default()
         }
     }
 }

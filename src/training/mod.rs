@@ -1,7 +1,7 @@
 //! Teaching models: losses, gradients, the optimiser's loop, adapters and what is kept on disk.
 //!
 //! ```text
-//! samples (phantoms, folders) -> batches -> step: losses, gradients -> AdamW -> states, log, model
+//! samples (phantoms, folders) -> batches -> step: losses, gradients -> optimiser -> states, log, model
 //! ```
 //!
 //! [`train()`] runs a [`TrainingConfig`] from beginning to end. The networks are those of
@@ -16,6 +16,7 @@ mod initial;
 mod log;
 mod lora;
 pub mod losses;
+mod muon;
 mod network;
 pub mod optimiser;
 mod phantoms;

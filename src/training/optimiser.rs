@@ -1,15 +1,34 @@
-//! AdamW (Loshchilov and Hutter 2019), with a state that can be kept.
+//! AdamW (Loshchilov and Hutter 2019) and Muon (Jordan et al. 2024), with a state that can be kept.
 
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
+use serde::Deserialize;
+
 use super::Gradients;
+use super::muon;
+
+/// How a matrix's gradients become its steps. Whatever is no matrix, and embeddings, always go by AdamW.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Each number by its own gradients.
+    #[default]
+    AdamW,
+    /// The whole matrix by its momentum, made orthogonal.
+    Muon,
+}
+
+/// How much of Muon's momentum is kept from step to step.
+const MUON_MOMENTUM: f64 = 0.95;
 
 /// What does not change from step to step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWSettings {
+pub struct OptimiserSettings {
+    /// How matrices are moved.
+    pub rule: Rule,
     /// How slowly the mean of gradients follows them.
     pub beta1: f64,
     /// How slowly the mean of their squares does.
@@ -20,9 +39,10 @@ pub struct AdamWSettings {
     pub weight_decay: f64,
 }
 
-impl Default for AdamWSettings {
+impl Default for OptimiserSettings {
     fn default() -> Self {
         Self {
+            rule: Rule::AdamW,
             beta1: 0.9,
             beta2: 0.98,
             eps: 1e-8,
@@ -31,24 +51,24 @@ impl Default for AdamWSettings {
     }
 }
 
-/// The mean of gradients and of their squares.
+/// The mean of gradients and, for AdamW, of their squares.
 #[derive(Clone, Debug)]
 struct Moments {
     first: Tensor,
-    second: Tensor,
+    second: Option<Tensor>,
 }
 
 /// The optimiser's state for each learnt tensor.
 #[derive(Debug, Default)]
-pub struct AdamW {
-    settings: AdamWSettings,
+pub struct Optimiser {
+    settings: OptimiserSettings,
     steps: u64,
     moments: BTreeMap<String, Moments>,
 }
 
-impl AdamW {
+impl Optimiser {
     /// An optimiser that has not seen a gradient yet.
-    pub fn new(settings: AdamWSettings) -> Self {
+    pub fn new(settings: OptimiserSettings) -> Self {
         Self {
             settings,
             ..Self::default()
@@ -69,41 +89,28 @@ impl AdamW {
         rate: f64,
     ) -> Result<()> {
         self.steps += 1;
-        let AdamWSettings {
-            beta1,
-            beta2,
-            eps,
-            weight_decay,
-        } = self.settings;
+        let (settings, moments) = (self.settings, &self.moments);
         let age = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let (whole1, whole2) = (1.0 - beta1.powi(age), 1.0 - beta2.powi(age));
         let work: Vec<(String, &Var, &Tensor)> = variables
             .filter_map(|(name, var)| gradients.get(&name).map(|g| (name, var, g)))
             .collect();
-        let moments = &self.moments;
         let moved = work
             .into_par_iter()
             .map(|(name, var, gradient)| {
                 let gradient = (gradient * scale)?;
-                let (first, second) = match moments.get(&name) {
-                    Some(old) => (
-                        ((&old.first * beta1)? + (&gradient * (1.0 - beta1))?)?,
-                        ((&old.second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?,
-                    ),
-                    None => (
-                        (&gradient * (1.0 - beta1))?,
-                        (gradient.sqr()? * (1.0 - beta2))?,
-                    ),
+                let old = moments.get(&name);
+                let (direction, moments) = if settings.rule == Rule::Muon && turns(&name, var) {
+                    by_muon(&gradient, old)?
+                } else {
+                    settings.by_adamw(&gradient, old, age)?
                 };
-                let deviation = ((&second / whole2)?.sqrt()? + eps)?;
-                let change = ((&first * (rate / whole1))? / deviation)?;
                 let kept = if decays(&name, var) {
-                    1.0 - rate * weight_decay
+                    1.0 - rate * settings.weight_decay
                 } else {
                     1.0
                 };
-                var.set(&((var.as_detached_tensor() * kept)? - change)?)?;
-                Ok((name, Moments { first, second }))
+                var.set(&((var.as_detached_tensor() * kept)? - (direction * rate)?)?)?;
+                Ok((name, moments))
             })
             .collect::<Result<Vec<_>>>()?;
         self.moments.extend(moved);
@@ -113,32 +120,71 @@ impl AdamW {
     /// Its state as tensors, to be saved.
     pub fn state(&self) -> HashMap<String, Tensor> {
         let both = |(name, m): (&String, &Moments)| {
-            [
-                (format!("first.{name}"), m.first.clone()),
-                (format!("second.{name}"), m.second.clone()),
-            ]
+            let second = m.second.clone();
+            let first = (format!("first.{name}"), m.first.clone());
+            [Some(first), second.map(|t| (format!("second.{name}"), t))]
         };
-        self.moments.iter().flat_map(both).collect()
+        self.moments.iter().flat_map(both).flatten().collect()
     }
 
     /// Takes up a saved state.
-    pub fn restore(&mut self, steps: u64, mut state: HashMap<String, Tensor>) -> Result<()> {
+    pub fn restore(&mut self, steps: u64, state: &HashMap<String, Tensor>) {
         self.steps = steps;
-        self.moments.clear();
-        let names: Vec<String> = state
-            .keys()
-            .filter_map(|key| key.strip_prefix("first.").map(str::to_string))
-            .collect();
-        for name in names {
-            let parts = [format!("first.{name}"), format!("second.{name}")];
-            let [first, second] = parts.map(|key| state.remove(&key));
-            let (Some(first), Some(second)) = (first, second) else {
-                candle_core::bail!("the optimiser's state of {name} is incomplete")
+        let moments = |(key, first): (&String, &Tensor)| {
+            let name = key.strip_prefix("first.")?;
+            let moments = Moments {
+                first: first.clone(),
+                second: state.get(&format!("second.{name}")).cloned(),
             };
-            self.moments.insert(name, Moments { first, second });
-        }
-        Ok(())
+            Some((name.to_string(), moments))
+        };
+        self.moments = state.iter().filter_map(moments).collect();
     }
+}
+
+impl OptimiserSettings {
+    /// The direction of a step, for a rate of 1, and the moments after it.
+    fn by_adamw(
+        &self,
+        gradient: &Tensor,
+        old: Option<&Moments>,
+        age: i32,
+    ) -> Result<(Tensor, Moments)> {
+        let mean = |old: Option<&Tensor>, new: &Tensor, beta: f64| match old {
+            Some(old) => (old * beta)? + (new * (1.0 - beta))?,
+            None => new * (1.0 - beta),
+        };
+        let first = mean(old.map(|m| &m.first), gradient, self.beta1)?;
+        let squares = old.and_then(|m| m.second.as_ref());
+        let second = mean(squares, &gradient.sqr()?, self.beta2)?;
+        let (whole1, whole2) = (1.0 - self.beta1.powi(age), 1.0 - self.beta2.powi(age));
+        let deviation = ((&second / whole2)?.sqrt()? + self.eps)?;
+        let direction = ((&first / whole1)? / deviation)?;
+        let second = Some(second);
+        Ok((direction, Moments { first, second }))
+    }
+}
+
+/// The same by Muon, with Nesterov's look ahead.
+fn by_muon(gradient: &Tensor, old: Option<&Moments>) -> Result<(Tensor, Moments)> {
+    let new = (gradient * (1.0 - MUON_MOMENTUM))?;
+    let first = match old {
+        Some(old) => (&new + (&old.first * MUON_MOMENTUM)?)?,
+        None => new.clone(),
+    };
+    let direction = muon::direction(&(new + (&first * MUON_MOMENTUM)?)?)?;
+    Ok((
+        direction,
+        Moments {
+            first,
+            second: None,
+        },
+    ))
+}
+
+/// Whether Muon moves it: the matrices between a network's first and last, adapters left out.
+fn turns(name: &str, var: &Var) -> bool {
+    var.rank() == 2 && decays(name, var) && !["lm_head", "lora_"].iter().any(|p| name.contains(p))
 }
 
 fn decays(name: &str, var: &Var) -> bool {
@@ -193,9 +239,9 @@ mod tests {
     #[test]
     fn steps_are_pytorch_s() -> Result<()> {
         let var = Var::new(&[[1.0_f64, -2.0, 3.0]], &Device::Cpu)?;
-        let mut optimiser = AdamW::new(AdamWSettings {
+        let mut optimiser = Optimiser::new(OptimiserSettings {
             weight_decay: 0.1,
-            ..AdamWSettings::default()
+            ..OptimiserSettings::default()
         });
         for step in 1..=10 {
             let gradient = (var.as_detached_tensor().powf(3.0)? / 10.0)?;
@@ -204,8 +250,8 @@ mod tests {
             if step == 5 {
                 // What is kept and taken up goes on as if nothing had happened.
                 let (steps, state) = (optimiser.steps(), optimiser.state());
-                optimiser = AdamW::new(optimiser.settings);
-                optimiser.restore(steps, state)?;
+                optimiser = Optimiser::new(optimiser.settings);
+                optimiser.restore(steps, &state);
             }
             optimiser.step(variables.into_iter(), &gradients, 1.0, 0.1)?;
             if let Some((_, wanted)) = PYTORCH.iter().find(|(at, _)| *at == step) {
@@ -218,6 +264,37 @@ mod tests {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// With Muon the hidden matrices turn and keep one moment; embeddings go on by AdamW.
+    #[test]
+    fn muon_moves_hidden_matrices() -> Result<()> {
+        let settings = OptimiserSettings {
+            rule: Rule::Muon,
+            weight_decay: 0.0,
+            ..OptimiserSettings::default()
+        };
+        let mut optimiser = Optimiser::new(settings);
+        let names = [
+            "model.layers.0.mlp.down_proj.weight",
+            "model.embed_tokens.weight",
+        ];
+        let zero = Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu)?;
+        let vars = [Var::from_tensor(&zero)?, Var::from_tensor(&zero)?];
+        let gradient = Tensor::new(&[[3.0_f32, 0.0], [0.0, 0.5]], &Device::Cpu)?;
+        let gradients = names.map(|name| (name.to_string(), gradient.clone()));
+        let variables = names.iter().zip(&vars).map(|(n, v)| ((*n).to_string(), v));
+        optimiser.step(variables, &Gradients::from(gradients), 1.0, 0.1)?;
+        let [turned, plain] = vars.map(|var| var.to_vec2::<f32>());
+        let (turned, plain) = (turned?, plain?);
+        // Nothing beside the diagonal, both singular values moved alike though one gradient is six times the other.
+        assert!(turned[0][1].abs() < 1e-6 && turned[1][0].abs() < 1e-6);
+        assert!(turned[0][0] < 0.0 && (0.6..1.6).contains(&(turned[0][0] / turned[1][1])));
+        assert!((plain[0][0] + 0.1).abs() < 1e-6 && (plain[1][1] + 0.1).abs() < 1e-6);
+        let state = optimiser.state();
+        assert!(!state.contains_key(&format!("second.{}", names[0])));
+        assert!(state.contains_key(&format!("second.{}", names[1])));
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
 use super::network::Network;
-use super::optimiser::{AdamW, global_norm, rate_part};
+use super::optimiser::{Optimiser, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::state::{self, Progress};
 use super::step::{CLASS_PROMPTS, Lesson, add};
@@ -172,7 +172,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Decides what is learnt, and takes up the state where there is one.
-    fn prepare(&mut self, stage: &StageConfig) -> Result<AdamW, TrainingError> {
+    fn prepare(&mut self, stage: &StageConfig) -> Result<Optimiser, TrainingError> {
         if stage.vision_from_segmentation && self.progress.stage_step == 0 {
             let tensors = self.variables.tensors();
             self.variables
@@ -201,7 +201,7 @@ impl<'a> Trainer<'a> {
             self.variables
                 .adapt(&lora.targets, lora.rank, lora.alpha, self.config.seed)?;
         }
-        let mut optimiser = AdamW::new(stage.optimiser());
+        let mut optimiser = Optimiser::new(stage.optimiser());
         if let Some(state) = self.resumed.take() {
             state.restore(&self.variables, &mut optimiser)?;
         }
@@ -355,7 +355,7 @@ impl<'a> Trainer<'a> {
         Ok((losses, sums, volumes))
     }
 
-    fn save(&self, optimiser: &AdamW, log: &mut Log) -> Result<PathBuf, TrainingError> {
+    fn save(&self, optimiser: &Optimiser, log: &mut Log) -> Result<PathBuf, TrainingError> {
         log.flush()?;
         state::save(
             &self.config.out,

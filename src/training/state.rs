@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::write_whole;
 use super::network::COMPANIONS;
-use super::optimiser::AdamW;
+use super::optimiser::Optimiser;
 use super::step::CLASS_PROMPTS;
 use super::{TrainingError, Variables};
 
@@ -54,7 +54,7 @@ pub(super) fn save(
     companions: &Path,
     progress: &Progress,
     variables: &Variables,
-    optimiser: &AdamW,
+    optimiser: &Optimiser,
 ) -> Result<PathBuf, TrainingError> {
     let fresh = out.join("step.new");
     match fs::remove_dir_all(&fresh) {
@@ -201,7 +201,7 @@ impl State {
     pub fn restore(
         mut self,
         variables: &Variables,
-        optimiser: &mut AdamW,
+        optimiser: &mut Optimiser,
     ) -> Result<(), TrainingError> {
         let wrong = |e: candle_core::Error| {
             let message = e.to_string();
@@ -221,8 +221,7 @@ impl State {
             learnt.insert(name, tensor);
         }
         variables.restore(&learnt).map_err(wrong)?;
-        optimiser
-            .restore(self.progress.optimiser_steps, moments)
-            .map_err(wrong)
+        optimiser.restore(self.progress.optimiser_steps, &moments);
+        Ok(())
     }
 }
