@@ -4,6 +4,10 @@ use crate::model::{ClipConfig, LamedConfig, rule};
 
 /// How strong the places are beside what a patch looks like.
 const POSITION_AMPLITUDE: f32 = 0.5;
+/// How strong a patch's mean is in its token, how strong the slowest cosine, and the most of any.
+const MEAN_STRENGTH: f64 = 0.12;
+const WAVE_STRENGTH: f64 = 0.5;
+const MOST_STRENGTH: f64 = 2.0;
 /// The deviation of tokens that stand for no word.
 const TOKEN_DEVIATION: f32 = 0.5;
 
@@ -11,6 +15,8 @@ const TOKEN_DEVIATION: f32 = 0.5;
 pub(super) struct Sizes {
     /// Patches along (D,H,W).
     grid: [usize; 3],
+    /// Voxels of a patch along (D,H,W).
+    patch: [usize; 3],
     /// Parts of names, and how many layers of two branches each they stand for.
     layers: Vec<(&'static str, usize)>,
 }
@@ -20,6 +26,7 @@ impl Sizes {
     pub fn of_lamed(config: &LamedConfig) -> Self {
         Self {
             grid: config.grid(),
+            patch: config.patch_size,
             layers: vec![
                 ("vision_tower", config.vision_config.num_layers),
                 ("image_encoder", config.seg_config.num_layers),
@@ -32,6 +39,7 @@ impl Sizes {
     pub fn of_clip(config: &ClipConfig) -> Self {
         Self {
             grid: std::array::from_fn(|axis| config.img_size[axis] / config.patch_size[axis]),
+            patch: config.patch_size,
             layers: vec![("vision_encoder", config.num_layers)],
         }
     }
@@ -40,8 +48,9 @@ impl Sizes {
 /// The values of a tensor by its name, the same for the same seed on every machine.
 ///
 /// Norms begin as 1 and biases as 0; matrices are uniform after Glorot and Bengio (2010), those that end a residual
-/// branch divided by the root of the branches' number (Radford et al. 2019). Position embeddings begin as sines and
-/// cosines of the place, which are learnt on from there.
+/// branch divided by the root of the branches' number (Radford et al. 2019). A patch begins as its cosine transform and
+/// its position as sines and cosines of the place, side by side, both learnt on from there: of random projections a
+/// transformer sees hardly more than how bright a patch is.
 pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u64) -> Vec<f32> {
     let count: usize = shape.iter().product();
     let key = format!("{seed}/{name}");
@@ -78,6 +87,12 @@ pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u
         [_, width] if name.ends_with("embed_tokens.weight") => drawn((1.0 / *width as f32).sqrt()),
         // A transposed convolution of stride 2 and kernel 2: each output has one tap.
         [width, _, 2, 2, 2] => even((3.0 / *width as f64).sqrt()),
+        [out, width]
+            if name.ends_with("patch_embeddings.1.weight")
+                && *width == sizes.patch.iter().product::<usize>() =>
+        {
+            cosines(sizes.patch, *out)
+        }
         [out, width] => even((6.0 / (out + width) as f64).sqrt() / branches(name, sizes).sqrt()),
         _ => drawn(0.02),
     }
@@ -98,9 +113,50 @@ fn branches(name: &str, sizes: &Sizes) -> f64 {
     }
 }
 
-/// Sines and cosines of each axis, a third of the width to each; D-major.
+/// Of a token, the part that tells what a patch looks like; the rest tells where it is.
+fn appearance(width: usize) -> usize {
+    width - 6 * (width / 16).max(1)
+}
+
+/// The slowest cosines of a patch (DCT-II), one for each of the first rows, `[width,voxels]`. Each is as strong as makes
+/// it vary alike over a CT's patches, whose spectrum falls with the frequency.
+fn cosines(patch: [usize; 3], width: usize) -> Vec<f32> {
+    let voxels: usize = patch.iter().product();
+    let [d, h, w] = patch;
+    let place = |at: usize| [at / (h * w), at / w % h, at % w];
+    let frequency = |waves: [usize; 3]| -> f64 {
+        let along = |axis: usize| waves[axis] as f64 / patch[axis] as f64;
+        (0..3).map(|axis| along(axis).powi(2)).sum::<f64>().sqrt()
+    };
+    let mut modes: Vec<[usize; 3]> = (0..d * h * w).map(place).collect();
+    modes.sort_by(|a, b| frequency(*a).total_cmp(&frequency(*b)));
+    let slowest = 1.0 / *patch.iter().max().unwrap_or(&1) as f64;
+    let mut values = vec![0.0; width * voxels];
+    for (row, waves) in modes.into_iter().take(appearance(width)).enumerate() {
+        let strength = match frequency(waves) {
+            0.0 => MEAN_STRENGTH,
+            f => (WAVE_STRENGTH * f / slowest).min(MOST_STRENGTH),
+        };
+        for voxel in 0..voxels {
+            let at = place(voxel);
+            let wave: f64 = (0..3)
+                .map(|axis| {
+                    let n = patch[axis] as f64;
+                    let norm = if waves[axis] == 0 { 1.0 } else { 2.0 };
+                    let angle = std::f64::consts::PI * (at[axis] as f64 + 0.5) / n;
+                    (norm / n).sqrt() * (angle * waves[axis] as f64).cos()
+                })
+                .product();
+            values[row * voxels + voxel] = (strength * wave) as f32;
+        }
+    }
+    values
+}
+
+/// Sines and cosines of each axis in the last part of the width; D-major.
 fn places([d, h, w]: [usize; 3], width: usize) -> Vec<f32> {
-    let pairs = (width / 6).max(1);
+    let pairs = (width / 16).max(1);
+    let begin = appearance(width);
     let mut values = Vec::with_capacity(d * h * w * width);
     for place in 0..d * h * w {
         let at = [(place / (h * w), d), (place / w % h, h), (place % w, w)];
@@ -111,7 +167,7 @@ fn places([d, h, w]: [usize; 3], width: usize) -> Vec<f32> {
                 // From half a turn over the whole axis to a turn every other patch.
                 let turns = 0.5 * (n as f64).powf(pair as f64 / pairs as f64);
                 let angle = 2.0 * std::f64::consts::PI * turns * centre;
-                let first = 2 * (axis * pairs + pair);
+                let first = begin + 2 * (axis * pairs + pair);
                 if let Some([sine, cosine]) = row.get_mut(first..first + 2) {
                     *sine = POSITION_AMPLITUDE * angle.sin() as f32;
                     *cosine = POSITION_AMPLITUDE * angle.cos() as f32;
