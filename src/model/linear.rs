@@ -18,6 +18,14 @@ impl Linear {
         Self { weight, bias }
     }
 
+    /// Weight and bias, where they are held as they are taught.
+    pub(crate) fn parts(&self) -> Option<(&Tensor, Option<&Tensor>)> {
+        match &self.weight {
+            Matrix::Plain(weight) => Some((weight, self.bias.as_ref())),
+            _ => None,
+        }
+    }
+
     /// `[..,in]` to `[..,out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if let Matrix::Plain(weight) = &self.weight

@@ -30,11 +30,18 @@ fn along_axes(x: &Tensor, [md, mh, mw]: &[Tensor; 3]) -> Result<Tensor> {
     let (c, d, h, w) = x.dims4()?;
     let size = [md.dim(0)?, mh.dim(0)?, mw.dim(0)?];
     // The first axis first: it grows least, so the others work on less.
-    let x = md.broadcast_left(c)?.matmul(&x.reshape((c, d, h * w))?)?;
-    let x = mh
-        .broadcast_left(c * size[0])?
-        .matmul(&x.reshape((c * size[0], h, w))?)?;
-    let x = x.reshape((c * size[0] * size[1], w))?.matmul(&mw.t()?)?;
+    // An axis that stays as long as it is stays as it is.
+    let mut x = x.clone();
+    if size[0] != d {
+        x = md.broadcast_left(c)?.matmul(&x.reshape((c, d, h * w))?)?;
+    }
+    if size[1] != h {
+        let planes = x.reshape((c * size[0], h, w))?;
+        x = mh.broadcast_left(c * size[0])?.matmul(&planes)?;
+    }
+    if size[2] != w {
+        x = x.reshape((c * size[0] * size[1], w))?.matmul(&mw.t()?)?;
+    }
     x.reshape((c, size[0], size[1], size[2]))
 }
 

@@ -4,7 +4,8 @@
 use candle_core::{DType, IndexOp, Result, Tensor};
 
 use super::linear::Linear;
-use super::ops::{JointHeads, LayerNorm, Mask, attend, attend_joint, gelu};
+use super::ops::fused::{Part, VitBlockSizes, joined, vit_block};
+use super::ops::{LANES, LayerNorm, Mask, attend, gelu};
 use super::probe::{Probe, show};
 use super::source::Weights;
 
@@ -140,12 +141,14 @@ struct Block {
     linear1: Linear,
     linear2: Linear,
     heads: usize,
+    /// All of it for one operator, where it is taught.
+    joined: Option<Tensor>,
 }
 
 impl Block {
     fn new(config: &VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
-        Ok(Self {
+        let mut block = Self {
             norm1: weights.pp("norm1").layer_norm(hidden, LAYER_NORM_EPS)?,
             qkv: weights.pp("attn.qkv").linear_no_bias(hidden, 3 * hidden)?,
             out_proj: weights.pp("attn.out_proj").linear(hidden, hidden)?,
@@ -153,10 +156,33 @@ impl Block {
             linear1: weights.pp("mlp.linear1").linear(hidden, config.mlp_dim)?,
             linear2: weights.pp("mlp.linear2").linear(config.mlp_dim, hidden)?,
             heads: config.num_heads,
-        })
+            joined: None,
+        };
+        if hidden.is_multiple_of(LANES) && config.mlp_dim.is_multiple_of(LANES) {
+            block.joined = joined([
+                Part::Norm(&block.norm1),
+                Part::Lin(&block.qkv),
+                Part::Lin(&block.out_proj),
+                Part::Norm(&block.norm2),
+                Part::Lin(&block.linear1),
+                Part::Lin(&block.linear2),
+            ])?;
+        }
+        Ok(block)
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let (Some(weights), Some((linear1, _))) = (&self.joined, self.linear1.parts()) {
+            let (_, tokens, width) = x.dims3()?;
+            let sizes = VitBlockSizes {
+                tokens,
+                width,
+                mlp: linear1.dim(0)?,
+                heads: self.heads,
+                eps: LAYER_NORM_EPS,
+            };
+            return vit_block(x, weights, sizes);
+        }
         let x = (x + self.attention(&self.norm1.forward(x)?)?)?;
         let inner = gelu(&self.linear1.forward(&self.norm2.forward(&x)?)?)?;
         x + self.linear2.forward(&inner)?
@@ -167,16 +193,6 @@ impl Block {
         let d = hidden / self.heads;
         let qkv = self.qkv.forward(x)?;
         let scale = 1.0 / (d as f64).sqrt();
-        if qkv.track_op() {
-            let cut = JointHeads {
-                heads: self.heads,
-                key_heads: self.heads,
-                d,
-            };
-            return self
-                .out_proj
-                .forward(&attend_joint(&qkv, cut, scale, None)?);
-        }
         let qkv = qkv
             .reshape((b, n, 3, self.heads, d))?
             .permute((2, 0, 3, 1, 4))?;

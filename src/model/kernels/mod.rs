@@ -22,6 +22,11 @@
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
+pub mod amx;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_amx.rs"]
+pub mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -42,6 +47,7 @@ mod q8_0;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 pub use error::KernelError;
 pub use format::Format;

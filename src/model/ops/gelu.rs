@@ -37,9 +37,9 @@ impl CustomOp1 for Gelu {
     }
 }
 
-struct Chunk<'a> {
-    x: &'a [f32],
-    out: &'a mut [f32],
+pub(super) struct Chunk<'a> {
+    pub x: &'a [f32],
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for Chunk<'_> {

@@ -1,10 +1,12 @@
 //! The linear layer where gradients flow.
 
-use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 
+use super::autocast::tiles;
+use super::product::product;
 use super::taught_rows::{LANES, column_sums};
-use super::{contiguous, on_processor};
+use super::{contiguous, lend, on_processor};
+use crate::model::kernels::amx::Vectors;
 
 /// `x W^T + b`, `[..,in]` to `[..,out]`, with a backward pass that makes no more than the three gradients; `None`
 /// where nothing is learnt or the kernels cannot run.
@@ -26,6 +28,28 @@ pub fn linear_taught(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     .map(Some)
 }
 
+/// `a b^T` without a way back, in f32 in main memory: rows `[n,k]` and `[m,k]`, in any layout, to `[n,m]`; inside
+/// [`autocast`](super::autocast()) their numbers may be rounded to bf16.
+pub fn matmul_turned(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let Some(amx) = tiles().filter(|_| on_processor(&[a, b])) else {
+        return a.matmul(&b.t()?);
+    };
+    let (a, b) = (a.detach().contiguous()?, b.detach());
+    let turned = !b.is_contiguous();
+    let b = if turned { b.t()?.contiguous()? } else { b };
+    let ((n, k), (rows, columns)) = (a.dims2()?, b.dims2()?);
+    let m = if turned { columns } else { rows };
+    let y = lend([&a, &b], |[a, b]| {
+        let b = if turned {
+            Vectors::columns(b, rows, columns)
+        } else {
+            Vectors::rows(b, rows, columns)
+        };
+        product(Vectors::rows(a, n, k), b, Some(amx))
+    })?;
+    Tensor::from_vec(y, (n, m), a.device())
+}
+
 struct Linear {
     learns_x: bool,
     learns_weight: bool,
@@ -40,9 +64,16 @@ impl Linear {
     ) -> Result<(CpuStorage, Shape)> {
         let (width_out, width_in) = weight_layout.shape().dims2()?;
         let rows = layout.shape().elem_count() / width_in.max(1);
-        let flat = Layout::contiguous_with_offset((rows, width_in), layout.start_offset());
-        let turned = weight_layout.transpose(0, 1)?;
-        let y = x.matmul(weight, (1, rows, width_out, width_in), &flat, &turned)?;
+        let [stride, step] = [0, 1].map(|axis| weight_layout.stride()[axis]);
+        let weight = Vectors {
+            numbers: &weight.as_slice::<f32>()?[weight_layout.start_offset()..],
+            count: width_out,
+            depth: width_in,
+            stride,
+            step,
+        };
+        let x = Vectors::rows(contiguous(x, layout)?, rows, width_in);
+        let y = CpuStorage::F32(product(x, weight, tiles()));
         let mut dims = layout.dims().to_vec();
         if let Some(last) = dims.last_mut() {
             *last = width_out;
@@ -54,17 +85,24 @@ impl Linear {
         let (x, weight) = (x.detach(), weight.detach());
         let flat = |t: &Tensor| t.reshape(((), t.dim(D::Minus1)?));
         let gradient = flat(gradient)?;
-        let to_x = if self.learns_x {
-            Some(gradient.matmul(&weight)?.reshape(x.dims())?)
-        } else {
-            None
+        let (width_out, width_in) = weight.dims2()?;
+        let (rows, amx) = (gradient.dim(0)?, tiles());
+        let [to_x, to_weight] = lend([&x, &weight, &gradient], |[x, weight, gradient]| {
+            let to_x = self.learns_x.then(|| {
+                let weight = Vectors::columns(weight, width_out, width_in);
+                product(Vectors::rows(gradient, rows, width_out), weight, amx)
+            });
+            let to_weight = self.learns_weight.then(|| {
+                let x = Vectors::columns(x, rows, width_in);
+                product(Vectors::columns(gradient, rows, width_out), x, amx)
+            });
+            [to_x, to_weight]
+        })?;
+        let tensor = |values: Option<Vec<f32>>, like: &Tensor| {
+            let tensor = values.map(|values| Tensor::from_vec(values, like.dims(), like.device()));
+            tensor.transpose()
         };
-        let to_weight = if self.learns_weight {
-            Some(gradient.t()?.matmul(&flat(&x)?)?)
-        } else {
-            None
-        };
-        Ok([to_x, to_weight])
+        Ok([tensor(to_x, &x)?, tensor(to_weight, &weight)?])
     }
 }
 

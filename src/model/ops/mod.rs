@@ -16,14 +16,17 @@ mod attention_block;
 mod attention_single;
 mod number;
 mod pack;
+mod product;
 mod simd;
 pub mod taught;
 mod taught_attention;
 mod taught_rows;
 
 pub mod attention;
+pub mod autocast;
 pub mod bias;
 pub mod cache_write;
+pub mod fused;
 pub mod gated_silu;
 pub mod gelu;
 pub mod linear;
@@ -32,15 +35,17 @@ pub mod packed;
 pub mod rotary;
 
 pub use attention::{Mask, attend, split_heads};
+pub use autocast::autocast;
 pub use bias::add_bias;
 pub use cache_write::write_positions;
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
-pub use linear::linear_taught;
+pub use linear::{linear_taught, matmul_turned};
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
 pub use packed::{JointHeads, PackedSight, attend_joint};
 pub use rotary::rotate;
 pub use taught::with_back;
+pub(crate) use taught_rows::LANES;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 

@@ -21,6 +21,11 @@ impl LayerNorm {
         Self { weight, bias, eps }
     }
 
+    /// Weight and bias.
+    pub(crate) const fn parts(&self) -> [&Tensor; 2] {
+        [&self.weight, &self.bias]
+    }
+
     /// [`layer_norm`] of `[.., w]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         layer_norm(x, &self.weight, &self.bias, self.eps)
@@ -168,12 +173,12 @@ fn rows(
     Ok((CpuStorage::F32(out), layout.shape().clone()))
 }
 
-struct Rows<'a> {
-    x: &'a [f32],
-    weight: &'a [f32],
-    bias: Option<&'a [f32]>,
-    eps: f32,
-    out: &'a mut [f32],
+pub(super) struct Rows<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    pub bias: Option<&'a [f32]>,
+    pub eps: f32,
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for Rows<'_> {

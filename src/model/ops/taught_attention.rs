@@ -3,14 +3,16 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::autocast::tiles;
 use super::lend;
 use super::simd::{Kernel, Simd, dispatch};
 use crate::model::decoder::Packing;
+use crate::model::kernels::amx::{Amx, Hand, Packed, Vectors, multiply};
 
 /// Rows of a register tile.
 const ROWS: usize = 6;
 /// Queries that go through the keys together.
-const BLOCK: usize = 48;
+const BLOCK: usize = 96;
 /// Columns are padded to a multiple of the widest vector.
 const LANES: usize = 16;
 
@@ -107,6 +109,7 @@ impl Joint<'_> {
     pub(super) fn forward(&self) -> Vec<f32> {
         let ([b, n], d) = (self.size, self.d);
         let group = self.heads / self.key_heads;
+        let amx = tiles();
         let heads: Vec<Vec<f32>> = (0..b * self.heads)
             .into_par_iter()
             .map(|at| {
@@ -119,7 +122,7 @@ impl Joint<'_> {
                 );
                 let mut out = vec![0.0; n * d];
                 for run in self.runs(batch) {
-                    let part = Part::new(&q, &k, &v, run, d, self.scale);
+                    let part = Part::new([&q, &k, &v], run, d, self.scale, amx);
                     let rows = &mut out[run.first * d..(run.first + run.len) * d];
                     dispatch(Forward {
                         part: &part,
@@ -150,6 +153,7 @@ impl Joint<'_> {
     pub(super) fn backward(&self, gradient: &[f32]) -> Vec<f32> {
         let ([b, n], d) = (self.size, self.d);
         let group = self.heads / self.key_heads;
+        let amx = tiles();
         let heads: Vec<[Vec<f32>; 3]> = (0..b * self.heads)
             .into_par_iter()
             .map(|at| {
@@ -167,7 +171,7 @@ impl Joint<'_> {
                 }
                 let mut to = [vec![0.0; n * d], vec![0.0; n * d], vec![0.0; n * d]];
                 for run in self.runs(batch) {
-                    let part = Part::new(&q, &k, &v, run, d, self.scale);
+                    let part = Part::new([&q, &k, &v], run, d, self.scale, amx);
                     part.backward(&g[run.first * d..(run.first + run.len) * d], run, &mut to);
                 }
                 self.rotate(batch, &mut to[0], -1.0);
@@ -210,20 +214,71 @@ struct Part {
     dp: usize,
     scale: f32,
     causal: bool,
+    tiles: Option<Tiles>,
+}
+
+/// Keys and values in bf16, as the right side of products.
+struct Tiles {
+    amx: Amx,
+    /// One vector a position.
+    k: Packed,
+    v: Packed,
+    /// One vector a column, over all positions.
+    k_columns: Packed,
+    v_columns: Packed,
+}
+
+impl Tiles {
+    /// The first `rows` rows of `depth` numbers, `stride` apart, as a left side.
+    fn left(&self, numbers: &[f32], [rows, depth]: [usize; 2], stride: usize) -> Packed {
+        let vectors = Vectors {
+            numbers,
+            count: rows,
+            depth,
+            stride,
+            step: 1,
+        };
+        Packed::new(self.amx, vectors, Hand::Left)
+    }
+
+    /// The columns of matrices of as many rows, the first as a left side and the second as a right one; widths and
+    /// strides of both.
+    fn columns(
+        &self,
+        [left, right]: [&[f32]; 2],
+        [rows, left_width, right_width]: [usize; 3],
+        [left_stride, right_stride]: [usize; 2],
+    ) -> [Packed; 2] {
+        let vectors = |numbers, count, step| Vectors {
+            numbers,
+            count,
+            depth: rows,
+            stride: 1,
+            step,
+        };
+        [
+            Packed::new(self.amx, vectors(left, left_width, left_stride), Hand::Left),
+            Packed::new(
+                self.amx,
+                vectors(right, right_width, right_stride),
+                Hand::Right,
+            ),
+        ]
+    }
 }
 
 impl Part {
-    fn new(q: &[f32], k: &[f32], v: &[f32], run: Run, d: usize, scale: f32) -> Self {
+    fn new([q, k, v]: [&[f32]; 3], run: Run, d: usize, scale: f32, amx: Option<Amx>) -> Self {
         let queries = &q[run.first * d..(run.first + run.len) * d];
         let seen = |x: &[f32]| -> Vec<f32> {
             let mut rows = x[..run.shared * d].to_vec();
             rows.extend_from_slice(&x[run.first * d..(run.first + run.len) * d]);
             rows
         };
-        Self::of(queries, &seen(k), &seen(v), d, scale, run.causal)
+        Self::of([queries, &seen(k), &seen(v)], d, scale, run.causal, amx)
     }
 
-    fn of(q: &[f32], k: &[f32], v: &[f32], d: usize, scale: f32, causal: bool) -> Self {
+    fn of([q, k, v]: [&[f32]; 3], d: usize, scale: f32, causal: bool, amx: Option<Amx>) -> Self {
         let (n, m) = (q.len() / d, k.len() / d);
         let (dp, mp) = (d.next_multiple_of(LANES), m.next_multiple_of(LANES));
         let padded = |x: &[f32], factor: f32| {
@@ -242,12 +297,29 @@ impl Part {
             }
             out
         };
+        let of_vectors = |x: &[f32]| {
+            if amx.is_some() {
+                Vec::new()
+            } else {
+                padded(x, 1.0)
+            }
+        };
+        let of_columns = |x: &[f32]| if amx.is_some() { Vec::new() } else { turned(x) };
+        let right = |amx, x| Packed::new(amx, Vectors::rows(x, m, d), Hand::Right);
+        let columns = |amx, x| Packed::new(amx, Vectors::columns(x, m, d), Hand::Right);
         Self {
+            tiles: amx.map(|amx| Tiles {
+                amx,
+                k: right(amx, k),
+                v: right(amx, v),
+                k_columns: columns(amx, k),
+                v_columns: columns(amx, v),
+            }),
             q: padded(q, scale),
-            k: padded(k, 1.0),
-            k_turned: turned(k),
-            v: padded(v, 1.0),
-            v_turned: turned(v),
+            k: of_vectors(k),
+            k_turned: of_columns(k),
+            v: of_vectors(v),
+            v_turned: of_columns(v),
             n,
             m,
             mp,
@@ -297,14 +369,20 @@ impl Part {
     #[inline(always)]
     fn shares<S: Simd>(&self, s: S, first: usize, rows: usize, out: &mut [f32]) {
         let q = &self.q[first * self.dp..];
-        product(
-            s,
-            [rows, self.d, self.mp],
-            (q, self.dp, 1),
-            (&self.k_turned, self.mp),
-            (out, self.mp),
-            false,
-        );
+        match &self.tiles {
+            Some(tiles) => {
+                let q = tiles.left(q, [rows, self.d], self.dp);
+                multiply(&q, &tiles.k, out, self.mp, false);
+            }
+            None => product(
+                s,
+                [rows, self.d, self.mp],
+                (q, self.dp, 1),
+                (&self.k_turned, self.mp),
+                (out, self.mp),
+                false,
+            ),
+        }
         for (r, row) in out.chunks_exact_mut(self.mp).take(rows).enumerate() {
             let seen = self.seen(first + r);
             let whole = seen.next_multiple_of(S::N);
@@ -344,14 +422,20 @@ impl Kernel for Forward<'_> {
         for first in (0..part.n).step_by(BLOCK) {
             let rows = BLOCK.min(part.n - first);
             part.shares(s, first, rows, &mut shares);
-            product(
-                s,
-                [rows, part.m, part.dp],
-                (&shares, part.mp, 1),
-                (&part.v, part.dp),
-                (&mut mixed, part.dp),
-                false,
-            );
+            match &part.tiles {
+                Some(tiles) => {
+                    let shares = tiles.left(&shares, [rows, part.m], part.mp);
+                    multiply(&shares, &tiles.v_columns, &mut mixed, part.dp, false);
+                }
+                None => product(
+                    s,
+                    [rows, part.m, part.dp],
+                    (&shares, part.mp, 1),
+                    (&part.v, part.dp),
+                    (&mut mixed, part.dp),
+                    false,
+                ),
+            }
             let out = self.out[first * part.d..].chunks_exact_mut(part.d);
             for (to, row) in out.zip(mixed.chunks_exact(part.dp).take(rows)) {
                 to.copy_from_slice(&row[..part.d]);
@@ -384,22 +468,34 @@ impl Kernel for Backward<'_> {
             for (to, row) in g.chunks_exact_mut(dp).zip(gradient).take(rows) {
                 to[..d].copy_from_slice(row);
             }
-            product(
-                s,
-                [m, rows, dp],
-                (&shares, 1, mp),
-                (&g, dp),
-                (to_v, dp),
-                true,
-            );
-            product(
-                s,
-                [rows, d, mp],
-                (&g, dp, 1),
-                (&part.v_turned, mp),
-                (&mut slopes, mp),
-                false,
-            );
+            if let Some(tiles) = &part.tiles {
+                let [shares, gradient] = tiles.columns([&shares, &g], [rows, m, d], [mp, dp]);
+                multiply(&shares, &gradient, to_v, dp, true);
+                multiply(
+                    &tiles.left(&g, [rows, d], dp),
+                    &tiles.v,
+                    &mut slopes,
+                    mp,
+                    false,
+                );
+            } else {
+                product(
+                    s,
+                    [m, rows, dp],
+                    (&shares, 1, mp),
+                    (&g, dp),
+                    (to_v, dp),
+                    true,
+                );
+                product(
+                    s,
+                    [rows, d, mp],
+                    (&g, dp, 1),
+                    (&part.v_turned, mp),
+                    (&mut slopes, mp),
+                    false,
+                );
+            }
             // Of the scores: shares (slopes - sum of shares slopes).
             let both = slopes.chunks_exact_mut(mp).zip(shares.chunks_exact(mp));
             for (slopes, shares) in both.take(rows) {
@@ -413,23 +509,30 @@ impl Kernel for Backward<'_> {
                 }
             }
             let queries = &part.q[first * dp..];
-            product(
-                s,
-                [m, rows, dp],
-                (&slopes, 1, mp),
-                (queries, dp),
-                (to_k, dp),
-                true,
-            );
             let to_q = &mut to_q[first * dp..];
-            product(
-                s,
-                [rows, m, dp],
-                (&slopes, mp, 1),
-                (&part.k, dp),
-                (to_q, dp),
-                false,
-            );
+            if let Some(tiles) = &part.tiles {
+                let [turned, queries] = tiles.columns([&slopes, queries], [rows, m, d], [mp, dp]);
+                multiply(&turned, &queries, to_k, dp, true);
+                let slopes = tiles.left(&slopes, [rows, m], mp);
+                multiply(&slopes, &tiles.k_columns, to_q, dp, false);
+            } else {
+                product(
+                    s,
+                    [m, rows, dp],
+                    (&slopes, 1, mp),
+                    (queries, dp),
+                    (to_k, dp),
+                    true,
+                );
+                product(
+                    s,
+                    [rows, m, dp],
+                    (&slopes, mp, 1),
+                    (&part.k, dp),
+                    (to_q, dp),
+                    false,
+                );
+            }
         }
         let scale = part.scale;
         for x in to_q.iter_mut() {
@@ -511,6 +614,7 @@ pub(super) fn attend_back(
     let (b, heads, n, d) = q.dims4()?;
     let (_, key_heads, m, _) = k.dims4()?;
     let group = heads / key_heads;
+    let amx = tiles();
     let parts: Vec<[Vec<f32>; 3]> = lend([q, k, v, gradient], |[qs, ks, vs, g]| {
         (0..b * heads)
             .into_par_iter()
@@ -518,12 +622,15 @@ pub(super) fn attend_back(
                 let (batch, head) = (at / heads, at % heads);
                 let key = (batch * key_heads + head / group) * m * d;
                 let part = Part::of(
-                    &qs[at * n * d..(at + 1) * n * d],
-                    &ks[key..key + m * d],
-                    &vs[key..key + m * d],
+                    [
+                        &qs[at * n * d..(at + 1) * n * d],
+                        &ks[key..key + m * d],
+                        &vs[key..key + m * d],
+                    ],
                     d,
                     scale,
                     false,
+                    amx,
                 );
                 let mut rows = Vec::with_capacity(n * d);
                 for i in 0..n {

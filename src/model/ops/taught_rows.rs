@@ -10,7 +10,7 @@ use super::{PARALLEL_FROM, lend};
 /// Numbers that are added up in f32 before they join a sum in f64.
 const STRETCH: usize = 4096;
 /// The widest vector: rows must be a multiple of it.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// The gradients of x, weight and bias of a layer norm; of an RMS norm where `centred` is false, without a bias.
 pub(super) fn norm_back(
@@ -60,15 +60,15 @@ pub(super) fn norm_back(
     ])
 }
 
-struct NormBack<'a> {
-    x: &'a [f32],
-    weight: &'a [f32],
-    gradient: &'a [f32],
-    eps: f64,
-    centred: bool,
-    to_x: &'a mut [f32],
-    to_weight: &'a mut [f32],
-    to_bias: &'a mut [f32],
+pub(super) struct NormBack<'a> {
+    pub x: &'a [f32],
+    pub weight: &'a [f32],
+    pub gradient: &'a [f32],
+    pub eps: f64,
+    pub centred: bool,
+    pub to_x: &'a mut [f32],
+    pub to_weight: &'a mut [f32],
+    pub to_bias: &'a mut [f32],
 }
 
 impl Kernel for NormBack<'_> {
@@ -160,10 +160,10 @@ pub(super) fn gelu_back(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(out, x.dims(), x.device())
 }
 
-struct GeluBack<'a> {
-    x: &'a [f32],
-    gradient: &'a [f32],
-    out: &'a mut [f32],
+pub(super) struct GeluBack<'a> {
+    pub x: &'a [f32],
+    pub gradient: &'a [f32],
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for GeluBack<'_> {
@@ -280,9 +280,9 @@ pub(super) fn column_sums(x: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(sums, width, x.device())
 }
 
-struct Sums<'a> {
-    x: &'a [f32],
-    sums: &'a mut [f32],
+pub(super) struct Sums<'a> {
+    pub x: &'a [f32],
+    pub sums: &'a mut [f32],
 }
 
 impl Kernel for Sums<'_> {

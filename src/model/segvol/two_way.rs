@@ -4,7 +4,8 @@ use candle_core::{Result, Tensor};
 
 use crate::model::config::TWO_WAY_HEADS;
 use crate::model::linear::Linear;
-use crate::model::ops::{LayerNorm, Mask, attend, split_heads};
+use crate::model::ops::fused::{Part, TwoWaySizes, joined, two_way};
+use crate::model::ops::{LANES, LayerNorm, Mask, attend, split_heads};
 use crate::model::source::Weights;
 
 const DEPTH: usize = 2;
@@ -16,6 +17,8 @@ pub struct TwoWayTransformer {
     layers: Vec<Layer>,
     final_attn: Attention,
     norm_final: LayerNorm,
+    /// All of it for one operator, where it is taught.
+    joined: Option<Tensor>,
 }
 
 impl TwoWayTransformer {
@@ -24,13 +27,21 @@ impl TwoWayTransformer {
         let layers = (0..DEPTH)
             .map(|i| Layer::new(width, mlp_dim, i == 0, &weights.pp(format!("layers.{i}"))))
             .collect::<Result<_>>()?;
-        Ok(Self {
+        let mut transformer = Self {
             layers,
             final_attn: Attention::new(width, width / 2, &weights.pp("final_attn_token_to_image"))?,
             norm_final: weights
                 .pp("norm_final_attn")
                 .layer_norm(width, LAYER_NORM_EPS)?,
-        })
+            joined: None,
+        };
+        if width.is_multiple_of(2 * LANES) && mlp_dim.is_multiple_of(LANES) {
+            let last = transformer.final_attn.parts().map(Part::Lin);
+            let parts = transformer.layers.iter().flat_map(Layer::parts);
+            let norm = Part::Norm(&transformer.norm_final);
+            transformer.joined = joined(parts.chain(last).chain([norm]))?;
+        }
+        Ok(transformer)
     }
 
     /// Tokens `[b,k,width]`, image `[b,n,width]` and its position encoding; returns both updated.
@@ -40,6 +51,23 @@ impl TwoWayTransformer {
         image: &Tensor,
         position: &Tensor,
     ) -> Result<(Tensor, Tensor)> {
+        if let Some(weights) = &self.joined
+            && let Some(mlp) = self.layers.first().and_then(Layer::mlp_width)
+            && image.dim(1)?.is_multiple_of(LANES)
+        {
+            let (_, positions, width) = image.dims3()?;
+            let sizes = TwoWaySizes {
+                layers: DEPTH,
+                heads: TWO_WAY_HEADS,
+                width,
+                mlp,
+                positions,
+                eps: LAYER_NORM_EPS,
+            };
+            let both = two_way(image, tokens, position, weights, sizes)?;
+            let queries = both.narrow(1, positions, tokens.dim(1)?)?;
+            return Ok((queries, both.narrow(1, 0, positions)?));
+        }
         let (mut queries, mut keys) = (tokens.clone(), image.clone());
         for layer in &self.layers {
             (queries, keys) = layer.forward(&queries, &keys, tokens, position)?;
@@ -93,6 +121,28 @@ impl Layer {
         })
     }
 
+    fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        fn lins(attention: &Attention) -> [Part<'_>; 4] {
+            attention.parts().map(Part::Lin)
+        }
+        lins(&self.self_attn)
+            .into_iter()
+            .chain([Part::Norm(&self.norm1)])
+            .chain(lins(&self.token_to_image))
+            .chain([
+                Part::Norm(&self.norm2),
+                Part::Lin(&self.lin1),
+                Part::Lin(&self.lin2),
+                Part::Norm(&self.norm3),
+            ])
+            .chain(lins(&self.image_to_token))
+            .chain([Part::Norm(&self.norm4)])
+    }
+
+    fn mlp_width(&self) -> Option<usize> {
+        self.lin1.parts().and_then(|(weight, _)| weight.dim(0).ok())
+    }
+
     /// Positions (`tokens` for the queries, `position` for the keys) take part inside attention only.
     fn forward(
         &self,
@@ -143,6 +193,10 @@ impl Attention {
             out_proj: weights.pp("out_proj").linear(internal, width)?,
             scale: 1.0 / ((internal / TWO_WAY_HEADS) as f64).sqrt(),
         })
+    }
+
+    fn parts(&self) -> [&Linear; 4] {
+        [&self.q_proj, &self.k_proj, &self.v_proj, &self.out_proj]
     }
 
     fn forward(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {

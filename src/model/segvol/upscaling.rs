@@ -2,7 +2,8 @@
 
 use candle_core::{D, Result, Tensor};
 
-use crate::model::ops::{add_bias, gelu, layer_norm, linear_taught};
+use crate::model::ops::fused::{Part, UpscalingSizes, joined, upscale};
+use crate::model::ops::{LANES, add_bias, gelu};
 use crate::model::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -19,23 +20,45 @@ pub struct Upscaling {
     norm_bias: Tensor,
     second: Doubling,
     grid: [usize; 3],
+    /// All of it for one operator, where it is taught.
+    joined: Option<Tensor>,
 }
 
 impl Upscaling {
     /// Takes its weights, which must come in f32; `grid` counts patches, (D,H,W).
     pub fn new(width: usize, grid: [usize; 3], weights: &Weights) -> Result<Self> {
         let norm = |name| norm_weights(width / 4, grid, &weights.pp(1), name);
-        Ok(Self {
+        let mut upscaling = Self {
             first: Doubling::new(width, width / 4, &weights.pp(0))?,
             norm_weight: norm("weight")?,
             norm_bias: norm("bias")?,
             second: Doubling::new(width / 4, width / 8, &weights.pp(3))?,
             grid,
-        })
+            joined: None,
+        };
+        if width.is_multiple_of(LANES) {
+            upscaling.joined = joined([
+                Part::Tensor(&upscaling.first.weight.t()?),
+                Part::Tensor(&upscaling.first.bias),
+                Part::Tensor(&upscaling.norm_weight),
+                Part::Tensor(&upscaling.norm_bias),
+                Part::Tensor(&upscaling.second.weight.t()?),
+                Part::Tensor(&upscaling.second.bias),
+            ])?;
+        }
+        Ok(upscaling)
     }
 
     /// Image tokens `[b,d*h*w,width]` and filters `[b,1,width/8]` to logits `[b,1,4d,4h,4w]`.
     pub fn forward(&self, image: &Tensor, filter: &Tensor) -> Result<Tensor> {
+        if let Some(weights) = &self.joined {
+            let sizes = UpscalingSizes {
+                grid: self.grid,
+                width: image.dim(D::Minus1)?,
+                eps: LAYER_NORM_EPS,
+            };
+            return upscale(image, filter, weights, sizes);
+        }
         let x = gelu(&self.norm(&self.first.forward(image)?)?)?;
         let x = gelu(&self.second.forward(&x)?)?;
         let mask = x.matmul(&filter.transpose(1, 2)?)?;
@@ -51,15 +74,6 @@ impl Upscaling {
     /// Layer norm over (C,D,H,W), `[b,voxels,C]`. Means are taken axis by axis: a single f32 sum over millions would
     /// drift.
     fn norm(&self, x: &Tensor) -> Result<Tensor> {
-        if x.track_op() {
-            // As one wide row a mask, whose way back is one pass.
-            let (weight, bias) = (
-                self.norm_weight.flatten_all()?,
-                self.norm_bias.flatten_all()?,
-            );
-            let row = x.flatten_from(1)?;
-            return layer_norm(&row, &weight, &bias, LAYER_NORM_EPS)?.reshape(x.shape());
-        }
         let mean = |x: &Tensor| x.mean_keepdim(D::Minus1)?.mean_keepdim(1);
         let centred = x.broadcast_sub(&mean(x)?)?;
         let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
@@ -107,9 +121,6 @@ impl Doubling {
     /// `[b,n,in]` to `[b,8*n,out]`.
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (b, n, width_in) = x.dims3()?;
-        if let Some(y) = linear_taught(x, &self.weight.t()?, Some(&self.bias))? {
-            return y.reshape((b, 8 * n, ()));
-        }
         let y = x.reshape((b * n, width_in))?.matmul(&self.weight)?;
         add_bias(y, &self.bias)?.reshape((b, 8 * n, ()))
     }
