@@ -22,7 +22,8 @@ pub struct TrainingConfig {
     /// `auto`, `cpu`, `cuda` or `metal`.
     #[serde(default = "auto")]
     pub device: String,
-    /// `f32`, or `bf16` to compute in bfloat16 while weights stay in f32: worth it on a GPU only.
+    /// `f32`, or `bf16` to compute in bfloat16 while weights stay in f32. On the processor only the factors of products
+    /// are rounded, and only where it has registers for them (AMX).
     #[serde(default = "f32_name")]
     pub dtype: String,
     /// Minutes between two saved states.
@@ -146,6 +147,9 @@ pub struct StageConfig {
     /// Masks drawn in each volume, at most.
     #[serde(default)]
     pub masks: usize,
+    /// Whether the segmentation network's encoder also learns to tell from each token what its patch holds.
+    #[serde(default)]
+    pub dense: bool,
     /// The highest learning rate.
     pub rate: f64,
     /// The part of it that is left at the end.
@@ -338,6 +342,10 @@ impl TrainingConfig {
             require(
                 stage.stage != Stage::Segmentation || stage.masks > 0,
                 &format!("stage {name}: masks must be at least 1"),
+            )?;
+            require(
+                !stage.dense || stage.stage == Stage::Segmentation,
+                &format!("stage {name}: dense is for the stage segmentation"),
             )?;
             require(
                 stage.stage != Stage::Contrast || stage.volumes > 1,

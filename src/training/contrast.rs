@@ -5,15 +5,16 @@ use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 
 use super::losses::cross_entropy_sum;
-use super::step::{add, images, taught};
+use super::step::{add, casts, images, taught};
 use super::{Gradients, Losses, Sample, TrainingError, Variables};
+use crate::model::ops::autocast;
 use crate::model::source::WeightSource;
-use crate::model::{Clip, ClipConfig, WordPieceTokenizer};
+use crate::model::{Clip, ClipConfig, Numbers, WordPieceTokenizer};
 
 /// What similarities are multiplied with; the public model multiplies with it as it is stored.
 const LOGIT_SCALE: &str = "logit_scale";
 
-/// Losses and gradients of a batch, in f32.
+/// Losses and gradients of a batch, in f32 but for products, which may be rounded to bf16.
 ///
 /// The features of all samples are found first, a share of the samples on each thread; then the loss over the whole
 /// batch and its gradients by the features; then each thread takes its share of these back through the networks.
@@ -21,8 +22,10 @@ pub(super) fn contrast_gradients(
     config: &ClipConfig,
     words: &WordPieceTokenizer,
     variables: &Variables,
+    numbers: Numbers,
     samples: &[Sample],
 ) -> Result<(Losses, Gradients), TrainingError> {
+    let casts = casts(variables, numbers);
     let clip = Clip::new(config, variables, candle_core::DType::F32)?;
     let threads = if WeightSource::device(variables).is_cpu() {
         rayon::current_num_threads()
@@ -32,7 +35,7 @@ pub(super) fn contrast_gradients(
     let share = samples.len().div_ceil(threads.max(1)).max(1);
     let features: Vec<[Tensor; 2]> = samples
         .par_chunks(share)
-        .map(|samples| features(&clip, words, samples))
+        .map(|samples| autocast(casts, || features(&clip, words, samples)))
         .collect::<Result<_, _>>()?;
 
     let [all_images, all_texts] = [0, 1].map(|kind| {
@@ -64,7 +67,7 @@ pub(super) fn contrast_gradients(
             (features * slopes)?.sum_all()
         };
         let sum = (pull(&part[0], &to_images)? + pull(&part[1], &to_texts)?)?;
-        taught(variables, &sum)
+        autocast(casts, || taught(variables, &sum))
     };
     let done: Vec<Gradients> = features
         .par_iter()
@@ -166,7 +169,16 @@ mod tests {
             Variables::drawn(wanted, &Sizes::of_clip(&config), 3, &Device::Cpu).unwrap();
         variables.learn(|_| true).unwrap();
 
-        let loss = || contrast_gradients(&config, &words, &variables, &samples).unwrap();
+        let loss = || {
+            contrast_gradients(
+                &config,
+                &words,
+                &variables,
+                candle_core::DType::F32.into(),
+                &samples,
+            )
+            .unwrap()
+        };
         let (losses, gradients) = loss();
         let all: Vec<String> = variables.learnt().map(|(name, _)| name).collect();
         assert_eq!(gradients.len(), all.len(), "every tensor is taught");

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::config::DataConfig;
 use super::words::Words;
-use super::{Sample, Samples, Talk, Target, TrainingError};
+use super::{Sample, Samples, Talk, Target, TrainingError, Wanted};
 use crate::dataset::read::{
     CaptionRecord, FileName, ImageArray, MaskArray, ReadError, Record, RefSegRecord, SegRecord,
     Set, VqaRecord, open_captions, open_refseg, open_seg, open_vqa,
@@ -58,8 +58,7 @@ pub struct FolderSamples {
     words: Option<Arc<Words>>,
     size: [usize; 3],
     seed: u64,
-    talks: usize,
-    masks: usize,
+    wanted: Wanted,
     /// What is known about each image.
     images: Vec<Vec<Known>>,
     /// Names of the classes of masks, sorted.
@@ -69,8 +68,7 @@ pub struct FolderSamples {
 }
 
 impl FolderSamples {
-    /// The samples of `folder` for images of this size, each with so many questions and at most so many masks of
-    /// classes; images without a report are left out where there are neither.
+    /// The samples of `folder` for images of this size; images without a report are left out where there are neither.
     ///
     /// # Errors
     /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are told
@@ -81,11 +79,11 @@ impl FolderSamples {
         words: Option<Arc<Words>>,
         size: [usize; 3],
         seed: u64,
-        [talks, masks]: [usize; 2],
+        wanted: Wanted,
     ) -> Result<Self, TrainingError> {
         let mut images: BTreeMap<PathBuf, Vec<Known>> = BTreeMap::new();
         let mut missing = Vec::new();
-        let contrast = talks == 0 && masks == 0;
+        let contrast = wanted.talks == 0 && wanted.masks == 0;
         let mut take = |found: Result<Vec<Known>, ReadError>| match found {
             Ok(records) => {
                 for record in records {
@@ -103,7 +101,7 @@ impl FolderSamples {
             take(open_seg(folder).map(|set| training(&set, Known::Seg)));
             take(open_refseg(folder).map(|set| training(&set, Known::RefSeg)));
         }
-        if masks > 0 {
+        if wanted.masks > 0 {
             images.retain(|_, known| known.iter().any(|k| matches!(k, Known::Seg(_))));
         }
         if images.is_empty() {
@@ -127,8 +125,7 @@ impl FolderSamples {
             words,
             size,
             seed,
-            talks,
-            masks,
+            wanted,
             images: images.into_values().collect(),
             classes: classes.into_iter().collect(),
             order: Mutex::new((u64::MAX, Vec::new())),
@@ -169,17 +166,21 @@ impl FolderSamples {
             .collect();
         random.shuffle(&mut segs);
         for record in segs {
-            if sample.masks.len() == self.masks {
+            let places = if sample.masks.len() < self.wanted.masks {
+                &mut sample.masks
+            } else if self.wanted.labels {
+                &mut sample.labels
+            } else {
                 break;
-            }
+            };
             let mask = record.load_mask(stored).map_err(told)?;
             if mask.count() > 0 {
                 let class = self.classes.binary_search(&record.name).ok();
-                sample.masks.push(self.target(&mask, class));
+                places.push(self.target(&mask, class));
             }
         }
-        for _ in 0..2 * self.talks {
-            if sample.talks.len() == self.talks {
+        for _ in 0..2 * self.wanted.talks {
+            if sample.talks.len() == self.wanted.talks {
                 break;
             }
             if let Some(known) = random.pick(known) {

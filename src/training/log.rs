@@ -27,7 +27,7 @@ pub struct Row {
     pub secs: f64,
 }
 
-const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs,prompt\n";
+const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs,prompt,dense\n";
 
 /// `losses.csv` and `losses.png` in a folder.
 #[derive(Debug)]
@@ -70,10 +70,11 @@ impl Log {
             bce,
             dice,
             prompt,
+            dense,
         } = row.losses;
         writeln!(
             self.file,
-            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1},{prompt:.5}",
+            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1},{prompt:.5},{dense:.5}",
             row.step,
             row.stage,
             row.samples,
@@ -124,6 +125,7 @@ mod tests {
                 bce: 0.5,
                 dice: 0.25,
                 prompt: 0.0,
+                dense: 0.0,
             },
             norm: 1.0,
             secs: 2.0,

@@ -9,6 +9,7 @@
 
 mod config;
 pub mod contrast;
+mod dense;
 mod error;
 mod files;
 mod folder;
@@ -37,7 +38,7 @@ pub use log::Row;
 pub use lora::Adapter;
 pub use phantoms::PhantomSamples;
 pub use run::{TrainingEvent, train};
-pub use sample::{Sample, Samples, Talk, Target};
+pub use sample::{Sample, Samples, Talk, Target, Wanted};
 pub use state::Progress;
 pub use step::{Gradients, Lesson, Losses};
 pub use variables::Variables;

@@ -5,6 +5,8 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::model::ops::matmul_turned;
+
 /// The quintic's coefficients, chosen by Muon's authors to lift small singular values fast.
 const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
 /// Newton-Schulz steps.
@@ -26,10 +28,11 @@ pub(super) fn direction(momentum: &Tensor) -> Result<Tensor> {
     let mut x = x.broadcast_div(&length)?;
     let [a, b, c] = QUINTIC;
     for _ in 0..STEPS {
-        let square = x.matmul(&x.t()?)?;
-        let fourth = square.matmul(&square)?;
+        let square = matmul_turned(&x, &x)?;
+        // The square is its own transpose.
+        let fourth = matmul_turned(&square, &square)?;
         let inner = ((square * b)? + (fourth * c)?)?;
-        x = ((&x * a)? + inner.matmul(&x)?)?;
+        x = ((&x * a)? + matmul_turned(&inner, &x.t()?)?)?;
     }
     let x = if wide { x } else { x.t()?.contiguous()? };
     x * (ADAMW_SIZE * (rows.max(columns) as f64).sqrt())

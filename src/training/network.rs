@@ -138,7 +138,9 @@ impl Network {
     ) -> Result<(Losses, Gradients), TrainingError> {
         match self {
             Self::Lamed { config, .. } => gradients(config, variables, numbers, lesson, samples),
-            Self::Clip { config, words } => contrast_gradients(config, words, variables, samples),
+            Self::Clip { config, words } => {
+                contrast_gradients(config, words, variables, numbers, samples)
+            }
         }
     }
 }

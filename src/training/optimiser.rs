@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Gradients;
 use super::muon;
+use crate::model::ops::autocast;
 
 /// How a matrix's gradients become its steps. Whatever is no matrix, and embeddings, always go by AdamW.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -29,6 +30,8 @@ const MUON_MOMENTUM: f64 = 0.95;
 pub struct OptimiserSettings {
     /// How matrices are moved.
     pub rule: Rule,
+    /// Whether the products that make a matrix orthogonal may be rounded to bf16.
+    pub rounds: bool,
     /// How slowly the mean of gradients follows them.
     pub beta1: f64,
     /// How slowly the mean of their squares does.
@@ -43,6 +46,7 @@ impl Default for OptimiserSettings {
     fn default() -> Self {
         Self {
             rule: Rule::AdamW,
+            rounds: false,
             beta1: 0.9,
             beta2: 0.98,
             eps: 1e-8,
@@ -100,7 +104,7 @@ impl Optimiser {
                 let gradient = (gradient * scale)?;
                 let old = moments.get(&name);
                 let (direction, moments) = if settings.rule == Rule::Muon && turns(&name, var) {
-                    by_muon(&gradient, old)?
+                    autocast(settings.rounds, || by_muon(&gradient, old))?
                 } else {
                     settings.by_adamw(&gradient, old, age)?
                 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::DataConfig;
 use super::words::Words;
-use super::{Sample, Samples, Talk, Target, TrainingError};
+use super::{Sample, Samples, Talk, Target, TrainingError, Wanted};
 use crate::dataset::{
     self, PairTask, Phantom, PhantomConfig, Random, Scene, VqaType, random_pair, report, templates,
     vqa,
@@ -33,19 +33,17 @@ pub struct PhantomSamples {
     words: Option<Arc<Words>>,
     phantom: PhantomConfig,
     seed: u64,
-    talks: usize,
-    masks: usize,
+    wanted: Wanted,
 }
 
 impl PhantomSamples {
-    /// Samples for images of this size, each with so many questions and at most so many masks of classes; without masks
-    /// of classes some images are prepared as captions' are, and these come with a report.
+    /// Samples for images of this size; without masks of classes some images are prepared as captions' are, and these come with a report.
     pub fn new(
         data: &DataConfig,
         words: Option<Arc<Words>>,
         size: [usize; 3],
         seed: u64,
-        [talks, masks]: [usize; 2],
+        wanted: Wanted,
     ) -> Self {
         Self {
             data: data.clone(),
@@ -56,8 +54,7 @@ impl PhantomSamples {
                 ..PhantomConfig::default()
             },
             seed,
-            talks,
-            masks,
+            wanted,
         }
     }
 
@@ -197,7 +194,7 @@ fn target(scene: &Scene, target: dataset::Target) -> Target {
 impl Samples for PhantomSamples {
     fn sample(&self, number: u64) -> Result<Sample, TrainingError> {
         let mut random = Random::new(self.seed.wrapping_add(number), "sample");
-        let way = if self.masks == 0 && random.chance(self.data.captions) {
+        let way = if self.wanted.masks == 0 && random.chance(self.data.captions) {
             Way::Caption
         } else {
             Way::Segmentation
@@ -209,13 +206,28 @@ impl Samples for PhantomSamples {
         };
         let [mut present, _] = scene.targets();
         random.shuffle(&mut present);
-        // What is wrong is rare and small: none of it is left out.
-        present.sort_by_key(|target| matches!(target, dataset::Target::Structure(_)));
-        let drawn = present.into_iter().take(self.masks);
-        sample.masks.extend(drawn.map(|t| target(&scene, t)));
+        // What is wrong is rare and small: some of it is always there.
+        let mut wrong = (self.wanted.masks / 4).max(1);
+        present.sort_by_cached_key(|target| match target {
+            dataset::Target::Structure(_) => 1,
+            _ if wrong > 0 => {
+                wrong -= 1;
+                0
+            }
+            _ => 2,
+        });
+        let rest = present.split_off(present.len().min(self.wanted.masks));
+        sample
+            .masks
+            .extend(present.into_iter().map(|t| target(&scene, t)));
+        if self.wanted.labels {
+            sample
+                .labels
+                .extend(rest.into_iter().map(|t| target(&scene, t)));
+        }
         // Some kinds of questions cannot be asked about every volume.
-        for _ in 0..2 * self.talks {
-            if sample.talks.len() == self.talks {
+        for _ in 0..2 * self.wanted.talks {
+            if sample.talks.len() == self.wanted.talks {
                 break;
             }
             let talk = self.talk(&scene, way, &mut sample.masks, &mut random)?;

@@ -9,18 +9,19 @@ use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
 use super::config::{Stage, StageConfig, TrainingConfig};
+use super::dense::{DENSE_HEAD, new_head};
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
 use super::network::Network;
-use super::optimiser::{Optimiser, global_norm, rate_part};
+use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::state::{self, Progress};
-use super::step::{CLASS_PROMPTS, Lesson, add};
-use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables};
+use super::step::{CLASS_PROMPTS, Lesson, OWN, add, casts};
+use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
 use crate::inference::DeviceChoice;
-use crate::model::Numbers;
 use crate::model::checkpoint::open_weights;
+use crate::model::{LamedConfig, Numbers};
 
 /// What the vision tower may begin as: it is built alike.
 const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
@@ -130,8 +131,8 @@ impl<'a> Trainer<'a> {
             }
             // What an earlier stage learnt may be fixed in this one.
             variables = Variables::from_tensors(state.weights.clone(), &device);
-            if let Some(prompts) = state.class_prompts() {
-                variables.add(CLASS_PROMPTS, prompts.clone());
+            for (name, tensor) in state.own_tensors() {
+                variables.add(name, tensor.clone());
             }
         }
         Ok(Self {
@@ -187,21 +188,32 @@ impl<'a> Trainer<'a> {
             let prompts = self.class_prompts()?;
             self.variables.add(CLASS_PROMPTS, prompts);
         }
+        if !stage.dense {
+            self.variables.remove(DENSE_HEAD);
+        } else if self.variables.get(DENSE_HEAD).is_none() {
+            let (config, classes) = self.classes()?;
+            let head = new_head(config, classes, &self.device)?;
+            self.variables.add(DENSE_HEAD, head);
+        }
         let learn = |name: &str| match stage.stage {
-            Stage::Segmentation => name.starts_with("model.seg_module.") || name == CLASS_PROMPTS,
+            Stage::Segmentation => name.starts_with("model.seg_module.") || name.starts_with(OWN),
             Stage::Projector => name.starts_with("model.mm_projector."),
             Stage::All if stage.lora.is_some() => {
                 !name.starts_with("model.layers.")
-                    && ![CLASS_PROMPTS, "model.norm.weight"].contains(&name)
+                    && name != "model.norm.weight"
+                    && !name.starts_with(OWN)
             }
-            Stage::All | Stage::Contrast => name != CLASS_PROMPTS,
+            Stage::All | Stage::Contrast => !name.starts_with(OWN),
         };
         self.variables.learn(|name| learn(name) && !is_kept(name))?;
         if let Some(lora) = &stage.lora {
             self.variables
                 .adapt(&lora.targets, lora.rank, lora.alpha, self.config.seed)?;
         }
-        let mut optimiser = Optimiser::new(stage.optimiser());
+        let mut optimiser = Optimiser::new(OptimiserSettings {
+            rounds: casts(&self.variables, self.numbers),
+            ..stage.optimiser()
+        });
         if let Some(state) = self.resumed.take() {
             state.restore(&self.variables, &mut optimiser)?;
         }
@@ -210,13 +222,8 @@ impl<'a> Trainer<'a> {
 
     /// Prompts as the mask decoder's own tokens begin.
     fn class_prompts(&self) -> Result<Tensor, TrainingError> {
-        let Network::Lamed { config, .. } = &self.network else {
-            return Err(TrainingError::Data(
-                "M3D-CLIP outlines nothing; its stage is called contrast".into(),
-            ));
-        };
+        let (config, classes) = self.classes()?;
         let width = config.seg_config.embed_dim;
-        let classes = self.samples([0, 1])?.class_count();
         let key = format!("{}/{CLASS_PROMPTS}", self.config.seed);
         let values: Vec<f32> = (0..classes * width)
             .map(|i| 0.5 * super::initial::normal(&key, i as u64))
@@ -224,7 +231,21 @@ impl<'a> Trainer<'a> {
         Ok(Tensor::from_vec(values, (classes, width), &self.device)?)
     }
 
-    fn samples(&self, counts: [usize; 2]) -> Result<Arc<dyn Samples>, TrainingError> {
+    /// The network that outlines, and how many classes there are to outline.
+    fn classes(&self) -> Result<(&LamedConfig, usize), TrainingError> {
+        let Network::Lamed { config, .. } = &self.network else {
+            return Err(TrainingError::Data(
+                "M3D-CLIP outlines nothing; its stage is called contrast".into(),
+            ));
+        };
+        let wanted = Wanted {
+            masks: 1,
+            ..Wanted::default()
+        };
+        Ok((config, self.samples(wanted)?.class_count()))
+    }
+
+    fn samples(&self, wanted: Wanted) -> Result<Arc<dyn Samples>, TrainingError> {
         let words = match &self.network {
             Network::Lamed { words, .. } => Some(words.clone()),
             Network::Clip { .. } => None,
@@ -233,9 +254,9 @@ impl<'a> Trainer<'a> {
         let size = self.network.image_size();
         Ok(match &data.folder {
             Some(folder) => Arc::new(FolderSamples::open(
-                folder, data, words, size, seed, counts,
+                folder, data, words, size, seed, wanted,
             )?),
-            None => Arc::new(PhantomSamples::new(data, words, size, seed, counts)),
+            None => Arc::new(PhantomSamples::new(data, words, size, seed, wanted)),
         })
     }
 
@@ -257,12 +278,13 @@ impl<'a> Trainer<'a> {
             Stage::Contrast => Lesson::Contrast,
             Stage::Projector | Stage::All => Lesson::Talk,
         };
-        let counts = match lesson {
-            Lesson::Classes => [0, stage.masks],
-            Lesson::Talk => [stage.talks, 0],
-            Lesson::Contrast => [0, 0],
-        };
-        let batches = batches(self.samples(counts)?, self.progress.samples, stage.volumes)?;
+        let mut wanted = Wanted::default();
+        match lesson {
+            Lesson::Classes => (wanted.masks, wanted.labels) = (stage.masks, stage.dense),
+            Lesson::Talk => wanted.talks = stage.talks,
+            Lesson::Contrast => {}
+        }
+        let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
         let (secs, stage_secs) = (self.progress.secs, self.progress.stage_secs);
         let mut seen = 0;

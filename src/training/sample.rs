@@ -34,8 +34,21 @@ pub struct Sample {
     pub talks: Vec<Talk>,
     /// What can be outlined in it.
     pub masks: Vec<Target>,
+    /// What else is labelled in it, for dense supervision.
+    pub labels: Vec<Target>,
     /// Text that describes the volume as a whole, for contrastive training; may be empty.
     pub description: String,
+}
+
+/// What a lesson wants of each sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Questions with their answers.
+    pub talks: usize,
+    /// Masks of classes, at most.
+    pub masks: usize,
+    /// Whether all the other masks of classes are wanted as labels.
+    pub labels: bool,
 }
 
 /// Where samples come from. The same number always gives the same sample, so that a training that was broken off goes

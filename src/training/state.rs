@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::files::write_whole;
 use super::network::COMPANIONS;
 use super::optimiser::Optimiser;
-use super::step::CLASS_PROMPTS;
+use super::step::OWN;
 use super::{TrainingError, Variables};
 
 /// Where a training stands.
@@ -64,9 +64,12 @@ pub(super) fn save(
         _ => fs::create_dir_all(&fresh).map_err(|e| TrainingError::io(&fresh, e))?,
     }
     let mut own = optimiser.state();
-    if let Some(prompts) = variables.get(CLASS_PROMPTS) {
-        own.insert(CLASS_PROMPTS.to_string(), prompts.detach());
-    }
+    own.extend(
+        variables
+            .tensors()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(OWN)),
+    );
     for (module, adapter) in variables.adapters() {
         for (name, var) in adapter.vars(module) {
             own.insert(format!("{ADAPTER}{name}"), var.as_detached_tensor());
@@ -106,7 +109,7 @@ pub(super) fn save_model(
     }
     let tensors = tensors
         .into_iter()
-        .filter(|(name, _)| name != CLASS_PROMPTS)
+        .filter(|(name, _)| !name.starts_with(OWN))
         .map(|(name, tensor)| Ok((name, tensor.to_dtype(dtype)?)))
         .collect::<candle_core::Result<HashMap<_, _>>>()?;
     save_tensors(&tensors, &folder.join("model.safetensors"))
@@ -192,9 +195,9 @@ fn read(folder: &Path, device: &Device) -> Result<State, TrainingError> {
 }
 
 impl State {
-    /// A tensor that the public model has no place for.
-    pub fn class_prompts(&self) -> Option<&Tensor> {
-        self.own.get(CLASS_PROMPTS)
+    /// Tensors that the public model has no place for, by name.
+    pub fn own_tensors(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.own.iter().filter(|(name, _)| name.starts_with(OWN))
     }
 
     /// Fills what is learnt and the optimiser.

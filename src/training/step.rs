@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
+use super::dense;
 use super::losses::{cross_entropy_sum, mask_losses};
 use super::{Sample, TrainingError, Variables};
 use crate::model::decoder::Packing;
+use crate::model::ops::autocast;
 use crate::model::resize::trilinear;
+use crate::model::source::WeightSource;
 use crate::model::{Lamed, LamedConfig, Numbers};
 
+/// How the names of variables begin that belong to the training and not to the model.
+pub const OWN: &str = "training.";
 /// The variable that holds one prompt for each class of mask, `[classes, width]`, while the segmentation network
 /// learns without words.
 pub const CLASS_PROMPTS: &str = "training.class_prompts";
@@ -37,12 +42,14 @@ pub struct Losses {
     pub dice: f64,
     /// How far prompts that come from words are from those of their classes, mean over masks.
     pub prompt: f64,
+    /// Binary cross entropy and 1 - soft Dice of dense supervision, mean over masks.
+    pub dense: f64,
 }
 
 impl Losses {
     /// What is made small: the sum.
     pub fn total(&self) -> f64 {
-        self.text + self.bce + self.dice + self.prompt
+        self.text + self.bce + self.dice + self.prompt + self.dense
     }
 
     /// Both added up, `other` with a weight.
@@ -53,6 +60,7 @@ impl Losses {
             bce: self.bce + weight * other.bce,
             dice: self.dice + weight * other.dice,
             prompt: self.prompt + weight * other.prompt,
+            dense: self.dense + weight * other.dense,
         }
     }
 }
@@ -60,11 +68,12 @@ impl Losses {
 /// The gradient of each learnt tensor that one flows to, by name.
 pub type Gradients = BTreeMap<String, Tensor>;
 
-/// How many answer tokens and masks a step has in all: what its sums are divided by.
+/// How many answer tokens, masks and labelled classes a step has in all: what its sums are divided by.
 #[derive(Clone, Copy, Debug)]
 struct Totals {
     tokens: f64,
     masks: f64,
+    labels: f64,
 }
 
 /// Losses and gradients of a batch. On the processor the samples are shared out among the threads.
@@ -76,20 +85,26 @@ pub fn gradients(
     samples: &[Sample],
 ) -> Result<(Losses, Gradients), TrainingError> {
     let totals = count(lesson, samples);
-    let on_processor = matches!(
-        crate::model::source::WeightSource::device(variables),
-        Device::Cpu
-    );
-    let parts = if on_processor {
+    let parts = if WeightSource::device(variables).is_cpu() {
         rayon::current_num_threads().clamp(1, samples.len().max(1))
     } else {
         1
     };
     let part = samples.len().div_ceil(parts).max(1);
+    let casts = casts(variables, numbers);
+    let numbers = if casts {
+        Numbers::plain(DType::F32)
+    } else {
+        numbers
+    };
     let lamed = Lamed::new(config, variables, numbers)?;
     let done = samples
         .par_chunks(part)
-        .map(|samples| part_gradients(&lamed, variables, lesson, samples, totals))
+        .map(|samples| {
+            autocast(casts, || {
+                part_gradients(&lamed, variables, lesson, samples, totals)
+            })
+        })
         .collect::<Result<Vec<_>, TrainingError>>()?;
     let mut done = done.into_iter();
     let (mut losses, mut sums) = done.next().unwrap_or_default();
@@ -98,6 +113,11 @@ pub fn gradients(
         add(&mut sums, gradients)?;
     }
     Ok((losses, sums))
+}
+
+/// Whether bf16 means the factors of products alone: on a processor everything else is quicker in f32.
+pub(super) fn casts(variables: &Variables, numbers: Numbers) -> bool {
+    WeightSource::device(variables).is_cpu() && numbers.compute == DType::BF16
 }
 
 /// Adds gradients to sums.
@@ -123,6 +143,7 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
     Totals {
         tokens: tokens.max(1) as f64,
         masks: masks.max(1) as f64,
+        labels: dense::count(samples).max(1) as f64,
     }
 }
 
@@ -150,7 +171,7 @@ fn part_gradients(
             ));
         }
     };
-    let [text, bce, dice, prompt] = &parts;
+    let [text, bce, dice, prompt, dense] = &parts;
     let mut losses = Losses::default();
     let mut sum: Option<Tensor> = None;
     for (loss, number) in [
@@ -158,6 +179,7 @@ fn part_gradients(
         (bce, &mut losses.bce),
         (dice, &mut losses.dice),
         (prompt, &mut losses.prompt),
+        (dense, &mut losses.dense),
     ] {
         if let Some(loss) = loss {
             *number = f64::from(loss.to_scalar::<f32>()?);
@@ -199,8 +221,8 @@ pub(super) fn images(
     Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), device)
 }
 
-/// Text, binary cross entropy, Dice and prompts; `None` where there is nothing of the kind.
-type Parts = [Option<Tensor>; 4];
+/// Text, binary cross entropy, Dice, prompts and dense supervision; `None` where there is nothing of the kind.
+type Parts = [Option<Tensor>; 5];
 
 /// Where in the packed sequences of a batch the answers are.
 #[derive(Default)]
@@ -266,14 +288,15 @@ fn talk_losses(
     let text = cross_entropy_sum(&scores, &answers.tokens)?;
     let text = (text / totals.tokens)?;
     if answers.masks.is_empty() {
-        return Ok([Some(text), None, None, None]);
+        return Ok([Some(text), None, None, None, None]);
     }
     let share = answers.shares(device)?;
-    let asked = rows(&answers.seg_rows)?.to_dtype(candle_core::DType::F32)?;
+    let asked = rows(&answers.seg_rows)?.to_dtype(DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
     let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
-    let [bce, dice] = outline(lamed, &images, samples, &answers.masks, &prompts, totals)?;
-    Ok([Some(text), Some(bce), Some(dice), prompt])
+    let features = features(lamed, &images)?;
+    let [bce, dice] = outline(lamed, &features, samples, &answers.masks, &prompts, totals)?;
+    Ok([Some(text), Some(bce), Some(dice), prompt, None])
 }
 
 /// How far prompts `[masks,width]` are from those that the segmentation network learnt for the masks' classes before
@@ -361,14 +384,22 @@ fn class_losses(
     }
     let prompts = all.index_select(&Tensor::new(chosen.as_slice(), lamed.device())?, 0)?;
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
-    let [bce, dice] = outline(lamed, &images, samples, &masks, &prompts, totals)?;
-    Ok([None, Some(bce), Some(dice), None])
+    let features = features(lamed, &images)?;
+    let [bce, dice] = outline(lamed, &features, samples, &masks, &prompts, totals)?;
+    let dense = dense::dense_loss(lamed, variables, samples, &features, totals.labels)?;
+    Ok([None, Some(bce), Some(dice), None, dense])
+}
+
+/// SegVol's features of images, `[n,width,D,H,W]` in f32.
+fn features(lamed: &Lamed, images: &Tensor) -> candle_core::Result<Tensor> {
+    let features = lamed.segvol().encode(images, None)?;
+    features.to_dtype(DType::F32)?.contiguous()
 }
 
 /// Binary cross entropy and Dice of masks, given as sample and number, each with its row of the prompts.
 fn outline(
     lamed: &Lamed,
-    images: &Tensor,
+    features: &Tensor,
     samples: &[Sample],
     masks: &[(usize, usize)],
     prompts: &Tensor,
@@ -386,8 +417,6 @@ fn outline(
     }
     let targets = Tensor::from_vec(targets, (masks.len(), ()), lamed.device())?;
     let of_sample: Vec<u32> = masks.iter().map(|&(sample, _)| sample as u32).collect();
-    let features = lamed.segvol().encode(images, None)?;
-    let features = features.to_dtype(candle_core::DType::F32)?.contiguous()?;
     let features = features.index_select(&Tensor::new(of_sample, lamed.device())?, 0)?;
     let low = lamed.segvol().predict_texts(&features, prompts)?;
     let logits = trilinear(&low.squeeze(1)?, lamed.config().image_size)?;
