@@ -90,6 +90,8 @@ struct Layer {
     self_attn: Attention,
     post_attention_layernorm: RmsNorm,
     mlp: Mlp,
+    /// All of it for one operator, where it is taught.
+    joined: Option<Tensor>,
 }
 
 impl Layer {
@@ -99,12 +101,15 @@ impl Layer {
                 .pp(name)
                 .rms_norm(config.hidden_size, config.rms_norm_eps)
         };
-        Ok(Self {
+        let mut layer = Self {
             input_layernorm: norm("input_layernorm")?,
             self_attn: Attention::new(config, &weights.pp("self_attn"), numbers)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
             mlp: Mlp::new(config, &weights.pp("mlp"))?,
-        })
+            joined: None,
+        };
+        layer.joined = layer.join()?;
+        Ok(layer)
     }
 
     fn forward(

@@ -150,6 +150,10 @@ pub struct StageConfig {
     /// Whether the segmentation network's encoder also learns to tell from each token what its patch holds.
     #[serde(default)]
     pub dense: bool,
+    /// Whether the masks that are asked for in words are drawn, and their losses learnt from. Where not, words learn only
+    /// which prompt asks for which class, of those that a stage `segmentation` before has found.
+    #[serde(default = "yes")]
+    pub draw: bool,
     /// The highest learning rate.
     pub rate: f64,
     /// The part of it that is left at the end.
@@ -229,6 +233,9 @@ fn quarter() -> f32 {
 }
 fn fifth() -> f32 {
     0.2
+}
+fn yes() -> bool {
+    true
 }
 fn one_batch() -> usize {
     1

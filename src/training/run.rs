@@ -276,12 +276,13 @@ impl<'a> Trainer<'a> {
         let lesson = match stage.stage {
             Stage::Segmentation => Lesson::Classes,
             Stage::Contrast => Lesson::Contrast,
-            Stage::Projector | Stage::All => Lesson::Talk,
+            Stage::Projector | Stage::All if stage.draw => Lesson::Talk,
+            Stage::Projector | Stage::All => Lesson::Words,
         };
         let mut wanted = Wanted::default();
         match lesson {
             Lesson::Classes => (wanted.masks, wanted.labels) = (stage.masks, stage.dense),
-            Lesson::Talk => wanted.talks = stage.talks,
+            Lesson::Talk | Lesson::Words => wanted.talks = stage.talks,
             Lesson::Contrast => {}
         }
         let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;

@@ -25,6 +25,8 @@ pub const CLASS_PROMPTS: &str = "training.class_prompts";
 pub enum Lesson {
     /// Answers, and the masks that their `[SEG]` asks for.
     Talk,
+    /// Answers, and the prompts of the classes that their `[SEG]` asks for.
+    Words,
     /// Masks of classes, each with a prompt of its own.
     Classes,
     /// Which description belongs to which image.
@@ -135,7 +137,7 @@ pub fn add(sums: &mut Gradients, more: Gradients) -> candle_core::Result<()> {
 fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
     let talks = || samples.iter().flat_map(|sample| &sample.talks);
     let masks = match lesson {
-        Lesson::Talk => talks().filter(|talk| talk.mask.is_some()).count(),
+        Lesson::Talk | Lesson::Words => talks().filter(|talk| talk.mask.is_some()).count(),
         Lesson::Contrast => 0,
         Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
     };
@@ -163,7 +165,9 @@ fn part_gradients(
     totals: Totals,
 ) -> Result<(Losses, Gradients), TrainingError> {
     let parts = match lesson {
-        Lesson::Talk => talk_losses(lamed, variables, samples, totals)?,
+        Lesson::Talk | Lesson::Words => {
+            talk_losses(lamed, variables, samples, totals, lesson == Lesson::Talk)?
+        }
         Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
         Lesson::Contrast => {
             return Err(TrainingError::Data(
@@ -242,6 +246,7 @@ fn talk_losses(
     variables: &Variables,
     samples: &[Sample],
     totals: Totals,
+    draw: bool,
 ) -> Result<Parts, TrainingError> {
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let prefix = 1 + lamed.config().image_token_count();
@@ -294,6 +299,9 @@ fn talk_losses(
     let asked = rows(&answers.seg_rows)?.to_dtype(DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
     let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
+    if !draw {
+        return Ok([Some(text), None, None, prompt, None]);
+    }
     let features = features(lamed, &images)?;
     let [bce, dice] = outline(lamed, &features, samples, &answers.masks, &prompts, totals)?;
     Ok([Some(text), Some(bce), Some(dice), prompt, None])

@@ -2,8 +2,9 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
-use super::{Attention, Decoder, Layer, QkvWeights};
-use crate::model::ops::{JointHeads, PackedSight, attend_joint};
+use super::{Attention, Decoder, GateUpWeights, Layer, QkvWeights};
+use crate::model::ops::fused::{DecoderLayerSizes, Part, decoder_layer, joined};
+use crate::model::ops::{JointHeads, LANES, PackedSight, attend_joint};
 
 /// A sequence that begins with what all its texts see (`<s>` and the image) and goes on with the texts one after
 /// another. Each text sees the beginning and itself, and counts its positions from the end of the beginning: as if
@@ -112,7 +113,39 @@ impl Decoder {
 }
 
 impl Layer {
+    /// The weights for one operator, where there is one for them: named as in Phi-3, and learning on the processor.
+    pub(super) fn join(&self) -> Result<Option<Tensor>> {
+        let (QkvWeights::Fused(qkv), GateUpWeights::Fused(gate_up)) =
+            (&self.self_attn.qkv, &self.mlp.gate_up)
+        else {
+            return Ok(None);
+        };
+        let (out, down) = (&self.self_attn.o_proj, &self.mlp.down_proj);
+        let widths = down.parts().map(|(weight, _)| weight.dims());
+        if !widths.is_some_and(|widths| widths.iter().all(|width| width.is_multiple_of(LANES))) {
+            return Ok(None);
+        }
+        joined([
+            Part::RmsNorm(&self.input_layernorm),
+            Part::Lin(qkv),
+            Part::Lin(out),
+            Part::RmsNorm(&self.post_attention_layernorm),
+            Part::Lin(gate_up),
+            Part::Lin(down),
+        ])
+    }
+
     fn forward_packed(&self, x: &Tensor, sight: PackedSight) -> Result<Tensor> {
+        if let (Some(weights), Some((down, _))) = (&self.joined, self.mlp.down_proj.parts()) {
+            let (width, mlp) = down.dims2()?;
+            let sizes = DecoderLayerSizes {
+                width,
+                mlp,
+                cut: self.self_attn.cut(),
+                eps: self.input_layernorm.eps(),
+            };
+            return decoder_layer(x, sight, weights, sizes);
+        }
         let mixed = self
             .self_attn
             .forward_packed(&self.input_layernorm.forward(x)?, sight)?;
@@ -132,13 +165,16 @@ impl Attention {
                 Tensor::cat(&[q.forward(x)?, k.forward(x)?, v.forward(x)?], D::Minus1)?
             }
         };
-        let cut = JointHeads {
+        let scale = 1.0 / (self.head_dim as f64).sqrt();
+        self.o_proj
+            .forward(&attend_joint(&qkv, self.cut(), scale, Some(sight))?)
+    }
+
+    fn cut(&self) -> JointHeads {
+        JointHeads {
             heads: self.heads,
             key_heads: self.key_value_heads,
             d: self.head_dim,
-        };
-        let scale = 1.0 / (self.head_dim as f64).sqrt();
-        self.o_proj
-            .forward(&attend_joint(&qkv, cut, scale, Some(sight))?)
+        }
     }
 }

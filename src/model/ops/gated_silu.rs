@@ -87,10 +87,10 @@ impl CustomOp2 for Pair {
     }
 }
 
-struct Chunk<'a> {
-    gate: &'a [f32],
-    up: &'a [f32],
-    out: &'a mut [f32],
+pub(super) struct Chunk<'a> {
+    pub gate: &'a [f32],
+    pub up: &'a [f32],
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for Chunk<'_> {

@@ -45,6 +45,16 @@ impl RmsNorm {
         Self { weight, eps }
     }
 
+    /// What keeps the division from zero.
+    pub(crate) const fn eps(&self) -> f64 {
+        self.eps
+    }
+
+    /// The weight.
+    pub(crate) const fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
     /// [`rms_norm`] of `[.., w]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         rms_norm(x, &self.weight, self.eps)

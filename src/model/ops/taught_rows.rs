@@ -226,11 +226,11 @@ pub(super) fn gated_silu_back(gate_up: &Tensor, gradient: &Tensor) -> Result<Ten
     Tensor::from_vec(out, gate_up.dims(), gate_up.device())
 }
 
-struct GateBack<'a> {
-    x: &'a [f32],
-    gradient: &'a [f32],
-    width: usize,
-    out: &'a mut [f32],
+pub(super) struct GateBack<'a> {
+    pub x: &'a [f32],
+    pub gradient: &'a [f32],
+    pub width: usize,
+    pub out: &'a mut [f32],
 }
 
 impl Kernel for GateBack<'_> {

@@ -4,6 +4,7 @@
 //! by operator there are far fewer of them. A layer's weights come as one tensor, joined by [`joined`]; where each lies
 //! in it, its [`Lin`] and [`Norm`] know.
 
+mod decoder_layer;
 mod two_way;
 mod upscaling;
 mod vit_block;
@@ -13,11 +14,12 @@ use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
+pub use decoder_layer::{DecoderLayerSizes, decoder_layer};
 pub use two_way::{TwoWaySizes, two_way};
 pub use upscaling::{UpscalingSizes, upscale};
 pub use vit_block::{VitBlockSizes, vit_block};
 
-use super::norm::{LayerNorm, Rows};
+use super::norm::{LayerNorm, RmsNorm, Rows};
 use super::product::product;
 use super::simd::dispatch;
 use super::taught_rows::{NormBack, Sums};
@@ -42,6 +44,7 @@ pub fn joined<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Result<Option<Te
                 weights.extend(bias);
             }
             Part::Norm(norm) => weights.extend(norm.parts()),
+            Part::RmsNorm(norm) => weights.push(norm.weight()),
             Part::Tensor(tensor) => weights.push(tensor),
         }
     }
@@ -59,6 +62,8 @@ pub enum Part<'a> {
     Lin(&'a Linear),
     /// Its weight, then its bias.
     Norm(&'a LayerNorm),
+    /// Its weight.
+    RmsNorm(&'a RmsNorm),
     /// A tensor.
     Tensor(&'a Tensor),
 }
@@ -87,6 +92,14 @@ impl Places {
         Norm {
             weight: self.next(width),
             bias: self.next(width),
+            eps,
+        }
+    }
+
+    fn rms_norm(&mut self, width: usize, eps: f64) -> Norm {
+        Norm {
+            weight: self.next(width),
+            bias: self.next(0),
             eps,
         }
     }
@@ -219,10 +232,11 @@ impl Lin {
     }
 }
 
-/// A layer norm in joined weights.
+/// A layer norm in joined weights, or an RMS norm.
 #[derive(Debug)]
 struct Norm {
     weight: Range<usize>,
+    /// Empty for an RMS norm.
     bias: Range<usize>,
     eps: f64,
 }
@@ -233,7 +247,7 @@ impl Norm {
         dispatch(Rows {
             x,
             weight: &weights[self.weight.clone()],
-            bias: Some(&weights[self.bias.clone()]),
+            bias: Some(&weights[self.bias.clone()]).filter(|bias| !bias.is_empty()),
             eps: self.eps as f32,
             out: &mut out,
         });
@@ -250,7 +264,7 @@ impl Norm {
             weight: &taught.weights[self.weight.clone()],
             gradient,
             eps: self.eps,
-            centred: true,
+            centred: !self.bias.is_empty(),
             to_x: &mut to_x,
             to_weight: &mut to_weight,
             to_bias: &mut to_bias,
