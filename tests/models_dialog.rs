@@ -122,6 +122,8 @@ fn a_local_model_is_listed_verified_used_and_unloaded() {
         matches!(v.app.assistant.status, ModelStatus::Absent)
     });
     assert!(harness.query_by_label("in use").is_none());
+    // The dialog goes on showing the models.
+    harness.get_by_label("Look again");
 }
 
 #[test]
