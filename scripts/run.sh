@@ -40,17 +40,16 @@ for view in axial sagittal coronal volume; do
     "$viewer" render "$path" "$out/$view.png" --view "$view" --size 800x600
     say "  $out/$view.png"
 done
-model=${M3D_MODEL:-}
-if [ -z "$model" ] && [ ! -f models/config.json ] && ! ls models/*/config.json >/dev/null 2>&1; then
-    say "No model is in models/: writing a small one with random weights. What it answers means"
-    say "nothing; it only shows the way from a question to an answer, a box and a mask."
-    "$target/release/m3d-random-model" "$out/random_model"
-    model=$out/random_model
-fi
-set -- --mask-out "$out/mask.nii.gz" --json
-[ -z "$model" ] || set -- --model "$model" "$@"
-"$viewer" ask "$path" "Where is the liver?" "$@" > "$out/answer.json"
+# M3D_MODEL names another model than the small one that is built in.
+mask=$out/mask.nii.gz
+rm -f "$mask"
+"$viewer" ask "$path" "Segment the liver" --model "${M3D_MODEL:-small}" --mask-out "$mask" --json \
+    > "$out/answer.json"
 say "  $out/answer.json"
 cat "$out/answer.json"
-"$viewer" render "$path" "$out/answer.png" --view axial --size 800x600 --mask "$out/mask.nii.gz" ||
-    say "(the answer brought no mask)"
+if [ -f "$mask" ]; then
+    "$viewer" render "$path" "$out/answer.png" --view axial --size 800x600 --mask "$mask"
+    say "  $out/answer.png"
+else
+    say "  (the answer brought no mask)"
+fi

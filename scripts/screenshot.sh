@@ -16,8 +16,8 @@ need $build_packages $window_packages $vulkan_packages xvfb xdotool imagemagick
 need_rust
 cargo build --release --locked
 target=${CARGO_TARGET_DIR:-target}
-model=${M3D_MODEL:-$out/random_model}
-[ -f "$model/config.json" ] || "$target/release/m3d-random-model" "$model"
+# M3D_MODEL names another model than the small one that is built in.
+model=${M3D_MODEL:-small}
 
 display=:${M3D_DISPLAY:-87}
 Xvfb "$display" -screen 0 "${size}x24" -nolisten tcp >/dev/null 2>&1 &

@@ -408,6 +408,46 @@ fn texts_and_images_find_each_other() {
 }
 
 #[test]
+fn the_built_in_models_are_measured_where_none_is_chosen() {
+    let place = Place::get();
+    let (home, data) = (place.path("home"), place.path("home/data"));
+    fs::create_dir_all(&data).unwrap();
+    let made = ["data", "phantom", &data, "--count", "2", "--seed", "3"];
+    assert!(viewer(&made).status.success());
+    // Nobody's settings.
+    let bench = |task: &str, more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_m3d-viewer"))
+            .args(["bench", task, &data, "--limit", "1", "--json"])
+            .args(more)
+            .env("HOME", &home)
+            .env("XDG_CONFIG_HOME", &home)
+            .current_dir(&home)
+            .output()
+            .unwrap()
+    };
+    let by_default = told(&bench("rec", &[]));
+    let ranked = told(&bench("retrieval", &[]));
+    // The answers are beside the data, under the models' names.
+    let answers = Path::new(&home).join("data-bench");
+    assert!(answers.join("rec-small/samples.csv").is_file());
+    assert!(answers.join("retrieval-small-clip/samples.csv").is_file());
+    // The same run by their names goes on where that one stopped: nothing is asked again.
+    assert_eq!(told(&bench("rec", &["--model", "small"])), by_default);
+    assert_eq!(
+        told(&bench("retrieval", &["--model", "small-clip"])),
+        ranked
+    );
+    assert_refused(
+        &bench("retrieval", &["--model", "small"]),
+        "needs an M3D-CLIP",
+    );
+    assert_refused(
+        &bench("rec", &["--model", "small-clip"]),
+        "needs an M3D-LaMed",
+    );
+}
+
+#[test]
 fn bad_input_gets_one_clear_line() {
     let place = Place::get();
     let (data, model) = (place.path("data"), place.path("model"));

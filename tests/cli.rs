@@ -1,5 +1,7 @@
 //! The command line as scripts use it: the real binary, its documents and its exit status.
 
+#[path = "cli/built_in.rs"]
+mod built_in;
 #[path = "cli/guards.rs"]
 mod guards;
 #[cfg(unix)]

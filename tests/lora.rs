@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use m3d_viewer::inference::{DTypeChoice, numbers_of};
 use m3d_viewer::model::quantize::quantize;
 use m3d_viewer::model::source::WeightSource;
-use m3d_viewer::model::{Checkpoint, Lamed, ModelError, ModelPlace, rule};
+use m3d_viewer::model::{BuiltIn, Checkpoint, Lamed, ModelError, ModelPlace, rule};
 use serde_json::{Value, json};
 use small_model::{Naming, logits, relative_error, write_tensors};
 
@@ -90,7 +90,7 @@ impl Case {
 
     fn open(&self) -> Result<Checkpoint, ModelError> {
         self.write();
-        Checkpoint::open_with_adapter(&self.base(), Some(&self.folder()))
+        Checkpoint::open_with_adapter(self.base(), Some(&self.folder()))
     }
 
     /// The one line that opening fails with.
@@ -218,7 +218,7 @@ fn tiny_with_an_adapter_is_tiny_with_its_weights_changed() {
     let merged = run(&Checkpoint::open(&written).unwrap());
     let error = relative_error(&run(&case.open().unwrap()), &merged);
     assert!(error < 1e-5, "{error}");
-    let without = run(&Checkpoint::open(&case.base()).unwrap());
+    let without = run(&Checkpoint::open(case.base()).unwrap());
     assert!(relative_error(&without, &merged) > 0.1);
 }
 
@@ -327,7 +327,7 @@ fn one_pair() -> (Case, String) {
 #[test]
 fn adapters_tell_themselves_apart() {
     let (mut case, module) = one_pair();
-    let base = Checkpoint::open(&case.base()).unwrap();
+    let base = Checkpoint::open(case.base()).unwrap();
     let first = case.open().unwrap();
     assert_eq!(
         (base.name().as_str(), first.name().as_str()),
@@ -354,16 +354,16 @@ fn an_adapter_finds_its_model_among_those_of_this_machine() {
         let base = models.join(name);
         std::fs::rename(&at, &base).unwrap();
         at.clone_from(&base);
-        assert!(Checkpoint::open(&case.folder()).is_err());
+        assert!(Checkpoint::open(case.folder()).is_err());
         let place = ModelPlace {
-            folder: case.folder(),
+            folder: case.folder().into(),
             adapter: None,
             models: vec![case.root.path().join("none"), models.clone()],
         };
         let found = Checkpoint::open_at(&place).unwrap();
         assert_eq!(
-            (&found.folder, found.fingerprint()),
-            (&base, expected.clone())
+            (found.folder.on_disk(), found.fingerprint()),
+            (Some(base.as_path()), expected.clone())
         );
     }
     let out = case.root.path().join("out");
@@ -390,6 +390,37 @@ fn an_adapter_finds_its_model_among_those_of_this_machine() {
 }
 
 #[test]
+fn an_adapter_finds_the_built_in_model_by_its_name() {
+    let alone = Checkpoint::open(BuiltIn::Small).unwrap();
+    let matrix = "model.layers.0.self_attn.o_proj.weight";
+    let wanted = alone.used().iter().find(|tensor| tensor.name == matrix);
+    let &[rows, columns] = wanted.unwrap().shape.as_slice() else {
+        panic!("{matrix} is no matrix")
+    };
+    let (mut case, _) = one_pair();
+    case.adapter.clear();
+    let module = matrix.trim_end_matches(".weight");
+    case.insert(module, "lora_A.weight", &[RANK, columns]);
+    case.insert(module, "lora_B.weight", &[rows, RANK]);
+    case.config["target_modules"] = json!(["o_proj"]);
+    for name in ["small", "someone/small"] {
+        case.config["base_model_name_or_path"] = json!(name);
+        case.write();
+        let found = Checkpoint::open(case.folder()).unwrap();
+        assert_eq!(found.folder, BuiltIn::Small.into());
+        assert_eq!(found.name(), "small + adapter");
+        assert_ne!(found.fingerprint(), alone.fingerprint());
+        let given = Checkpoint::open_with_adapter(BuiltIn::Small, Some(&case.folder())).unwrap();
+        assert_eq!(given.fingerprint(), found.fingerprint());
+    }
+    // What is on disk comes first.
+    let own = case.root.path().join("small");
+    std::fs::rename(case.base(), own).unwrap();
+    let error = Checkpoint::open(case.folder()).unwrap_err().to_string();
+    assert!(error.contains("another model"), "{error}");
+}
+
+#[test]
 fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     let (mut case, module) = one_pair();
     let expected = by_hand(&case, std::slice::from_ref(&module), ALPHA / RANK as f64);
@@ -397,7 +428,7 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     for name in [json!("someone/base"), json!(case.base()), json!("../base")] {
         case.config["base_model_name_or_path"] = name;
         case.write();
-        let checkpoint = Checkpoint::open(&case.folder()).unwrap();
+        let checkpoint = Checkpoint::open(case.folder()).unwrap();
         assert_eq!(checkpoint.name(), "base + adapter");
         assert_eq!(checkpoint.fingerprint(), case.open().unwrap().fingerprint());
     }
@@ -405,7 +436,7 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     let settings = std::fs::read(case.base().join("config.json")).unwrap();
     std::fs::write(case.folder().join("config.json"), settings).unwrap();
     assert_eq!(
-        Checkpoint::open(&case.folder()).unwrap().name(),
+        Checkpoint::open(case.folder()).unwrap().name(),
         "base + adapter"
     );
     for (name, part) in [
@@ -414,7 +445,7 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     ] {
         case.config["base_model_name_or_path"] = name;
         case.write();
-        let error = Checkpoint::open(&case.folder()).unwrap_err().to_string();
+        let error = Checkpoint::open(case.folder()).unwrap_err().to_string();
         assert!(
             error.contains(part) && error.contains("--adapter"),
             "{error}"
@@ -439,7 +470,7 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     // An adapter over quantized weights.
     let small = case.root.path().join("small");
     quantize(
-        &Checkpoint::open(&case.base()).unwrap(),
+        &Checkpoint::open(case.base()).unwrap(),
         &small,
         numbers,
         &|_| {},
@@ -550,10 +581,10 @@ fn adapters_of_other_kinds_are_refused() {
     ] {
         case.write();
         std::fs::write(case.folder().join(name), text).unwrap();
-        let error = Checkpoint::open_with_adapter(&case.base(), Some(&case.folder())).unwrap_err();
+        let error = Checkpoint::open_with_adapter(case.base(), Some(&case.folder())).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
         std::fs::remove_file(case.folder().join(name)).unwrap();
-        let error = Checkpoint::open_with_adapter(&case.base(), Some(&case.folder())).unwrap_err();
+        let error = Checkpoint::open_with_adapter(case.base(), Some(&case.folder())).unwrap_err();
         assert!(matches!(error, ModelError::MissingFile { .. }), "{error}");
     }
 }

@@ -12,14 +12,14 @@ use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use m3d_viewer::app::{ModelStatus, StartOptions};
-use m3d_viewer::hub::{HubOptions, LocalModel, Record};
+use m3d_viewer::hub::{BuiltIn, HubOptions, LocalModel, ModelFolder, Record};
 use m3d_viewer::model::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
 use server::{Faults, Server};
 
 const CLIP: &str = "GoodBaiBai88/M3D-CLIP";
 
-/// A window that looks for models in `folder` alone and fetches there.
+/// A window that looks for models in `folder` alone and fetches there, with the built-in model in use.
 fn start(folder: &Path, hub: Option<&Server>) -> Harness<'static, Viewer> {
     let folders = vec![folder.to_owned()];
     let mut harness = Harness::builder()
@@ -39,7 +39,9 @@ fn start(folder: &Path, hub: Option<&Server>) -> Harness<'static, Viewer> {
         pauses: vec![Duration::from_millis(20)],
         ..HubOptions::default()
     };
-    harness.run_steps(2);
+    wait(&mut harness, "the built-in model", |v| {
+        v.app.assistant.is_ready()
+    });
     harness
 }
 
@@ -64,19 +66,54 @@ fn open(harness: &mut Harness<Viewer>) {
     harness.run_steps(10);
 }
 
+/// The `n`-th of the `of` buttons with this label, from the top.
+fn nth_button<'a>(
+    harness: &'a Harness<Viewer>,
+    label: &'a str,
+    n: usize,
+    of: usize,
+) -> egui_kittest::Node<'a> {
+    let buttons = harness.get_all_by_role_and_label(Role::Button, label);
+    let mut buttons: Vec<_> = buttons.into_iter().collect();
+    assert_eq!(buttons.len(), of, "{label}");
+    buttons.remove(n)
+}
+
+fn press_nth(harness: &mut Harness<Viewer>, label: &str, n: usize, of: usize) {
+    nth_button(harness, label, n, of).scroll_to_me();
+    harness.run_steps(4);
+    nth_button(harness, label, n, of).click();
+    harness.run_steps(4);
+}
+
 fn press(harness: &mut Harness<Viewer>, label: &str) {
-    harness.get_by_role_and_label(Role::Button, label).click();
-    harness.run_steps(2);
+    press_nth(harness, label, 0, 1);
+}
+
+/// The last button of its kind: of the model in the folder, which stands after those that are built in.
+fn press_last(harness: &mut Harness<Viewer>, label: &str) {
+    let all = harness.get_all_by_role_and_label(Role::Button, label);
+    let all = all.into_iter().count();
+    press_nth(harness, label, all - 1, all);
 }
 
 /// The button of M3D-CLIP, the last published model.
 fn press_last_fetch(harness: &mut Harness<Viewer>) {
-    let buttons = harness.get_all_by_role_and_label(Role::Button, "Fetch…");
-    buttons.last().unwrap().scroll_to_me();
-    harness.run_steps(4);
-    let buttons = harness.get_all_by_role_and_label(Role::Button, "Fetch…");
-    buttons.last().unwrap().click();
-    harness.run_steps(4);
+    press_last(harness, "Fetch…");
+}
+
+/// The folder of the model in use.
+fn in_use(viewer: &Viewer) -> Option<&ModelFolder> {
+    match &viewer.app.assistant.status {
+        ModelStatus::Ready(facts) => Some(&facts.folder),
+        _ => None,
+    }
+}
+
+/// The models that were found on disk.
+fn on_disk(viewer: &Viewer) -> impl Iterator<Item = &LocalModel> {
+    let found = viewer.app.models.found.iter().flatten();
+    found.filter(|model| model.folder.on_disk().is_some())
 }
 
 fn demo(folder: &Path) {
@@ -106,15 +143,16 @@ fn a_local_model_is_listed_verified_used_and_unloaded() {
     open(&mut harness);
     harness.get_by_label_contains("Random weights");
     harness.get_by_label(folder.path().join("random").to_str().unwrap());
-    press(&mut harness, "Verify");
+    press_last(&mut harness, "Verify");
     wait(&mut harness, "the verdict", |v| {
         v.app.models.verified.is_some()
     });
     harness.get_by_label_contains("Whole and sound");
-    press(&mut harness, "Use");
+    press_last(&mut harness, "Use");
+    let random = ModelFolder::from(folder.path().join("random"));
     wait(&mut harness, "the model", |v| {
         assert!(!matches!(v.app.assistant.status, ModelStatus::Failed(_)));
-        v.app.assistant.is_ready()
+        in_use(v) == Some(&random)
     });
     harness.get_by_label("in use");
     press(&mut harness, "Unload model");
@@ -122,6 +160,8 @@ fn a_local_model_is_listed_verified_used_and_unloaded() {
         matches!(v.app.assistant.status, ModelStatus::Absent)
     });
     assert!(harness.query_by_label("in use").is_none());
+    // The dialog goes on showing the models.
+    harness.get_by_label("Look again");
 }
 
 #[test]
@@ -134,11 +174,39 @@ fn a_damaged_model_cannot_be_used_and_says_why() {
     let mut harness = start(folder.path(), None);
     open(&mut harness);
     harness.get_by_label_contains("Incomplete: model.safetensors (damaged)");
-    press(&mut harness, "Use");
-    assert!(matches!(
-        harness.state().app.assistant.status,
-        ModelStatus::Absent
-    ));
+    press_last(&mut harness, "Use");
+    let built_in = ModelFolder::from(BuiltIn::Small);
+    assert_eq!(in_use(harness.state()), Some(&built_in));
+}
+
+#[test]
+fn the_built_in_models_are_listed_say_what_they_are_and_can_be_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = start(folder.path(), None);
+    open(&mut harness);
+    assert_eq!(
+        harness
+            .get_all_by_label_contains("Built in. A small")
+            .count(),
+        2
+    );
+    harness.get_by_label("small-clip");
+    harness.get_by_label("in use");
+    assert!(harness.query_by_label("Copy folder path").is_none());
+    for (n, model) in BuiltIn::ALL.into_iter().enumerate() {
+        press_nth(&mut harness, "Verify", n, 2);
+        wait(&mut harness, "the verdict", |v| {
+            let verified = v.app.models.verified.as_ref();
+            verified.is_some_and(|(folder, _)| folder.built_in() == Some(model))
+        });
+        harness.get_by_label_contains("Whole and sound");
+    }
+    press(&mut harness, "Unload model");
+    wait(&mut harness, "the memory", |v| in_use(v).is_none());
+    // Of the one that answers; the other's is disabled.
+    press_nth(&mut harness, "Use", 0, 2);
+    wait(&mut harness, "the model", |v| v.app.assistant.is_ready());
+    harness.get_by_label("in use");
 }
 
 #[test]
@@ -147,7 +215,7 @@ fn a_model_is_fetched_only_after_its_licence_was_accepted() {
     let hub = Server::of(CLIP, &clip_files(), Faults::default());
     let mut harness = start(folder.path(), Some(&hub));
     open(&mut harness);
-    harness.get_by_label("None yet.");
+    assert_eq!(on_disk(harness.state()).count(), 0);
     press_last_fetch(&mut harness);
     // The licence, the size and the place are told; nothing has been asked of the hub.
     harness.get_by_label_contains("BERT base, which it is built on: Apache-2.0");
@@ -157,8 +225,7 @@ fn a_model_is_fetched_only_after_its_licence_was_accepted() {
     press_last_fetch(&mut harness);
     press(&mut harness, "Accept the licence and fetch");
     wait(&mut harness, "the model", |v| {
-        let found = v.app.models.found.iter().flatten();
-        found.filter(|model| model.is_complete()).count() == 1
+        on_disk(v).filter(|model| model.is_complete()).count() == 1
     });
     let there = folder.path().join("GoodBaiBai88--M3D-CLIP");
     assert_eq!(Record::read(&there).unwrap().files.len(), 3);
@@ -187,12 +254,7 @@ fn a_fetch_can_be_cancelled_and_taken_up_again() {
     harness.get_all_by_label("Cancel").next().unwrap().click();
     wait(&mut harness, "the end", |v| !v.app.models.is_fetching());
     wait(&mut harness, "what is left", |v| {
-        v.app
-            .models
-            .found
-            .iter()
-            .flatten()
-            .any(|model| !model.is_complete())
+        on_disk(v).any(|model| !model.is_complete())
     });
     assert_eq!(harness.state().app.models.failed, None);
     harness.get_by_label_contains("have come");
@@ -200,12 +262,7 @@ fn a_fetch_can_be_cancelled_and_taken_up_again() {
     press_last_fetch(&mut harness);
     press(&mut harness, "Accept the licence and fetch");
     wait(&mut harness, "the model", |v| {
-        v.app
-            .models
-            .found
-            .iter()
-            .flatten()
-            .any(LocalModel::is_complete)
+        on_disk(v).any(LocalModel::is_complete)
     });
     let ranges = hub.requests("model.safetensors");
     assert!(ranges.last().unwrap().header("range").is_some());
@@ -230,9 +287,11 @@ fn a_picture_of_the_dialog() {
     demo(folder.path());
     let mut harness = start(folder.path(), None);
     open(&mut harness);
-    press(&mut harness, "Use");
-    wait(&mut harness, "the model", |v| v.app.assistant.is_ready());
-    press(&mut harness, "Verify");
+    press_last(&mut harness, "Use");
+    wait(&mut harness, "the model", |v| {
+        in_use(v).is_some_and(|folder| folder.on_disk().is_some())
+    });
+    press_last(&mut harness, "Verify");
     wait(&mut harness, "the verdict", |v| {
         v.app.models.verified.is_some()
     });

@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 }
 
 fn tokenizer() -> Tokenizer {
-    Tokenizer::open(&folder()).unwrap()
+    Tokenizer::open(folder()).unwrap()
 }
 
 fn cases(kind: &str) -> Vec<Value> {

@@ -168,7 +168,7 @@ fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
     run(&["train", text(&lamed)]);
     let clip = configure(folder.path(), "clip", "vision = \"lamed/model\"", CLIP);
     run(&["train", text(&clip)]);
-    let checkpoint = ClipCheckpoint::open(&folder.path().join("clip/model")).unwrap();
+    let checkpoint = ClipCheckpoint::open(folder.path().join("clip/model")).unwrap();
     assert!(checkpoint.unused().is_empty());
     // And back: M3D-LaMed takes its vision tower from M3D-CLIP.
     let stages = LAMED.split("[[stages]]").collect::<Vec<_>>();
@@ -215,7 +215,7 @@ fn a_folder_is_learnt_from_and_one_damaged_image_is_passed_over() {
     let told = told.replace("[data]", "[data]\nfolder = \"data\"");
     std::fs::write(&path, told).unwrap();
     run(&["train", text(&path)]);
-    Checkpoint::open(&folder.path().join("from_folder/model")).unwrap();
+    Checkpoint::open(folder.path().join("from_folder/model")).unwrap();
 
     let nothing = configure(folder.path(), "nothing", "", LAMED);
     let told = std::fs::read_to_string(&nothing).unwrap();

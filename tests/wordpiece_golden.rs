@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 }
 
 fn tokenizer() -> WordPieceTokenizer {
-    WordPieceTokenizer::open(&folder()).unwrap()
+    WordPieceTokenizer::open(folder()).unwrap()
 }
 
 #[test]

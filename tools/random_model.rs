@@ -1,10 +1,10 @@
-//! Writes a random checkpoint, for where no trained model is at hand. What it answers means nothing.
+//! Writes a random checkpoint, for tests and to measure speed and memory. What it answers means nothing.
 //!
 //!     cargo run --release --bin m3d-random-model -- FOLDER
 //!     cargo run --release --bin m3d-random-model -- FOLDER --full-size [LAYERS]
 //!
 //! The first is small and answers every question with a box and a mask. The second has the sizes of the published
-//! 4-billion model, 16.2 GB in f32 with all its 32 decoder layers, to try out speed and memory.
+//! 4-billion model, 16.2 GB in f32 with all its 32 decoder layers.
 
 use std::path::{Path, PathBuf};
 

@@ -9,7 +9,7 @@ use super::{
     Assistant, Card, Command, Document, FindingId, FindingKind, Layout, Models, NoticeKind,
     Notices, Revision, Settings, Shown, Tool,
 };
-use crate::hub::local;
+use crate::hub::{BuiltIn, ModelFolder, local};
 use crate::inference::Task;
 use crate::io::{IoError, Library, Series};
 use crate::render::Gpu;
@@ -50,7 +50,7 @@ pub struct StartOptions {
     /// What to open at once.
     pub path: Option<PathBuf>,
     /// The model to use instead of the one in the settings.
-    pub model: Option<PathBuf>,
+    pub model: Option<ModelFolder>,
     /// The folders where models are looked for; none in tests.
     pub models: Vec<PathBuf>,
     /// Where settings are kept; none in tests.
@@ -78,9 +78,10 @@ impl Application {
             settings_path: path,
             labelled: Default::default(),
         };
-        if let Some(folder) = chosen_model(options.model, &app.settings, &app.models.folders) {
-            app.assistant.load(folder);
-        }
+        let model = options
+            .model
+            .unwrap_or_else(|| chosen_assistant(&app.settings));
+        app.assistant.load(model);
         if let Some(path) = options.path {
             app.open(path);
         }
@@ -100,9 +101,9 @@ impl Application {
         }
     }
 
-    /// Uses the model in a folder, now and at the next start.
-    pub fn use_model(&mut self, folder: PathBuf) {
-        self.settings.model_folder = Some(folder.clone());
+    /// Uses a model, now and at the next start.
+    pub fn use_model(&mut self, folder: ModelFolder) {
+        self.settings.model_folder = Some(folder.path().to_owned());
         if let Some(path) = &self.settings_path
             && let Err(error) = self.settings.save(path)
         {
@@ -308,22 +309,39 @@ fn run_on_shown(shown: &mut Shown, command: Command) {
     }
 }
 
-/// The model to use: the one asked for, else the one in the settings, else the first in these folders.
-pub fn chosen_model(
-    asked: Option<PathBuf>,
-    settings: &Settings,
-    folders: &[PathBuf],
-) -> Option<PathBuf> {
-    asked
-        .or_else(|| Some(by_name(settings.model_folder.clone()?)))
-        .or_else(|| local::first_assistant(folders))
+/// The assistant to use where none is asked for: the one in the settings, else the one that is built in.
+pub fn chosen_assistant(settings: &Settings) -> ModelFolder {
+    match &settings.model_folder {
+        Some(folder) => by_name(folder),
+        None => BuiltIn::Small.into(),
+    }
 }
 
 /// The settings may name a model instead of its folder. Where neither is there any more, loading says so.
-fn by_name(folder: PathBuf) -> PathBuf {
-    let named = folder.to_str().map(local::resolve);
-    match named {
-        Some(Ok(found)) => found,
-        _ => folder,
+fn by_name(folder: &Path) -> ModelFolder {
+    let name = folder.to_str().unwrap_or_default();
+    // Whatever is called so where the program is started.
+    if let Some(model) = BuiltIn::named(name) {
+        return model.into();
+    }
+    local::resolve(name).unwrap_or_else(|_| folder.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_choose_the_assistant() {
+        let chosen = |folder: Option<&str>| {
+            chosen_assistant(&Settings {
+                model_folder: folder.map(PathBuf::from),
+            })
+        };
+        assert_eq!(chosen(None), BuiltIn::Small.into());
+        assert_eq!(chosen(Some("small")), BuiltIn::Small.into());
+        // What is gone is not replaced by another.
+        let gone = Path::new("/no/such/folder");
+        assert_eq!(chosen(gone.to_str()), gone.into());
     }
 }

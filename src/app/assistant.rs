@@ -1,6 +1,5 @@
 //! The assistant's side of the application: the model, the questions and the answers.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use glam::DVec3;
@@ -8,7 +7,7 @@ use glam::DVec3;
 use super::jobs::Waker;
 use super::{FindingId, Revision, Shown};
 use crate::geometry::VoxelBox;
-use crate::hub::local;
+use crate::hub::{ModelFolder, local};
 use crate::inference::{
     Answer, DTypeChoice, DeviceChoice, Event, InferenceError, ModelFacts, Request, Settings, Task,
     Worker, WorkerEvent, recognise,
@@ -112,7 +111,7 @@ impl Assistant {
     }
 
     /// Reads a model; the one before stays until the new one is read.
-    pub fn load(&mut self, folder: PathBuf) {
+    pub fn load(&mut self, folder: ModelFolder) {
         let place = local::place(folder, None);
         let asked =
             self.with_worker(|worker| worker.load(place, DeviceChoice::Auto, DTypeChoice::Auto));

@@ -19,7 +19,7 @@ mod thumbnail;
 mod view_state;
 
 pub use crate::render::RESEARCH_NOTICE;
-pub use application::{Application, StartOptions, chosen_model};
+pub use application::{Application, StartOptions, chosen_assistant};
 pub use assistant::{Assistant, Card, CardState, ModelStatus, shortened};
 pub use box_edit::{BoxDrag, Side};
 pub use command::{Command, Shortcut};

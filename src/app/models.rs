@@ -1,22 +1,22 @@
 //! The models on this machine and the published ones, as the Models dialog shows them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::jobs::{Job, JobResult, Jobs, Kind};
 use crate::hub::{
-    self, Fetched, Hub, HubError, HubOptions, LocalModel, ModelName, Published, Revision,
-    Verification, local,
+    self, Fetched, Hub, HubError, HubOptions, LocalModel, ModelFolder, ModelName, Published,
+    Revision, Verification, local,
 };
 
 /// What a job on models gives back.
 #[derive(Debug)]
 pub enum ModelResult {
-    /// The models in the folders were found.
+    /// The models on this machine were found.
     Found(Vec<LocalModel>),
     /// A model was fetched, or not.
     Fetched(ModelName, Result<Fetched, HubError>),
     /// A model was read from end to end.
-    Verified(PathBuf, Result<Box<Verification>, HubError>),
+    Verified(ModelFolder, Result<Box<Verification>, HubError>),
 }
 
 /// The state of the Models dialog.
@@ -34,11 +34,11 @@ pub struct Models {
     /// The published model whose licence is being shown.
     pub asking: Option<&'static Published>,
     /// What the last verification told of a folder, a line each; and whether all is well.
-    pub verified: Option<(PathBuf, Result<String, Vec<String>>)>,
+    pub verified: Option<(ModelFolder, Result<String, Vec<String>>)>,
     /// Why the last fetch ended without a model.
     pub failed: Option<String>,
     fetching: Option<ModelName>,
-    verifying: Option<PathBuf>,
+    verifying: Option<ModelFolder>,
 }
 
 impl Models {
@@ -106,12 +106,12 @@ impl Models {
     }
 
     /// Reads a model from end to end; one at a time.
-    pub fn verify(&mut self, folder: &Path, jobs: &mut Jobs) {
+    pub fn verify(&mut self, folder: ModelFolder, jobs: &mut Jobs) {
         if self.verifying.is_some() {
             return;
         }
         self.verified = None;
-        let path = folder.to_owned();
+        let verified = folder.clone();
         let started = jobs.start(
             Kind::VerifyModel,
             "Verifying the model".into(),
@@ -119,11 +119,11 @@ impl Models {
                 let progress = *progress;
                 let stop = || progress.is_cancelled();
                 let report = |status: hub::Status| progress.set(status.share());
-                let told = hub::verify(&path, &hub::Progress::new(&report, &stop));
-                JobResult::Model(ModelResult::Verified(path, told.map(Box::new)))
+                let told = hub::verify(&verified, &hub::Progress::new(&report, &stop));
+                JobResult::Model(ModelResult::Verified(verified, told.map(Box::new)))
             },
         );
-        self.verifying = started.then(|| folder.to_owned());
+        self.verifying = started.then_some(folder);
     }
 
     /// The job that fetches this model, if one does; also while it is being stopped.
@@ -138,8 +138,8 @@ impl Models {
     }
 
     /// The job that verifies this folder, if one does.
-    pub fn verifying<'a>(&self, folder: &Path, jobs: &'a Jobs) -> Option<&'a Job> {
-        let this = self.verifying.as_deref()? == folder;
+    pub fn verifying<'a>(&self, folder: &ModelFolder, jobs: &'a Jobs) -> Option<&'a Job> {
+        let this = self.verifying.as_ref()? == folder;
         this.then(|| jobs.of_kind(Kind::VerifyModel)).flatten()
     }
 

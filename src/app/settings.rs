@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// The folder of the model to load.
+    /// The model to load: its folder or its name; none for the one that is built in.
     pub model_folder: Option<PathBuf>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::output::{self, OutputError};
 use super::{numbers, source, target};
-use crate::app::{Settings, chosen_model, first_window};
+use crate::app::{Settings, chosen_assistant, first_window};
 use crate::geometry::{VoxelBox, VoxelGrid};
-use crate::hub::local;
+use crate::hub::{ModelFolder, local};
 use crate::inference::{
     self, Answer, DTypeChoice, DeviceChoice, Event, OpenedModel, Request, Session, Task,
 };
@@ -32,8 +32,8 @@ pub struct AskArguments {
     /// The series, where there are several; the largest otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
-    /// The model: its folder or its name (see model list); the one in the settings, or the first that
-    /// is found, otherwise.
+    /// The model: its folder or its name (see model list); the one in the settings, or the one that is
+    /// built in, otherwise.
     #[arg(long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
     /// The folder of a LoRA adapter for the model.
@@ -115,7 +115,10 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     if let Some(out) = mask_out {
         target::check_nifti(out)?;
     }
-    let folder = model_folder(arguments.model.clone())?;
+    let folder = assistant(arguments.model.clone())?;
+    if let Some(model) = folder.built_in() {
+        output::note(&format!("model {folder}: {}", model.about()));
+    }
     let (series, volume) = source::read(&arguments.path, arguments.series.as_deref(), mask_out)?;
     let grid = *volume.grid();
     let window = first_window(&series, volume.modality(), &volume.statistics());
@@ -138,7 +141,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         },
     };
     let mut session = load(arguments, &folder)
-        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+        .with_context(|| format!("the model in {folder} cannot be used"))?;
     let (answer, words) = answer(&mut session, &request, arguments.json)?;
     match (mask_out, &answer.mask) {
         (Some(path), Some(mask)) => io::write_mask(path, mask)?,
@@ -160,18 +163,20 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The model that was asked for, or the one to use otherwise.
-pub(super) fn model_folder(asked: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let asked = asked.map(local::resolve_path).transpose()?;
+/// The assistant that was asked for, or the one to use otherwise.
+pub(super) fn assistant(asked: Option<PathBuf>) -> anyhow::Result<ModelFolder> {
+    if let Some(asked) = asked {
+        return Ok(local::resolve_path(asked)?);
+    }
     let settings = Settings::default_path().map(|path| Settings::load(&path));
-    let folders = local::search_folders();
-    chosen_model(asked, &settings.unwrap_or_default(), &folders).context(
-        "no model: get one with m3d-viewer model fetch phi3 (16.2 GB), or give its folder with --model",
-    )
+    Ok(chosen_assistant(&settings.unwrap_or_default()))
 }
 
-fn load(arguments: &AskArguments, folder: &Path) -> Result<Session, inference::InferenceError> {
-    let place = local::place(folder.to_owned(), arguments.adapter.clone());
+fn load(
+    arguments: &AskArguments,
+    folder: &ModelFolder,
+) -> Result<Session, inference::InferenceError> {
+    let place = local::place(folder.clone(), arguments.adapter.clone());
     OpenedModel::open(&place, arguments.device, arguments.dtype)?
         .check_room(0)?
         .load(&percent("loading the model"))

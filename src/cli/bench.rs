@@ -11,7 +11,7 @@ use crate::evaluation::metrics::{BertScorer, WordNet};
 use crate::evaluation::{
     Bench, BenchOptions, BenchTask, Engine, Helpers, Part, Shard, Summary, Wording, merge,
 };
-use crate::hub::local;
+use crate::hub::{BuiltIn, ModelFolder, local};
 use crate::inference::{DTypeChoice, DeviceChoice};
 
 /// Arguments of `bench`.
@@ -49,8 +49,8 @@ enum BenchCommands {
 struct TaskArguments {
     /// A folder in M3D-Data's layout, as data phantom writes it.
     data: PathBuf,
-    /// The model: its folder or its name (see model list); the one in the settings, or the first that is found,
-    /// otherwise. For retrieval an M3D-CLIP, or a model with a folder clip in it.
+    /// The model: its folder or its name (see model list); the one in the settings, or the one that is built in,
+    /// otherwise. For retrieval an M3D-CLIP, or a model with a folder clip in it; the built-in M3D-CLIP otherwise.
     #[arg(long, value_name = "DIR|NAME")]
     model: Option<PathBuf>,
     /// The folder of a LoRA adapter for the model.
@@ -132,7 +132,10 @@ fn measure(task: BenchTask, arguments: &TaskArguments) -> anyhow::Result<()> {
             arguments.data.display()
         );
     }
-    let folder = ask::model_folder(arguments.model.clone())?;
+    let folder = match (&arguments.model, task) {
+        (None, BenchTask::Retrieval) => BuiltIn::SmallClip.into(),
+        (asked, _) => ask::assistant(asked.clone())?,
+    };
     let out = match &arguments.out {
         Some(out) => out.clone(),
         None => beside(&arguments.data, task, &folder)?,
@@ -164,7 +167,7 @@ fn measure(task: BenchTask, arguments: &TaskArguments) -> anyhow::Result<()> {
     let percent = ask::percent("loading the model");
     let (device, dtype) = (arguments.device, arguments.dtype);
     let mut engine = Engine::load(task, &place, device, dtype, &percent)
-        .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+        .with_context(|| format!("the model in {folder} cannot be used"))?;
     let bar = ProgressBar::new(bench.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left") {
         bar.set_style(style);
@@ -184,16 +187,13 @@ fn measure(task: BenchTask, arguments: &TaskArguments) -> anyhow::Result<()> {
 }
 
 /// `DATA-bench/TASK-MODEL` beside the data.
-fn beside(data: &Path, task: BenchTask, model: &Path) -> anyhow::Result<PathBuf> {
+fn beside(data: &Path, task: BenchTask, model: &ModelFolder) -> anyhow::Result<PathBuf> {
     let whole = data
         .canonicalize()
         .with_context(|| format!("{} cannot be read", data.display()))?;
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-    let model = local::resolve_path(model.to_owned())?;
-    let model = model.canonicalize().unwrap_or(model);
-    let mut folder = name(&whole).unwrap_or_default();
-    folder.push_str("-bench");
-    let answers = format!("{}-{}", task.name(), name(&model).unwrap_or_default());
+    let mut folder = whole.file_name().unwrap_or_default().to_owned();
+    folder.push("-bench");
+    let answers = format!("{}-{}", task.name(), model.name());
     Ok(whole.with_file_name(folder).join(answers))
 }
 

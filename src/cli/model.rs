@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -13,8 +13,8 @@ use super::model_progress::Shown;
 use super::model_quantize::{self, QuantizeArguments};
 use super::output;
 use crate::hub::{
-    self, Hub, HubError, HubOptions, Kind, LocalModel, ModelName, PUBLISHED, Progress, Published,
-    Revision, Verification, local, parameters_text, size_text,
+    self, Hub, HubError, HubOptions, Kind, LocalModel, ModelFolder, ModelName, PUBLISHED, Progress,
+    Published, Revision, Verification, local, parameters_text, size_text,
 };
 
 /// Arguments of `model`.
@@ -90,6 +90,7 @@ struct Here {
     #[serde(flatten)]
     model: LocalModel,
     complete: bool,
+    built_in: bool,
 }
 
 #[derive(Serialize)]
@@ -112,11 +113,12 @@ fn list(arguments: &ListArguments) -> anyhow::Result<()> {
     let published = PUBLISHED.iter().map(|model| {
         let mut whole = found.iter().filter(|found| found.is_complete());
         let here = whole.find(|found| found.is_published(model));
-        published_report(model, here.map(|found| found.folder.clone()))
+        published_report(model, here.map(|found| found.folder.path().to_owned()))
     });
     let published = published.collect();
     let here = |model: LocalModel| Here {
         complete: model.is_complete(),
+        built_in: model.folder.built_in().is_some(),
         model,
     };
     let listing = Listing {
@@ -153,9 +155,15 @@ fn listing_text(listing: &Listing) -> String {
         text.push_str(&output::plain(&line));
         text.push('\n');
     };
-    for Here { model, complete } in &listing.here {
+    for Here {
+        model, complete, ..
+    } in &listing.here
+    {
         line(format!("  {}  ({})", model.name, model.kind.name()));
-        line(format!("    {}", model.folder.display()));
+        match model.folder.built_in() {
+            Some(built_in) => line(format!("    built in. {}", built_in.about())),
+            None => line(format!("    {}", model.folder)),
+        }
         line(format!(
             "    {} parameters, {}, {}",
             parameters_text(model.parameters),
@@ -172,9 +180,6 @@ fn listing_text(listing: &Listing) -> String {
         if !complete {
             line(format!("    incomplete: {}", model.missing.join(", ")));
         }
-    }
-    if listing.here.is_empty() {
-        line("  none".into());
     }
     line("Published".into());
     for model in &listing.published {
@@ -287,13 +292,10 @@ fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
     }
 }
 
-fn no_checkpoint(error: HubError, folder: &Path) -> anyhow::Error {
+fn no_checkpoint(error: HubError, folder: &ModelFolder) -> anyhow::Error {
     match &error {
         HubError::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            anyhow::anyhow!(
-                "{} holds no config.json; give the folder of a checkpoint",
-                folder.display()
-            )
+            anyhow::anyhow!("{folder} holds no config.json; give the folder of a checkpoint")
         }
         _ => error.into(),
     }
@@ -305,11 +307,7 @@ fn verification_text(report: &Verification) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}", output::plain(&line));
     };
-    line(format!(
-        "{}  ({})",
-        report.folder.display(),
-        report.kind.name()
-    ));
+    line(format!("{}  ({})", report.folder, report.kind.name()));
     line(format!(
         "  parameters   {}",
         parameters_text(report.parameters)

@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
     let out = &arguments.out;
     let place = local::place(folder, arguments.adapter.clone());
     let checkpoint = Checkpoint::open_at(&place)
-        .with_context(|| format!("the model in {} cannot be used", place.folder.display()))?;
+        .with_context(|| format!("the model in {} cannot be used", place.folder))?;
     // As on the CPU, where matrices are held in the narrow type and all else in f32.
     let numbers = numbers_of(arguments.dtype, &Device::Cpu);
     let needed = quantized_bytes(&checkpoint, numbers)?;

@@ -1,9 +1,8 @@
 //! The models that are measured.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{Read, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -18,11 +17,13 @@ use crate::inference::{
     Settings,
 };
 use crate::model::resize::trilinear;
-use crate::model::{Clip, ClipCheckpoint, ModelPlace, WordPieceTokenizer};
+use crate::model::{Clip, ClipCheckpoint, Contents, ModelFolder, ModelPlace, WordPieceTokenizer};
 use crate::volume::{Modality, Rescale, Units, Volume, Voxels, Window};
 
 /// The most tokens of an answer: the benchmark's.
 const MOST_TOKENS: usize = 256;
+/// Largest configuration that is read.
+const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// A loaded model, with what tells it from others.
 pub struct Engine {
@@ -42,7 +43,7 @@ pub(super) enum Model {
 pub struct Ranker {
     clip: Clip,
     tokenizer: WordPieceTokenizer,
-    folder: PathBuf,
+    folder: ModelFolder,
 }
 
 /// What a folder's `config.json` says it is.
@@ -52,8 +53,10 @@ struct Kind {
     model_type: String,
 }
 
-fn is_clip(folder: &Path) -> bool {
-    let text = std::fs::read(folder.join("config.json")).unwrap_or_default();
+fn is_clip(folder: &ModelFolder) -> bool {
+    let text = folder
+        .read("config.json", LARGEST_CONFIG, "")
+        .unwrap_or_default();
     serde_json::from_slice::<Kind>(&text).is_ok_and(|kind| kind.model_type == "m3d_clip")
 }
 
@@ -70,7 +73,7 @@ impl Engine {
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, EvaluationError> {
-        let folder = place.folder.as_path();
+        let folder = &place.folder;
         if task == BenchTask::Retrieval {
             let ranker = Ranker::load(folder, device, dtype)?;
             return Ok(Self {
@@ -80,7 +83,7 @@ impl Engine {
         }
         if is_clip(folder) {
             return Err(EvaluationError::WrongModel {
-                folder: folder.to_owned(),
+                folder: folder.path().to_owned(),
                 found: "an M3D-CLIP, which ranks and does not answer",
                 task: task.name(),
                 wanted: "an M3D-LaMed",
@@ -90,8 +93,9 @@ impl Engine {
             .check_room(0)?
             .load(progress)?;
         // An adapter's folder names the model it is for, which is where the session's files are.
-        let mut folders = vec![folder, session.facts().folder.as_path()];
-        folders.extend(place.adapter.as_deref());
+        let adapter = place.adapter.as_ref().map(ModelFolder::from);
+        let mut folders = vec![folder, &session.facts().folder];
+        folders.extend(&adapter);
         folders.dedup();
         Ok(Self {
             fingerprint: fingerprint(&folders),
@@ -103,10 +107,7 @@ impl Engine {
     pub fn name(&self) -> String {
         match &self.model {
             Model::Answers(session) => session.facts().name.clone(),
-            Model::Ranks(ranker) => ranker
-                .folder
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            Model::Ranks(ranker) => ranker.folder.name(),
         }
     }
 
@@ -126,19 +127,18 @@ impl Engine {
 
 impl Ranker {
     fn load(
-        folder: &Path,
+        folder: &ModelFolder,
         device: DeviceChoice,
         dtype: DTypeChoice,
     ) -> Result<Self, EvaluationError> {
-        let inner = folder.join("clip");
-        let folder = if is_clip(folder) || !inner.is_dir() {
-            folder.to_owned()
-        } else {
-            inner
+        let inner = folder.on_disk().map(|path| path.join("clip"));
+        let folder = match inner.filter(|inner| inner.is_dir()) {
+            Some(inner) if !is_clip(folder) => inner.into(),
+            _ => folder.clone(),
         };
-        if folder.join("config.json").is_file() && !is_clip(&folder) {
+        if folder.size("config.json").is_some() && !is_clip(&folder) {
             return Err(EvaluationError::WrongModel {
-                folder,
+                folder: folder.path().to_owned(),
                 found: "no M3D-CLIP and has no folder clip in it",
                 task: BenchTask::Retrieval.name(),
                 wanted: "an M3D-CLIP",
@@ -195,23 +195,19 @@ const BLOCK_BYTES: u64 = 4096;
 
 /// Sixteen hexadecimal digits over a folder's configurations and over blocks spread through its weights: training
 /// leaves no block as it was, so answers of two checkpoints of one model are never mixed up.
-fn fingerprint(folders: &[&Path]) -> String {
+fn fingerprint(folders: &[&ModelFolder]) -> String {
     let mut digest = Sha256::new();
     for folder in folders {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        let mut files: Vec<PathBuf> = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let ending = path.extension().and_then(|e| e.to_str());
-                matches!(ending, Some("safetensors" | "gguf" | "json" | "bin"))
-            })
-            .collect();
-        files.sort();
-        for path in files {
-            digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        for name in folder.files() {
+            let ending = Path::new(&name).extension().and_then(|e| e.to_str());
+            if !matches!(ending, Some("safetensors" | "gguf" | "json" | "bin")) {
+                continue;
+            }
+            digest.update(name.as_bytes());
             // A file that cannot be read is told by whoever loads the model.
-            let _ = sample(&path, &mut digest);
+            let _ = folder
+                .open(&name)
+                .and_then(|file| sample(file, &mut digest));
         }
     }
     let sum = digest.finalize();
@@ -222,9 +218,8 @@ fn fingerprint(folders: &[&Path]) -> String {
     })
 }
 
-fn sample(path: &Path, digest: &mut Sha256) -> std::io::Result<()> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
+fn sample(mut file: impl Contents, digest: &mut Sha256) -> std::io::Result<()> {
+    let length = file.seek(SeekFrom::End(0))?;
     digest.update(length.to_le_bytes());
     let mut block = Vec::new();
     for n in 0..BLOCKS {

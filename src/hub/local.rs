@@ -1,8 +1,7 @@
 //! The models on this machine.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -10,19 +9,18 @@ use serde_json::Value;
 
 use super::weights::{counts, weights_files};
 use super::{HubError, Kind, ModelName, PUBLISHED, Record, published, size_text};
-use crate::model::ModelPlace;
-use crate::model::weights::WeightsFile;
+use crate::model::{BuiltIn, ModelFolder, ModelPlace};
 
 /// The folder where models are looked for first, below where the program is started.
 pub const HERE: &str = "models";
 /// Largest configuration that is read.
-const LARGEST_CONFIG: u64 = 1 << 20;
+pub(super) const LARGEST_CONFIG: u64 = 1 << 20;
 
-/// A checkpoint in a folder.
+/// A checkpoint on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LocalModel {
-    /// The folder.
-    pub folder: PathBuf,
+    /// Its folder, on disk or in the program.
+    pub folder: ModelFolder,
     /// What to call it.
     pub name: String,
     /// What it is for.
@@ -76,7 +74,7 @@ pub fn search_folders() -> Vec<PathBuf> {
 }
 
 /// A model in this folder, with the models on this machine beside it: an adapter's own may be among them.
-pub fn place(folder: PathBuf, adapter: Option<PathBuf>) -> ModelPlace {
+pub fn place(folder: ModelFolder, adapter: Option<PathBuf>) -> ModelPlace {
     ModelPlace {
         folder,
         adapter,
@@ -84,10 +82,11 @@ pub fn place(folder: PathBuf, adapter: Option<PathBuf>) -> ModelPlace {
     }
 }
 
-/// The models in these folders or right below them, complete or not, by name. Headers are read, no
-/// weights.
+/// The models in the program, then those in these folders or right below them, complete or not, by name. Headers
+/// are read, no weights.
 pub fn find(folders: &[PathBuf]) -> Vec<LocalModel> {
-    let mut found: Vec<LocalModel> = Vec::new();
+    let built_in = BuiltIn::ALL.map(inspect);
+    let mut found: Vec<LocalModel> = built_in.into_iter().flatten().collect();
     for folder in folders {
         let mut places = vec![folder.clone()];
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -95,7 +94,8 @@ pub fn find(folders: &[PathBuf]) -> Vec<LocalModel> {
         below.sort();
         places.extend(below);
         for place in places {
-            let is_new = !found.iter().any(|model| is_same(&model.folder, &place));
+            let mut known = found.iter().filter_map(|model| model.folder.on_disk());
+            let is_new = !known.any(|folder| is_same(folder, &place));
             if let (true, Some(model)) = (is_new, look(&place)) {
                 found.push(model);
             }
@@ -108,23 +108,12 @@ fn is_same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// The first complete assistant in these folders, else the first that is none yet: its error will say
-/// what is wrong.
-pub fn first_assistant(folders: &[PathBuf]) -> Option<PathBuf> {
-    let assistants = find(folders)
-        .into_iter()
-        .filter(|m| m.kind == Kind::Assistant);
-    let (whole, broken): (Vec<_>, Vec<_>) = assistants.partition(LocalModel::is_complete);
-    let first = whole.into_iter().next().or(broken.into_iter().next());
-    first.map(|model| model.folder)
-}
-
-/// The folder of a model that a person names: a folder, a published model's name, or the name of one
-/// that is here.
+/// The folder of a model that a person names: a folder on disk, a published model's name, or the name of one
+/// that is here; what is built in comes before what is found.
 ///
 /// # Errors
 /// When there is neither such a folder nor such a model; the message says how to get it.
-pub fn resolve(text: &str) -> Result<PathBuf, HubError> {
+pub fn resolve(text: &str) -> Result<ModelFolder, HubError> {
     resolve_in(text, &search_folders())
 }
 
@@ -132,11 +121,11 @@ pub fn resolve(text: &str) -> Result<PathBuf, HubError> {
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_path(path: PathBuf) -> Result<PathBuf, HubError> {
+pub fn resolve_path(path: PathBuf) -> Result<ModelFolder, HubError> {
     match path.to_str() {
         Some(text) => resolve(text),
         // No name is written in anything but Unicode.
-        None => Ok(path),
+        None => Ok(path.into()),
     }
 }
 
@@ -144,15 +133,15 @@ pub fn resolve_path(path: PathBuf) -> Result<PathBuf, HubError> {
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_in(text: &str, folders: &[PathBuf]) -> Result<PathBuf, HubError> {
+pub fn resolve_in(text: &str, folders: &[PathBuf]) -> Result<ModelFolder, HubError> {
     let path = PathBuf::from(text);
     if path.is_dir() {
-        return Ok(path);
+        return Ok(path.into());
     }
     let wanted = published(text);
     let hub_name = wanted.map_or(text, |model| model.hub_name);
     let found = find(folders).into_iter().find(|model| {
-        let folder = model.folder.file_name().map(|n| n.to_string_lossy());
+        let folder = model.folder.path().file_name().map(|n| n.to_string_lossy());
         model.hub_name.as_deref() == Some(hub_name)
             || model.name == text
             || folder.is_some_and(|folder| folder == text)
@@ -178,7 +167,8 @@ fn look(folder: &Path) -> Option<LocalModel> {
 /// What a broken fetch has left.
 fn on_its_way(folder: &Path) -> Option<LocalModel> {
     let record = Record::read(folder)?;
-    let bytes = folder_bytes(folder);
+    let folder = ModelFolder::from(folder);
+    let bytes = folder_bytes(&folder);
     let total = record.total_bytes();
     let name = ModelName::parse(&record.model).ok()?;
     let kind = published(&record.model).map_or(Kind::Assistant, |model| model.kind);
@@ -188,7 +178,7 @@ fn on_its_way(folder: &Path) -> Option<LocalModel> {
         size_text(total)
     );
     Some(LocalModel {
-        folder: folder.to_owned(),
+        folder,
         name: last_part(name.as_str()).to_owned(),
         kind,
         hub_name: Some(record.model),
@@ -202,19 +192,21 @@ fn on_its_way(folder: &Path) -> Option<LocalModel> {
 }
 
 /// The checkpoint in a folder; none where there is no `config.json`.
-pub fn inspect(folder: &Path) -> Option<LocalModel> {
+pub fn inspect(folder: impl Into<ModelFolder>) -> Option<LocalModel> {
+    let folder = folder.into();
     let mut missing = Vec::new();
-    let file = File::open(folder.join("config.json")).ok()?;
-    let mut text = Vec::new();
-    let read = file.take(LARGEST_CONFIG).read_to_end(&mut text);
-    let config: Value = read
+    if !folder.has("config.json") {
+        return None;
+    }
+    let config: Value = folder
+        .read("config.json", LARGEST_CONFIG, "")
         .ok()
-        .and_then(|_| serde_json::from_slice(&text).ok())
+        .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_else(|| {
             missing.push("config.json (damaged)".to_owned());
             Value::Null
         });
-    let has = |name: &str| folder.join(name).is_file();
+    let has = |name: &str| folder.size(name).is_some();
     let is_clip = config["model_type"]
         .as_str()
         .is_some_and(|t| t.contains("clip"));
@@ -230,52 +222,38 @@ pub fn inspect(folder: &Path) -> Option<LocalModel> {
     if !has(tokenizer) {
         missing.push(tokenizer.to_owned());
     }
-    let (files, wrong) = weights_files(folder);
+    let (files, wrong) = weights_files(&folder);
     missing.extend(wrong);
     let mut held: BTreeMap<String, u64> = BTreeMap::new();
-    for path in files {
-        match WeightsFile::open(&path) {
+    for name in files {
+        match folder.weights(&name) {
             Ok(file) => {
                 for (kind, count) in counts(&file) {
                     *held.entry(kind).or_default() += count;
                 }
             }
-            Err(_) => missing.push(wrong_file(&path)),
+            Err(_) if folder.has(&name) => missing.push(format!("{name} (damaged)")),
+            Err(_) => missing.push(name),
         }
     }
-    let record = Record::read(folder);
+    let record = folder.on_disk().and_then(Record::read);
     let hub_name = record
         .as_ref()
         .map(|r| r.model.clone())
-        .or_else(|| by_folder(folder));
+        .or_else(|| by_folder(&folder.name()));
     let name = hub_name.as_deref().map(last_part).map(str::to_owned);
     Some(LocalModel {
-        folder: folder.to_owned(),
-        name: name.unwrap_or_else(|| folder_name(folder)),
+        name: name.unwrap_or_else(|| folder.name()),
         kind,
         hub_name,
         commit: record.map(|r| r.commit),
         parameters: held.values().sum(),
         numbers: in_order(held),
-        bytes: folder_bytes(folder),
+        bytes: folder_bytes(&folder),
         untrained: config["untrained"].as_bool().unwrap_or(false),
         missing,
+        folder,
     })
-}
-
-fn wrong_file(path: &Path) -> String {
-    let name = folder_name(path);
-    if path.exists() {
-        format!("{name} (damaged)")
-    } else {
-        name
-    }
-}
-
-fn folder_name(folder: &Path) -> String {
-    let whole = folder.canonicalize();
-    let named = whole.as_deref().unwrap_or(folder).file_name();
-    named.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn last_part(hub_name: &str) -> &str {
@@ -283,21 +261,16 @@ fn last_part(hub_name: &str) -> &str {
 }
 
 /// The published model that a folder is named after.
-fn by_folder(folder: &Path) -> Option<String> {
-    let name = folder_name(folder);
+fn by_folder(name: &str) -> Option<String> {
     let model = PUBLISHED
         .iter()
         .find(|model| name == model.name().folder_name() || name == last_part(model.hub_name))?;
     Some(model.hub_name.to_owned())
 }
 
-fn folder_bytes(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = entries.filter_map(|entry| entry.metadata().ok());
-    files
-        .filter(fs::Metadata::is_file)
-        .map(|about| about.len())
-        .sum()
+fn folder_bytes(folder: &ModelFolder) -> u64 {
+    let files = folder.files();
+    files.iter().filter_map(|name| folder.size(name)).sum()
 }
 
 /// The types of numbers, the most frequent first.

@@ -23,6 +23,7 @@ mod transfer;
 mod verify;
 mod weights;
 
+pub use crate::model::{BuiltIn, ModelFolder};
 pub use catalogue::{Kind, PUBLISHED, Published, published};
 pub use disk::free_bytes;
 pub use error::HubError;

@@ -1,22 +1,22 @@
 //! Whether a checkpoint is whole and sound.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::DType;
 use serde::Serialize;
 
+use super::local::{self, LARGEST_CONFIG};
 use super::weights::{not_finite, sum, weights_files};
-use super::{HubError, Kind, Progress, Record, Stage, Status, local};
+use super::{HubError, Kind, Progress, Record, Stage, Status};
 use crate::model::tensors::wanted_tensors;
-use crate::model::weights::WeightsFile;
-use crate::model::{Checkpoint, ClipCheckpoint, LamedConfig, Numbers};
+use crate::model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Numbers};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
-    /// The folder.
-    pub folder: PathBuf,
+    /// Its folder, on disk or in the program.
+    pub folder: ModelFolder,
     /// Whether nothing is wrong.
     pub ok: bool,
     /// What it is for.
@@ -69,15 +69,19 @@ pub struct FileCheck {
 ///
 /// # Errors
 /// When the folder holds no `config.json`, a file cannot be read, or the caller stops.
-pub fn verify(folder: &Path, progress: &Progress) -> Result<Verification, HubError> {
+pub fn verify(
+    folder: impl Into<ModelFolder>,
+    progress: &Progress,
+) -> Result<Verification, HubError> {
+    let folder = &folder.into();
     let Some(found) = local::inspect(folder) else {
         return Err(HubError::read(
-            &folder.join("config.json"),
+            &folder.file("config.json"),
             std::io::Error::from(std::io::ErrorKind::NotFound),
         ));
     };
     let mut report = Verification {
-        folder: folder.to_owned(),
+        folder: folder.clone(),
         ok: false,
         kind: found.kind,
         config: None,
@@ -99,9 +103,9 @@ pub fn verify(folder: &Path, progress: &Progress) -> Result<Verification, HubErr
         Kind::Assistant => "tokenizer.model",
         Kind::Clip => "vocab.txt",
     };
-    let tokenizer = folder.join(tokenizer);
-    if !tokenizer.is_file() {
-        let line = format!("{} is missing; fetch it", tokenizer.display());
+    if folder.size(tokenizer).is_none() {
+        let path = folder.file(tokenizer);
+        let line = format!("{} is missing; fetch it", path.display());
         report.problems.push(line);
     }
     read_files(folder, &mut report, progress)?;
@@ -116,7 +120,7 @@ pub fn verify(folder: &Path, progress: &Progress) -> Result<Verification, HubErr
 }
 
 /// What the headers tell.
-fn open(folder: &Path, report: &mut Verification) {
+fn open(folder: &ModelFolder, report: &mut Verification) {
     match Checkpoint::open(folder) {
         Ok(checkpoint) => {
             report.used = checkpoint.used().len();
@@ -131,7 +135,7 @@ fn open(folder: &Path, report: &mut Verification) {
     }
 }
 
-fn open_clip(folder: &Path, report: &mut Verification) {
+fn open_clip(folder: &ModelFolder, report: &mut Verification) {
     match ClipCheckpoint::open(folder) {
         Ok(checkpoint) => {
             report.used = checkpoint.used().len();
@@ -142,12 +146,12 @@ fn open_clip(folder: &Path, report: &mut Verification) {
 }
 
 /// All tensors that the configuration asks for and no file holds; opening stops at the first.
-fn missing_tensors(folder: &Path) -> Option<Vec<String>> {
-    let text = std::fs::read(folder.join("config.json")).ok()?;
+fn missing_tensors(folder: &ModelFolder) -> Option<Vec<String>> {
+    let text = folder.read("config.json", LARGEST_CONFIG, "").ok()?;
     let config: LamedConfig = serde_json::from_slice(&text).ok()?;
     let (files, _) = weights_files(folder);
     let mut names = BTreeSet::new();
-    for file in files.iter().filter_map(|path| WeightsFile::open(path).ok()) {
+    for file in files.iter().filter_map(|name| folder.weights(name).ok()) {
         names.extend(file.names().cloned());
     }
     config.validate().ok()?;
@@ -158,32 +162,35 @@ fn missing_tensors(folder: &Path) -> Option<Vec<String>> {
 }
 
 fn read_files(
-    folder: &Path,
+    folder: &ModelFolder,
     report: &mut Verification,
     progress: &Progress,
 ) -> Result<(), HubError> {
-    let record = Record::read(folder);
-    let mut paths: Vec<PathBuf> = Vec::new();
-    if let Some(record) = &record {
-        for name in record.missing(folder) {
+    let on_disk = folder.on_disk();
+    let record = on_disk.and_then(|path| Some((path, Record::read(path)?)));
+    let mut names: Vec<String> = Vec::new();
+    if let Some((path, record)) = &record {
+        for name in record.missing(path) {
             let line = format!("{name} is missing or has another size than when it was fetched");
             report.problems.push(line);
         }
         // The names in a record are as little to be trusted as any file's contents.
         let plain = |name: &&str| Path::new(name).file_name().is_some_and(|n| n == *name);
-        let names = record.files.iter().map(|file| file.name.as_str());
-        paths.extend(names.filter(plain).map(|name| folder.join(name)));
+        let recorded = record.files.iter().map(|file| file.name.as_str());
+        names.extend(recorded.filter(plain).map(str::to_owned));
     } else {
-        paths.push(folder.join("config.json"));
-        paths.extend(weights_files(folder).0);
-        paths.extend(["tokenizer.model", "vocab.txt"].map(|name| folder.join(name)));
+        names.push("config.json".to_owned());
+        names.extend(weights_files(folder).0);
+        names.extend(["tokenizer.model", "vocab.txt"].map(str::to_owned));
     }
-    paths.retain(|path| path.is_file());
-    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |about| about.len());
-    let (mut done, total) = (0, paths.iter().map(size).sum());
-    for path in &paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let sha256 = sum(path, &mut |bytes| {
+    let sized = names.into_iter().filter_map(|name| {
+        let size = folder.size(&name)?;
+        Some((name, size))
+    });
+    let files: Vec<(String, u64)> = sized.collect();
+    let (mut done, total) = (0, files.iter().map(|(_, size)| size).sum());
+    for (name, size) in files {
+        let sha256 = sum(folder, &name, &mut |bytes| {
             done += bytes;
             progress.set(Status {
                 stage: Stage::Checking,
@@ -193,15 +200,15 @@ fn read_files(
             });
             progress.check()
         })?;
-        let is_weights = path.extension();
+        let is_weights = Path::new(&name).extension();
         let is_weights = is_weights.is_some_and(|e| e == "safetensors" || e == "gguf");
-        if let Some(weights) = is_weights.then(|| WeightsFile::open(path).ok()).flatten() {
+        if let Some(weights) = is_weights.then(|| folder.weights(&name).ok()).flatten() {
             let wrong = not_finite(&weights, &mut || progress.check())?;
             report.not_finite.extend(wrong);
         }
         let known = record
             .as_ref()
-            .and_then(|r| r.files.iter().find(|f| f.name == name));
+            .and_then(|(_, r)| r.files.iter().find(|f| f.name == name));
         let recorded = known.and_then(|file| file.sha256.clone());
         if recorded.as_ref().is_some_and(|sum| *sum != sha256) {
             report.problems.push(format!(
@@ -209,8 +216,8 @@ fn read_files(
             ));
         }
         report.files.push(FileCheck {
-            name: name.into_owned(),
-            size: size(path),
+            name,
+            size,
             sha256,
             recorded,
         });

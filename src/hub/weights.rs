@@ -1,9 +1,8 @@
 //! The weights files of a folder: what they hold, their sums, and whether their numbers are numbers.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -13,7 +12,7 @@ use super::names::{INDEX, SINGLE};
 use super::record::hex;
 use super::{HubError, NotFinite};
 use crate::model::weights::WeightsFile;
-use crate::model::{GGUF_FILE, ModelError};
+use crate::model::{GGUF_FILE, ModelError, ModelFolder};
 
 const CHUNK: usize = 4 << 20;
 /// Largest index that is read.
@@ -33,24 +32,23 @@ pub(super) fn counts(file: &WeightsFile) -> BTreeMap<String, u64> {
     counts
 }
 
-/// The weights files of a folder, by name: the one file, or those that the index names. Second, why
+/// The names of a folder's weights files: the one file, or those that the index names, in order. Second, why
 /// there are none or not all can be told.
-pub(super) fn weights_files(folder: &Path) -> (Vec<PathBuf>, Option<String>) {
-    let single = folder.join(SINGLE);
-    if single.exists() {
-        return (vec![single], None);
+pub(super) fn weights_files(folder: &ModelFolder) -> (Vec<String>, Option<String>) {
+    if folder.has(SINGLE) {
+        return (vec![SINGLE.to_owned()], None);
     }
-    let Ok(file) = File::open(folder.join(INDEX)) else {
-        let packed = folder.join(GGUF_FILE);
-        return if packed.exists() {
-            (vec![packed], None)
+    if !folder.has(INDEX) {
+        return if folder.has(GGUF_FILE) {
+            (vec![GGUF_FILE.to_owned()], None)
         } else {
             (Vec::new(), Some(SINGLE.to_owned()))
         };
-    };
-    let mut text = Vec::new();
-    let read = file.take(LARGEST_INDEX).read_to_end(&mut text);
-    let index: Option<Index> = read.ok().and_then(|_| serde_json::from_slice(&text).ok());
+    }
+    let read = folder.read(INDEX, LARGEST_INDEX, "");
+    let index: Option<Index> = read
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
     let Some(index) = index else {
         return (Vec::new(), Some(format!("{INDEX} (damaged)")));
     };
@@ -65,7 +63,7 @@ pub(super) fn weights_files(folder: &Path) -> (Vec<PathBuf>, Option<String>) {
     if names.is_empty() || !names.iter().all(plain) {
         return (Vec::new(), Some(format!("{INDEX} (damaged)")));
     }
-    (names.iter().map(|name| folder.join(name)).collect(), None)
+    (names, None)
 }
 
 #[derive(Deserialize)]
@@ -75,11 +73,12 @@ struct Index {
 
 /// Reads a file from end to end: its SHA-256. `step` is given the bytes of each piece and may stop the reading.
 pub(super) fn sum(
-    path: &Path,
+    folder: &ModelFolder,
+    name: &str,
     step: &mut dyn FnMut(u64) -> Result<(), HubError>,
 ) -> Result<String, HubError> {
-    let failed = |e| HubError::read(path, e);
-    let mut file = File::open(path).map_err(failed)?;
+    let failed = |e| HubError::read(&folder.file(name), e);
+    let mut file = folder.open(name).map_err(failed)?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {

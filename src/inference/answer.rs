@@ -1,12 +1,12 @@
 //! Questions and answers.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use glam::DVec3;
 
 use super::{InferenceError, Settings, Task};
 use crate::geometry::VoxelBox;
+use crate::model::ModelFolder;
 use crate::volume::{Mask, Volume, Window};
 
 /// A question about a volume.
@@ -90,8 +90,8 @@ pub struct Answer {
 pub struct ModelFacts {
     /// The folder's name.
     pub name: String,
-    /// The folder.
-    pub folder: PathBuf,
+    /// The folder, on disk or in the program.
+    pub folder: ModelFolder,
     /// The checkpoint's fingerprint.
     pub fingerprint: String,
     /// Its parameters.

@@ -1,7 +1,6 @@
 //! A loaded model and the way from a question to its answer.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -156,17 +155,17 @@ impl OpenedModel {
 }
 
 impl Session {
-    /// Opens and loads a checkpoint folder; `progress` is told 0 to 1. Dropping the session frees all.
+    /// Opens and loads a checkpoint; `progress` is told 0 to 1. Dropping the session frees all.
     ///
     /// # Errors
     /// As [`OpenedModel::open`] and [`OpenedModel::load`].
     pub fn load(
-        folder: &Path,
+        place: impl Into<ModelPlace>,
         device: DeviceChoice,
         dtype: DTypeChoice,
         progress: &dyn Fn(f32),
     ) -> Result<Self, InferenceError> {
-        OpenedModel::open(&folder.into(), device, dtype)?
+        OpenedModel::open(&place.into(), device, dtype)?
             .check_room(0)?
             .load(progress)
     }

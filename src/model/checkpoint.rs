@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device};
 use serde::Deserialize;
@@ -10,13 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoint_source::CheckpointSource;
 use super::config::TokenIds;
-use super::error::read_small;
 use super::lora::Adapter;
 use super::lora_config::{base_folder, is_adapter};
 use super::stored::Stored;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{Format, LamedConfig, ModelError, ModelPlace, Numbers};
+use super::{Format, LamedConfig, ModelError, ModelFolder, ModelPlace, Numbers};
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -25,6 +24,10 @@ const MAX_SHARDS: usize = 1024;
 const CONFIG_HINT: &str = "choose the folder that holds the checkpoint's config.json and weights";
 const WEIGHTS_HINT: &str =
     "fetch model.safetensors, or model.safetensors.index.json and all its parts";
+/// All weights in one file.
+const SINGLE: &str = "model.safetensors";
+/// The list of the parts where there are several.
+const INDEX: &str = "model.safetensors.index.json";
 /// Quantized weights, as `model quantize` writes them.
 pub const GGUF_FILE: &str = "model.gguf";
 
@@ -32,7 +35,7 @@ pub const GGUF_FILE: &str = "model.gguf";
 #[derive(Debug)]
 pub struct Checkpoint {
     /// The folder.
-    pub folder: PathBuf,
+    pub folder: ModelFolder,
     /// Its `config.json`.
     pub config: LamedConfig,
     /// Tokens at which generation stops.
@@ -53,8 +56,8 @@ impl Checkpoint {
     /// # Errors
     /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
     /// unreadable tensor.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        Self::open_at(&folder.into())
+    pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
+        Self::open_at(&ModelPlace::from(folder))
     }
 
     /// The same for a model with its adapter, or for an adapter whose model may be among others.
@@ -63,8 +66,10 @@ impl Checkpoint {
     /// As [`Self::open_with_adapter`], and when the model that an adapter names is not found.
     pub fn open_at(place: &ModelPlace) -> Result<Self, ModelError> {
         let folder = &place.folder;
-        if place.adapter.is_none() && is_adapter(folder) {
-            return Self::open_with_adapter(&base_folder(folder, &place.models)?, Some(folder));
+        if let (None, Some(path)) = (&place.adapter, folder.on_disk())
+            && is_adapter(folder)
+        {
+            return Self::open_with_adapter(base_folder(path, &place.models)?, Some(path));
         }
         Self::open_with_adapter(folder, place.adapter.as_deref())
     }
@@ -74,18 +79,21 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Self::open`]; and where the adapter is damaged, of a kind that cannot be merged, or for another model.
-    pub fn open_with_adapter(folder: &Path, adapter: Option<&Path>) -> Result<Self, ModelError> {
-        let config_path = folder.join("config.json");
-        let config_text = read_small(&config_path, MAX_JSON_BYTES, CONFIG_HINT)?;
-        let config = parse_config(&config_text, &config_path)?;
-        let (files, place) = open_weights(folder)?;
+    pub fn open_with_adapter(
+        folder: impl Into<ModelFolder>,
+        adapter: Option<&Path>,
+    ) -> Result<Self, ModelError> {
+        let folder = folder.into();
+        let config_text = folder.read("config.json", MAX_JSON_BYTES, CONFIG_HINT)?;
+        let config = parse_config(&config_text, &folder.file("config.json"))?;
+        let (files, place) = open_weights(&folder)?;
         let adapter = adapter.map(Adapter::open).transpose()?;
         let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |name| {
             place.contains_key(name)
         })?;
         let replaced = |name: &str| adapter.as_ref().is_some_and(|a| a.replaces(name));
         for tensor in wanted.iter().filter(|tensor| !replaced(&tensor.name)) {
-            check(tensor, folder, &files, &place)?;
+            check(tensor, &folder, &files, &place)?;
         }
         let shapes: BTreeMap<&str, &[usize]> = wanted
             .iter()
@@ -102,10 +110,10 @@ impl Checkpoint {
             .filter(|name| !shapes.contains_key(name.as_str()))
             .cloned()
             .collect();
-        let stop_ids = stop_ids(folder, &config)?;
+        let stop_ids = stop_ids(&folder, &config)?;
         let fingerprint = fingerprint(&config_text, &files, adapter.as_ref())?;
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder,
             config,
             stop_ids,
             files,
@@ -119,13 +127,13 @@ impl Checkpoint {
 
     /// The folder's name, and the adapter's where there is one.
     pub fn name(&self) -> String {
-        let name = |folder: &Path| {
-            let name = folder.file_name();
-            name.map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
-        };
+        let name = self.folder.name();
         match &self.adapter {
-            Some(adapter) => format!("{} + {}", name(&self.folder), name(&adapter.folder)),
-            None => name(&self.folder),
+            Some(adapter) => {
+                let adapter = ModelFolder::from(adapter.folder.as_path());
+                format!("{name} + {}", adapter.name())
+            }
+            None => name,
         }
     }
 
@@ -233,7 +241,7 @@ impl Checkpoint {
     fn file_of(&self, name: &str, shape: &[usize]) -> Result<&WeightsFile, ModelError> {
         let found = self.place.get(name).and_then(|&i| self.files.get(i));
         found.ok_or_else(|| ModelError::MissingTensor {
-            path: self.folder.clone(),
+            path: self.folder.path().to_path_buf(),
             tensor: name.to_string(),
             expected: shape.to_vec(),
         })
@@ -263,39 +271,37 @@ struct Index {
 }
 
 /// Whether a folder holds weights of a model.
-pub(super) fn has_weights(folder: &Path) -> bool {
-    let names = [
-        "model.safetensors",
-        "model.safetensors.index.json",
-        GGUF_FILE,
-    ];
-    names.iter().any(|name| folder.join(name).exists())
+pub(super) fn has_weights(folder: &ModelFolder) -> bool {
+    [SINGLE, INDEX, GGUF_FILE]
+        .iter()
+        .any(|name| folder.has(name))
 }
 
-pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), ModelError> {
-    let single = folder.join("model.safetensors");
-    let index_path = folder.join("model.safetensors.index.json");
-    let packed = folder.join(GGUF_FILE);
+pub(crate) fn open_weights(
+    folder: impl Into<ModelFolder>,
+) -> Result<(Vec<WeightsFile>, Place), ModelError> {
+    let folder = folder.into();
     // The file with the exact weights wins.
-    if packed.exists() && !single.exists() && !index_path.exists() {
-        let file = WeightsFile::open(&packed)?;
+    let only = if folder.has(SINGLE) {
+        Some(SINGLE)
+    } else if folder.has(INDEX) {
+        None
+    } else if folder.has(GGUF_FILE) {
+        Some(GGUF_FILE)
+    } else {
+        return Err(ModelError::MissingFile {
+            path: folder.file(SINGLE),
+            hint: WEIGHTS_HINT,
+        });
+    };
+    if let Some(name) = only {
+        let file = folder.weights(name)?;
         let place = file.names().map(|name| (name.clone(), 0)).collect();
         return Ok((vec![file], place));
     }
-    if single.exists() || !index_path.exists() {
-        if !single.exists() {
-            return Err(ModelError::MissingFile {
-                path: single,
-                hint: WEIGHTS_HINT,
-            });
-        }
-        let file = WeightsFile::open(&single)?;
-        let place = file.names().map(|name| (name.clone(), 0)).collect();
-        return Ok((vec![file], place));
-    }
-    let text = read_small(&index_path, MAX_JSON_BYTES, WEIGHTS_HINT)?;
+    let text = folder.read(INDEX, MAX_JSON_BYTES, WEIGHTS_HINT)?;
     let invalid = |message: String| ModelError::Json {
-        path: index_path.clone(),
+        path: folder.file(INDEX),
         message,
     };
     let index: Index = serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
@@ -311,7 +317,7 @@ pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), M
             return Err(invalid(format!("{part:?} is not a plain file name")));
         }
         number.insert(part, files.len());
-        files.push(WeightsFile::open(&folder.join(part))?);
+        files.push(folder.weights(part)?);
     }
     let mut place = Place::new();
     for (i, file) in files.iter().enumerate() {
@@ -332,7 +338,7 @@ pub(crate) fn open_weights(folder: &Path) -> Result<(Vec<WeightsFile>, Place), M
 
 pub(crate) fn check(
     tensor: &WantedTensor,
-    folder: &Path,
+    folder: &ModelFolder,
     files: &[WeightsFile],
     place: &Place,
 ) -> Result<(), ModelError> {
@@ -340,7 +346,7 @@ pub(crate) fn check(
     let Some((file, shape)) = found.and_then(|file| Some((file, file.shape(&tensor.name)?))) else {
         let path = match files {
             [only] => only.path.clone(),
-            _ => folder.to_path_buf(),
+            _ => folder.path().to_path_buf(),
         };
         return Err(ModelError::MissingTensor {
             path,
@@ -366,13 +372,13 @@ struct GenerationConfig {
 }
 
 /// `generation_config.json` names the stop ids; where there is none, `config.json` does.
-fn stop_ids(folder: &Path, config: &LamedConfig) -> Result<Vec<u32>, ModelError> {
-    let path = folder.join("generation_config.json");
-    let named = if path.exists() {
-        let text = read_small(&path, MAX_JSON_BYTES, CONFIG_HINT)?;
+fn stop_ids(folder: &ModelFolder, config: &LamedConfig) -> Result<Vec<u32>, ModelError> {
+    let name = "generation_config.json";
+    let named = if folder.has(name) {
+        let text = folder.read(name, MAX_JSON_BYTES, CONFIG_HINT)?;
         let parsed: GenerationConfig =
             serde_json::from_slice(&text).map_err(|e| ModelError::Json {
-                path,
+                path: folder.file(name),
                 message: e.to_string(),
             })?;
         parsed.eos_token_id

@@ -1,4 +1,4 @@
-//! A small random checkpoint that runs the whole path where no trained model is at hand.
+//! A small random checkpoint that runs the whole path in tests, whatever is asked.
 //!
 //! All weights come from the [`rule`], and what they see means nothing. Only the
 //! decoder is shaped, so that greedy decoding answers every question with the same sentence, in which a

@@ -194,30 +194,3 @@ pub(crate) fn open_file(path: &Path) -> std::io::Result<std::fs::File> {
     }
     std::fs::File::open(path)
 }
-
-/// Reads a small text file, refusing one that is larger than `limit_bytes`.
-pub(crate) fn read_small(
-    path: &Path,
-    limit_bytes: u64,
-    hint: &'static str,
-) -> Result<Vec<u8>, ModelError> {
-    use std::io::Read;
-    let file = open_file(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ModelError::MissingFile {
-            path: path.to_path_buf(),
-            hint,
-        },
-        _ => ModelError::io(path, source),
-    })?;
-    let mut bytes = Vec::new();
-    file.take(limit_bytes + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| ModelError::io(path, e))?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(ModelError::Json {
-            path: path.to_path_buf(),
-            message: format!("larger than {limit_bytes} bytes"),
-        });
-    }
-    Ok(bytes)
-}

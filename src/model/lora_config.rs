@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::ModelError;
 use super::checkpoint::has_weights;
-use super::error::read_small;
+use super::{BuiltIn, ModelError, ModelFolder};
 
 pub(super) const CONFIG_FILE: &str = "adapter_config.json";
 const MAX_BYTES: u64 = 16 << 20;
@@ -68,8 +67,9 @@ enum Names {
 impl LoraConfig {
     /// Reads the settings in an adapter's folder and refuses what is no plain LoRA.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join(CONFIG_FILE);
-        let text = read_small(&path, MAX_BYTES, HINT)?;
+        let folder = ModelFolder::from(folder);
+        let path = folder.file(CONFIG_FILE);
+        let text = folder.read(CONFIG_FILE, MAX_BYTES, HINT)?;
         let fields: Fields = serde_json::from_slice(&text).map_err(|error| ModelError::Json {
             path: path.clone(),
             message: error.to_string(),
@@ -173,11 +173,11 @@ impl LoraConfig {
 }
 
 /// The folder of the model that an adapter is for: what `base_model_name_or_path` names, if that is a folder (from
-/// here, or from the adapter's), or a model of that name beside the adapter or in one of `models`.
+/// here, or from the adapter's), or a model of that name beside the adapter, in one of `models` or in the program.
 ///
 /// # Errors
 /// When the settings cannot be read or there is no such model.
-pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf, ModelError> {
+pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFolder, ModelError> {
     let config = LoraConfig::open(adapter)?;
     let base = config.base.as_deref().unwrap_or_default().trim();
     let missing = |message: String| ModelError::Adapter {
@@ -204,7 +204,9 @@ pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf,
     }
     candidates
         .into_iter()
-        .find(|folder| folder.join("config.json").is_file() && has_weights(folder))
+        .map(ModelFolder::Disk)
+        .chain(BuiltIn::named(last).map(ModelFolder::BuiltIn))
+        .find(|folder| folder.size("config.json").is_some() && has_weights(folder))
         .ok_or_else(|| {
             missing(format!(
                 "its base model {base:?} is not on this machine; give the model's folder and the adapter's \
@@ -214,6 +216,6 @@ pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<PathBuf,
 }
 
 /// Whether a folder holds an adapter and no weights of a model; some trainers put the model's settings beside it.
-pub(super) fn is_adapter(folder: &Path) -> bool {
-    folder.join(CONFIG_FILE).is_file() && !has_weights(folder)
+pub(super) fn is_adapter(folder: &ModelFolder) -> bool {
+    folder.size(CONFIG_FILE).is_some() && !has_weights(folder)
 }

@@ -12,6 +12,7 @@
 //! and shapes that the constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a
 //! folder against, so the list of expected tensors cannot drift from the code that uses them.
 
+mod built_in;
 pub mod checkpoint;
 pub mod checkpoint_source;
 pub mod clip;
@@ -19,6 +20,7 @@ pub mod config;
 pub mod decoder;
 pub mod demo;
 pub mod error;
+mod folder;
 pub mod full_size;
 mod gguf;
 mod gguf_writer;
@@ -45,12 +47,15 @@ pub mod tensors;
 pub mod tokenizer;
 pub mod vit;
 pub mod weights;
+mod weights_bytes;
 
+pub use built_in::BuiltIn;
 pub use checkpoint::{Checkpoint, GGUF_FILE};
 pub use clip::{Clip, ClipCheckpoint, ClipConfig, WordPieceTokenizer};
 pub use config::LamedConfig;
 pub use demo::write_demo_checkpoint;
 pub use error::ModelError;
+pub use folder::{Contents, ModelFolder};
 pub use kv_cache::KvCache;
 pub use lamed::Lamed;
 pub use numbers::{Format, Numbers};

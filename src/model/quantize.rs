@@ -1,8 +1,8 @@
 //! Makes a smaller checkpoint of a checkpoint: its weights in few bits in one GGUF file, tensor after tensor, so that
 //! it needs little more memory than the largest tensor.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::checkpoint::GGUF_FILE;
 use super::gguf_writer::{GgufWriter, Slot, Value, file_bytes};
@@ -81,11 +81,12 @@ pub fn quantize(
     }
     writer.finish().map_err(failed)?;
     for name in COPIED_FILES {
-        let from = checkpoint.folder.join(name);
-        if from.exists() {
-            let bytes = fs::read(&from).map_err(|e| ModelError::io(&from, e))?;
+        if checkpoint.folder.has(name) {
+            let mut from = (checkpoint.folder.open(name))
+                .map_err(|e| ModelError::io(&checkpoint.folder.file(name), e))?;
             let to = unfinished.file(name);
-            fs::write(&to, bytes).map_err(|e| ModelError::io(&to, e))?;
+            let copied = fs::File::create(&to).and_then(|mut to| io::copy(&mut from, &mut to));
+            copied.map_err(|e| ModelError::io(&to, e))?;
         }
     }
     let whole = unfinished.file(GGUF_FILE);
@@ -120,11 +121,9 @@ impl Plan {
                 ))
             })?);
         }
-        let name = checkpoint.folder.canonicalize().ok();
-        let name = name.as_deref().unwrap_or(&checkpoint.folder).file_name();
         Ok(Self {
             slots,
-            name: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            name: checkpoint.folder.name(),
             fingerprint: checkpoint.fingerprint(),
             file_type: file_type(numbers),
             sizes: [

@@ -6,14 +6,14 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
-use std::path::Path;
 
-use super::error::{ModelError, read_small};
+use super::{ModelError, ModelFolder};
 
 /// What sentencepiece writes for a space, U+2581.
 pub const SPACE: char = '\u{2581}';
 
 /// Larger than any vocabulary in use (Llama's file has half a megabyte).
+const FILE: &str = "tokenizer.model";
 const FILE_LIMIT_BYTES: u64 = 64 << 20;
 
 /// What a piece stands for.
@@ -45,11 +45,13 @@ struct Piece {
 }
 
 impl SentencePiece {
-    /// Reads a `tokenizer.model`.
-    pub fn open(path: &Path) -> Result<Self, ModelError> {
+    /// Reads the `tokenizer.model` of a checkpoint.
+    pub fn open(folder: &ModelFolder) -> Result<Self, ModelError> {
         let hint = "copy the checkpoint's tokenizer.model into this folder";
-        Self::parse(&read_small(path, FILE_LIMIT_BYTES, hint)?).map_err(|message| {
-            ModelError::tokenizer(path, format!("{message}; fetch the file again"))
+        let bytes = folder.read(FILE, FILE_LIMIT_BYTES, hint)?;
+        Self::parse(&bytes).map_err(|message| {
+            let message = format!("{message}; fetch the file again");
+            ModelError::tokenizer(&folder.file(FILE), message)
         })
     }
 

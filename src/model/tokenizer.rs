@@ -6,12 +6,11 @@
 //! `it is  [SEG] .`.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use serde_json::Value;
 
-use super::error::{ModelError, read_small};
 use super::sentencepiece::{PieceKind, SPACE, SentencePiece};
+use super::{ModelError, ModelFolder};
 
 /// The marks around a box in prompts and answers.
 const BOX_START: &str = "<bx_start>";
@@ -49,11 +48,12 @@ impl Tokenizer {
     ///
     /// # Errors
     /// A file is missing or damaged, or asks for behaviour other than the reference's defaults for this model.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let pieces = SentencePiece::open(&folder.join("tokenizer.model"))?;
-        let path = folder.join("tokenizer_config.json");
+    pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
+        let folder = folder.into();
+        let pieces = SentencePiece::open(&folder)?;
+        let path = folder.file("tokenizer_config.json");
         let hint = "copy the checkpoint's tokenizer_config.json into this folder";
-        let bytes = read_small(&path, 4 << 20, hint)?;
+        let bytes = folder.read("tokenizer_config.json", 4 << 20, hint)?;
         let config: Value = serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
             path: path.clone(),
             message: error.to_string(),

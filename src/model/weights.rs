@@ -1,15 +1,13 @@
-//! Weights files mapped into memory, their headers checked before anything is believed.
+//! Weights files seen where they lie, their headers checked before anything is believed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::error::open_file;
+use super::weights_bytes::WeightsBytes;
 use super::{ModelError, gguf};
 
 pub use super::stored::Stored;
@@ -35,23 +33,30 @@ pub struct WeightsFile {
     /// The header as stored.
     pub header: Vec<u8>,
     entries: BTreeMap<String, Entry>,
-    map: Mmap,
-    file: File,
+    bytes: WeightsBytes,
 }
 
 impl WeightsFile {
     /// Maps a safetensors or GGUF file and checks its header; the tensors' data is read when it is asked for.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let (file, map) = map(path)?;
-        if map.starts_with(&gguf::MAGIC) || path.extension().is_some_and(|e| e == "gguf") {
-            return Self::of_gguf(path, file, map);
+        Self::check(path, WeightsBytes::map(path)?)
+    }
+
+    /// The same for a file whose bytes are in the program; `path` is what messages call it.
+    pub(super) fn of_static(path: &Path, bytes: &'static [u8]) -> Result<Self, ModelError> {
+        Self::check(path, WeightsBytes::Static(bytes))
+    }
+
+    fn check(path: &Path, file: WeightsBytes) -> Result<Self, ModelError> {
+        if file.starts_with(&gguf::MAGIC) || path.extension().is_some_and(|e| e == "gguf") {
+            return Self::of_gguf(path, file);
         }
         let damaged = |message: String| ModelError::Weights {
             path: path.to_path_buf(),
             message,
         };
-        let size = map.len() as u64;
-        let Some((length, rest)) = map.split_first_chunk::<8>() else {
+        let size = file.len() as u64;
+        let Some((length, rest)) = file.split_first_chunk::<8>() else {
             return Err(damaged(format!(
                 "{size} bytes are too few for a safetensors file"
             )));
@@ -94,13 +99,12 @@ impl WeightsFile {
             path: path.to_path_buf(),
             entries: entries.collect(),
             header,
-            map,
-            file,
+            bytes: file,
         })
     }
 
-    fn of_gguf(path: &Path, file: File, map: Mmap) -> Result<Self, ModelError> {
-        let header = gguf::read_header(&map).map_err(|message| ModelError::Weights {
+    fn of_gguf(path: &Path, file: WeightsBytes) -> Result<Self, ModelError> {
+        let header = gguf::read_header(&file).map_err(|message| ModelError::Weights {
             path: path.to_path_buf(),
             message,
         })?;
@@ -115,15 +119,14 @@ impl WeightsFile {
         Ok(Self {
             path: path.to_path_buf(),
             entries: entries.collect(),
-            header: map[..header.length].to_vec(),
-            map,
-            file,
+            header: file[..header.length].to_vec(),
+            bytes: file,
         })
     }
 
     /// Size in bytes.
     pub fn size(&self) -> u64 {
-        self.map.len() as u64
+        self.bytes.len() as u64
     }
 
     /// Names of the tensors, sorted.
@@ -180,31 +183,23 @@ impl WeightsFile {
     /// Tells the system that a tensor's part of the file will not be needed soon, so that loading a model does not
     /// fill the memory with its file.
     pub fn release(&self, name: &str) {
-        #[cfg(unix)]
         if let Some(entry) = self.entries.get(name) {
-            let (start, length) = (entry.bytes.start, entry.bytes.len());
-            // SAFETY: the map is private to reading and never written, so dropped pages come back from the file as
-            // they were.
-            #[allow(unsafe_code)]
-            let _ = unsafe {
-                self.map
-                    .unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, length)
-            };
+            self.bytes.release(&entry.bytes);
         }
     }
 
     fn bytes(&self, name: &str) -> Result<&[u8], ModelError> {
         let range = self.entry(name)?.bytes.clone();
         // Pages that the file no longer has must not be touched.
-        let metadata = self.file.metadata();
-        let now = metadata.map_err(|e| ModelError::io(&self.path, e))?.len();
+        let now = self.bytes.readable();
+        let now = now.map_err(|e| ModelError::io(&self.path, e))?;
         if now < self.size() {
             return Err(ModelError::Weights {
                 path: self.path.clone(),
                 message: format!("it had {} bytes and now has {now}", self.size()),
             });
         }
-        self.map.get(range).ok_or_else(|| self.missing(name))
+        self.bytes.get(range).ok_or_else(|| self.missing(name))
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, ModelError> {
@@ -218,20 +213,4 @@ impl WeightsFile {
             expected: Vec::new(),
         }
     }
-}
-
-fn map(path: &Path) -> Result<(File, Mmap), ModelError> {
-    let file = open_file(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ModelError::MissingFile {
-            path: path.to_path_buf(),
-            hint: "fetch every file of the published checkpoint into one folder",
-        },
-        _ => ModelError::io(path, source),
-    })?;
-    // SAFETY: the map is only read, while weights are taken and never after; the file's length is looked at before
-    // each tensor, so that only one cut short in the midst of a tensor's reading could end this program with a signal.
-    #[allow(unsafe_code)]
-    let map = unsafe { Mmap::map(&file) };
-    let map = map.map_err(|e| ModelError::io(path, e))?;
-    Ok((file, map))
 }

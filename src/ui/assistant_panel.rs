@@ -58,8 +58,9 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                 button(ui, Command::ChooseModel, true, commands);
             });
             ui.label(
-                "To ask questions, fetch M3D-LaMed-Phi-3-4B (16.2 GB) under Models, or choose the \
-                 folder of a model that you have.",
+                "To ask questions, use the small model that is built in, or fetch \
+                 M3D-LaMed-Phi-3-4B (16.2 GB), both under Models; or choose the folder of a model \
+                 that you have.",
             );
         }
         ModelStatus::Loading(share) => {
@@ -76,6 +77,9 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                 ));
                 button(ui, Command::ShowModels, true, commands);
             });
+            if let Some(model) = facts.folder.built_in() {
+                ui.label(RichText::new(model.about()).small().color(theme::WARNING));
+            }
             if facts.untrained {
                 let text = "Random weights: what it says means nothing. It only shows the path.";
                 ui.label(RichText::new(text).color(theme::WARNING));

@@ -59,7 +59,6 @@ pub fn button(
         .on_hover_text(hint);
     if response.clicked() {
         commands.push(command);
-        ui.close();
     }
     response
 }

@@ -1,6 +1,6 @@
 //! The Models dialog: what is here, what is published, and what can be done with each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use egui::{Align2, Label, ProgressBar, RichText, ScrollArea, Ui};
 
@@ -8,12 +8,12 @@ use super::command_ui::button;
 use super::theme;
 use crate::app::jobs::{Job, Jobs};
 use crate::app::{Application, Command, ModelStatus, Models, NoticeKind};
-use crate::hub::{Kind, LocalModel, PUBLISHED, Published, parameters_text, size_text};
+use crate::hub::{Kind, LocalModel, ModelFolder, PUBLISHED, Published, parameters_text, size_text};
 
 /// What the reader chose.
 enum Action {
-    Use(PathBuf),
-    Verify(PathBuf),
+    Use(ModelFolder),
+    Verify(ModelFolder),
     CopyPath(PathBuf),
     Ask(&'static Published),
     Accept(&'static Published),
@@ -61,7 +61,7 @@ pub fn show(ctx: &egui::Context, app: &mut Application, commands: &mut Vec<Comma
 fn act(ctx: &egui::Context, app: &mut Application, action: Action) {
     match action {
         Action::Use(folder) => app.use_model(folder),
-        Action::Verify(folder) => app.models.verify(&folder, &mut app.jobs),
+        Action::Verify(folder) => app.models.verify(folder, &mut app.jobs),
         Action::CopyPath(folder) => {
             let text = folder.display().to_string();
             app.notices.add(NoticeKind::Info, format!("Copied {text}"));
@@ -80,17 +80,14 @@ fn here(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>, action: &mu
         ui.spinner();
         return;
     };
-    if found.is_empty() {
-        ui.weak("None yet.");
-    }
     let in_use = match &app.assistant.status {
-        ModelStatus::Ready(facts) => Some(facts.folder.as_path()),
+        ModelStatus::Ready(facts) => Some(&facts.folder),
         _ => None,
     };
     for model in found {
         theme::card().show(ui, |ui| {
             ui.set_width(ui.available_width());
-            let used = in_use.is_some_and(|folder| folder == model.folder);
+            let used = in_use.is_some_and(|folder| *folder == model.folder);
             about_local(ui, model, used);
             local_buttons(ui, app, model, used, commands, action);
             verdict(ui, &app.models, &model.folder);
@@ -106,8 +103,10 @@ fn about_local(ui: &mut Ui, model: &LocalModel, used: bool) {
             ui.label(RichText::new("in use").small().color(theme::ACCENT));
         }
     });
-    let path = model.folder.display().to_string();
-    ui.add(Label::new(small(&path).monospace()).wrap());
+    match model.folder.built_in() {
+        Some(built_in) => ui.label(small(&format!("Built in. {}", built_in.about()))),
+        None => ui.add(Label::new(small(&model.folder.to_string()).monospace()).wrap()),
+    };
     if model.kind == Kind::Clip {
         ui.label(small(
             "Compares images with texts; the assistant cannot use it.",
@@ -155,8 +154,10 @@ fn local_buttons(
         if press.on_hover_text(hint).clicked() {
             *action = Some(Action::Verify(folder()));
         }
-        if ui.button("Copy folder path").clicked() {
-            *action = Some(Action::CopyPath(folder()));
+        if let Some(path) = model.folder.on_disk()
+            && ui.button("Copy folder path").clicked()
+        {
+            *action = Some(Action::CopyPath(path.to_owned()));
         }
         if loading {
             ui.spinner();
@@ -164,7 +165,7 @@ fn local_buttons(
     });
 }
 
-fn verdict(ui: &mut Ui, models: &Models, folder: &Path) {
+fn verdict(ui: &mut Ui, models: &Models, folder: &ModelFolder) {
     match &models.verified {
         Some((about, Ok(text))) if about == folder => {
             ui.label(RichText::new(text).color(theme::ACCENT));

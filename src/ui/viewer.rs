@@ -67,7 +67,7 @@ impl Viewer {
         for (purpose, path) in self.dialogs.chosen() {
             match purpose {
                 Purpose::Open => self.app.open(path),
-                Purpose::Model => self.app.use_model(path),
+                Purpose::Model => self.app.use_model(path.into()),
                 Purpose::ExportMask(id) => self.export_mask(id, path),
             }
         }

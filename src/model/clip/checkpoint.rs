@@ -1,17 +1,15 @@
 //! A published M3D-CLIP folder, checked before a weight is read.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{Clip, ClipConfig};
-use crate::model::ModelError;
 use crate::model::checkpoint::{Place, check, open_weights};
-use crate::model::error::read_small;
 use crate::model::source::TensorMap;
 use crate::model::tensors::{WantedTensor, record};
 use crate::model::weights::WeightsFile;
+use crate::model::{ModelError, ModelFolder};
 
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 const CONFIG_HINT: &str =
@@ -21,7 +19,7 @@ const CONFIG_HINT: &str =
 #[derive(Debug)]
 pub struct ClipCheckpoint {
     /// The folder.
-    pub folder: PathBuf,
+    pub folder: ModelFolder,
     /// Its `config.json`.
     pub config: ClipConfig,
     files: Vec<WeightsFile>,
@@ -36,9 +34,10 @@ impl ClipCheckpoint {
     /// # Errors
     /// The first thing found wrong: a missing or damaged file, an unsupported configuration, a missing, misshapen or
     /// unreadable tensor.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
-        let text = read_small(&path, MAX_CONFIG_BYTES, CONFIG_HINT)?;
+    pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
+        let folder = folder.into();
+        let path = folder.file("config.json");
+        let text = folder.read("config.json", MAX_CONFIG_BYTES, CONFIG_HINT)?;
         let config: ClipConfig = serde_json::from_slice(&text).map_err(|e| ModelError::Json {
             path: path.clone(),
             message: e.to_string(),
@@ -49,10 +48,10 @@ impl ClipCheckpoint {
             }
             other => other,
         })?;
-        let (files, place) = open_weights(folder)?;
+        let (files, place) = open_weights(&folder)?;
         let wanted = clip_tensors(&config)?;
         for tensor in &wanted {
-            check(tensor, folder, &files, &place)?;
+            check(tensor, &folder, &files, &place)?;
         }
         let names: BTreeSet<&str> = wanted.iter().map(|tensor| tensor.name.as_str()).collect();
         let unused = place
@@ -61,7 +60,7 @@ impl ClipCheckpoint {
             .cloned()
             .collect();
         Ok(Self {
-            folder: folder.to_path_buf(),
+            folder,
             config,
             files,
             place,
@@ -91,7 +90,7 @@ impl ClipCheckpoint {
         for WantedTensor { name, shape, .. } in &self.wanted {
             let file = self.place.get(name).and_then(|&i| self.files.get(i));
             let file = file.ok_or_else(|| ModelError::MissingTensor {
-                path: self.folder.clone(),
+                path: self.folder.path().to_path_buf(),
                 tensor: name.clone(),
                 expected: shape.clone(),
             })?;

@@ -6,8 +6,6 @@
 //! crate knows the characters of Unicode 9, the reference those of its Python; the two differ in what younger
 //! scripts hold and for 256 rare ideographs (U+2B820 to U+2B91F), none of which are in the vocabulary.
 
-use std::path::Path;
-
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -16,9 +14,9 @@ use tokenizers::{
     PreTokenizer,
 };
 
-use crate::model::error::ModelError;
-use crate::model::error::read_small;
+use crate::model::{ModelError, ModelFolder};
 
+const FILE: &str = "vocab.txt";
 /// Largest vocabulary file that is read; that of bert-base-uncased has 232 kB.
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 /// Longest word that is looked at, in characters: it bounds the memory that a text without spaces takes. Words beyond
@@ -41,10 +39,10 @@ impl WordPieceTokenizer {
     ///
     /// # Errors
     /// The file is missing or not text, or lacks `[PAD]`, `[UNK]`, `[CLS]` or `[SEP]`.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("vocab.txt");
-        let bytes = read_small(&path, MAX_VOCABULARY_BYTES, HINT)?;
-        Self::parse(&bytes).map_err(|message| ModelError::tokenizer(&path, message))
+    pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
+        let folder = folder.into();
+        let bytes = folder.read(FILE, MAX_VOCABULARY_BYTES, HINT)?;
+        Self::parse(&bytes).map_err(|message| ModelError::tokenizer(&folder.file(FILE), message))
     }
 
     fn parse(vocabulary: &[u8]) -> Result<Self, String> {
