@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use m3d_viewer::model::{Lamed, LamedConfig, Numbers};
-use m3d_viewer::training::{Lesson, Sample, Talk, Target, Variables, step};
+use m3d_viewer::training::{Lesson, Sample, Talk, Talking, Target, Variables, step};
 use serde::Deserialize;
 
 /// PyTorch adds up in another order; f32 keeps seven digits.
@@ -104,7 +104,7 @@ fn a_step_is_the_reference_s() {
         &case.config,
         &variables,
         numbers,
-        Lesson::Talk,
+        Lesson::Talk(Talking::default()),
         &case.samples(),
     )
     .unwrap();
@@ -157,7 +157,14 @@ fn questions_that_share_a_volume_are_learnt_as_if_each_stood_alone() {
     variables.learn(|_| true).unwrap();
     let numbers = Numbers::plain(DType::F32);
     let run = |samples: &[Sample]| {
-        step::gradients(&case.config, &variables, numbers, Lesson::Talk, samples).unwrap()
+        step::gradients(
+            &case.config,
+            &variables,
+            numbers,
+            Lesson::Talk(Talking::default()),
+            samples,
+        )
+        .unwrap()
     };
     let mut apart = case.samples();
     apart[1].image = apart[0].image.clone();

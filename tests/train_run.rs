@@ -193,6 +193,51 @@ fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
 }
 
 #[test]
+fn a_base_brings_the_prompts_of_its_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = LAMED.split("[[stages]]").take(2).collect::<Vec<_>>();
+    let first = configure(folder.path(), "first", "", &first.join("[[stages]]"));
+    run(&["train", text(&first)]);
+    // Words learn them, and the masks go on without moving them.
+    let rest = r#"
+[[stages]]
+stage = "all"
+steps = 2
+volumes = 2
+talks = 3
+draw = false
+rate = 1e-3
+freeze = ["model.seg_module."]
+
+[[stages]]
+stage = "segmentation"
+steps = 2
+volumes = 2
+masks = 2
+dense = true
+optimiser = "muon"
+rate = 1e-3
+freeze = ["training.class_prompts"]
+"#;
+    let head = "base = \"first/model\"\ndtype = \"bf16\"";
+    let next = configure(folder.path(), "next", head, rest);
+    run(&["train", text(&next)]);
+    let read = |name: &str, file: &str| {
+        std::fs::read(folder.path().join(name).join("model").join(file)).unwrap()
+    };
+    let prompts = "class_prompts.safetensors";
+    assert!(read("first", prompts) == read("next", prompts));
+    assert!(read("first", "model.safetensors") != read("next", "model.safetensors"));
+    let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
+    let last: Vec<f64> = losses
+        .lines()
+        .skip(1)
+        .map(|row| row.rsplit(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(last[..2] == [0.0; 2] && last[2..].iter().all(|dense| *dense > 0.0));
+}
+
+#[test]
 fn a_folder_is_learnt_from_and_one_damaged_image_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

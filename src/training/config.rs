@@ -154,6 +154,10 @@ pub struct StageConfig {
     /// which prompt asks for which class, of those that a stage `segmentation` before has found.
     #[serde(default = "yes")]
     pub draw: bool,
+    /// How far short answers weigh as much as long ones: with 0 every token counts alike, as published; with 1 every
+    /// answer.
+    #[serde(default)]
+    pub balance: f32,
     /// The highest learning rate.
     pub rate: f64,
     /// The part of it that is left at the end.
@@ -349,6 +353,10 @@ impl TrainingConfig {
             require(
                 stage.stage != Stage::Segmentation || stage.masks > 0,
                 &format!("stage {name}: masks must be at least 1"),
+            )?;
+            require(
+                (0.0..=1.0).contains(&stage.balance),
+                &format!("stage {name}: balance is from 0 to 1"),
             )?;
             require(
                 !stage.dense || stage.stage == Stage::Segmentation,

@@ -111,9 +111,9 @@ pub fn contrast_loss(
 ) -> candle_core::Result<Tensor> {
     let n = images.dim(0)?;
     let logits = images.matmul(&texts.t()?)?.broadcast_mul(scale)?;
-    let own: Vec<u32> = (0..n as u32).collect();
-    let of_images = cross_entropy_sum(&logits, &own)?;
-    let of_texts = cross_entropy_sum(&logits.t()?.contiguous()?, &own)?;
+    let (own, alike): (Vec<u32>, Vec<f32>) = (0..n as u32).map(|i| (i, 1.0)).unzip();
+    let of_images = cross_entropy_sum(&logits, &own, &alike)?;
+    let of_texts = cross_entropy_sum(&logits.t()?.contiguous()?, &own, &alike)?;
     (of_images + of_texts)? / (2.0 * n as f64)
 }
 

@@ -8,21 +8,22 @@ use rayon::prelude::*;
 
 use crate::model::ops::with_back;
 
-/// Next-token cross entropy, summed over tokens: scores `[n,vocabulary]`, targets `[n]`.
-pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+/// Next-token cross entropy, a weighted sum over tokens: scores `[n,vocabulary]`, targets and weights `[n]`.
+pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> Result<Tensor> {
     let logits = logits.to_dtype(DType::F32)?;
     let (n, vocabulary) = logits.dims2()?;
-    if targets.len() != n || targets.iter().any(|&t| t as usize >= vocabulary) {
+    if targets.len() != n || weights.len() != n || targets.iter().any(|&t| t as usize >= vocabulary)
+    {
         candle_core::bail!("{} targets for scores {:?}", targets.len(), logits.dims())
     }
     if !logits.device().is_cpu() {
-        return cross_entropy_plain(&logits, targets);
+        return cross_entropy_plain(&logits, targets, weights);
     }
     let mut shares: Vec<f32> = logits.detach().flatten_all()?.to_vec1()?;
     let sum: f64 = shares
         .par_chunks_exact_mut(vocabulary.max(1))
-        .zip(targets)
-        .map(|(row, &target)| {
+        .zip(targets.par_iter().zip(weights))
+        .map(|(row, (&target, &weight))| {
             let greatest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
             let told = row[target as usize] - greatest;
             for x in row.iter_mut() {
@@ -34,7 +35,10 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
             }
             // From here on this is the gradient of the scores.
             row[target as usize] -= 1.0;
-            f64::from(sum.ln() - told)
+            for x in row.iter_mut() {
+                *x *= weight;
+            }
+            f64::from(weight * (sum.ln() - told))
         })
         .sum();
     let loss = Tensor::new(sum as f32, logits.device())?;
@@ -45,7 +49,8 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
 }
 
 /// [`cross_entropy_sum`] in candle's own operators.
-pub fn cross_entropy_plain(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
+pub fn cross_entropy_plain(logits: &Tensor, targets: &[u32], weights: &[f32]) -> Result<Tensor> {
+    let weights = Tensor::new(weights, logits.device())?;
     let targets = Tensor::new(targets, logits.device())?;
     // The largest score cancels out; it is taken off as a constant.
     let logits = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
@@ -53,7 +58,7 @@ pub fn cross_entropy_plain(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
     let told = logits
         .gather(&targets.unsqueeze(1)?.contiguous()?, D::Minus1)?
         .squeeze(1)?;
-    (normaliser - told)?.sum_all()
+    ((normaliser - told)? * weights)?.sum_all()
 }
 
 /// Logits and targets (0 or 1) of masks, both `[n, voxels]` in f32, to `[2]`: binary cross entropy (a mean over a
@@ -169,8 +174,8 @@ mod tests {
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6));
         let targets = [3, 69, 0];
         let both = [
-            cross_entropy_sum(&z, &targets)?,
-            cross_entropy_plain(&z, &targets)?,
+            cross_entropy_sum(&z, &targets, &[1.0, 0.5, 2.0])?,
+            cross_entropy_plain(&z, &targets, &[1.0, 0.5, 2.0])?,
         ];
         assert!((both[0].to_scalar::<f32>()? - both[1].to_scalar::<f32>()?).abs() < 1e-4);
         let [a, b] = both.map(|loss| gradient(&(loss * 0.3).unwrap(), &z));

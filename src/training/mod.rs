@@ -40,6 +40,6 @@ pub use phantoms::PhantomSamples;
 pub use run::{TrainingEvent, train};
 pub use sample::{Sample, Samples, Talk, Target, Wanted};
 pub use state::Progress;
-pub use step::{Gradients, Lesson, Losses};
+pub use step::{Gradients, Lesson, Losses, Talking};
 pub use variables::Variables;
 pub use words::Words;

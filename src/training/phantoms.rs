@@ -210,11 +210,11 @@ impl Samples for PhantomSamples {
         let mut wrong = (self.wanted.masks / 4).max(1);
         present.sort_by_cached_key(|target| match target {
             dataset::Target::Structure(_) => 1,
-            _ if wrong > 0 => {
+            dataset::Target::Finding(_) if wrong > 0 => {
                 wrong -= 1;
                 0
             }
-            _ => 2,
+            dataset::Target::Finding(_) => 2,
         });
         let rest = present.split_off(present.len().min(self.wanted.masks));
         sample

@@ -17,7 +17,7 @@ use super::network::Network;
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::state::{self, Progress};
-use super::step::{CLASS_PROMPTS, Lesson, OWN, add, casts};
+use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
 use crate::inference::DeviceChoice;
 use crate::model::checkpoint::open_weights;
@@ -135,7 +135,7 @@ impl<'a> Trainer<'a> {
                 variables.add(name, tensor.clone());
             }
         }
-        Ok(Self {
+        let mut trainer = Self {
             config,
             numbers: Numbers::plain(dtype),
             network,
@@ -144,7 +144,25 @@ impl<'a> Trainer<'a> {
             device,
             progress,
             resumed,
-        })
+        };
+        trainer.take_class_prompts()?;
+        Ok(trainer)
+    }
+
+    /// A base that was taught on phantoms brings the prompts of their classes.
+    fn take_class_prompts(&mut self) -> Result<(), TrainingError> {
+        let (Some(base), None, None) = (&self.config.base, &self.config.data.folder, &self.resumed)
+        else {
+            return Ok(());
+        };
+        let Some(prompts) = state::class_prompts(base, &self.device)? else {
+            return Ok(());
+        };
+        let (config, classes) = self.classes()?;
+        if prompts.dims() == [classes, config.seg_config.embed_dim] {
+            self.variables.add(CLASS_PROMPTS, prompts);
+        }
+        Ok(())
     }
 
     fn run(mut self, report: &mut dyn FnMut(TrainingEvent)) -> Result<(), TrainingError> {
@@ -276,13 +294,15 @@ impl<'a> Trainer<'a> {
         let lesson = match stage.stage {
             Stage::Segmentation => Lesson::Classes,
             Stage::Contrast => Lesson::Contrast,
-            Stage::Projector | Stage::All if stage.draw => Lesson::Talk,
-            Stage::Projector | Stage::All => Lesson::Words,
+            Stage::Projector | Stage::All => Lesson::Talk(Talking {
+                draw: stage.draw,
+                balance: stage.balance,
+            }),
         };
         let mut wanted = Wanted::default();
         match lesson {
             Lesson::Classes => (wanted.masks, wanted.labels) = (stage.masks, stage.dense),
-            Lesson::Talk | Lesson::Words => wanted.talks = stage.talks,
+            Lesson::Talk(_) => wanted.talks = stage.talks,
             Lesson::Contrast => {}
         }
         let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;

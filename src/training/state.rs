@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::files::write_whole;
 use super::network::COMPANIONS;
 use super::optimiser::Optimiser;
-use super::step::OWN;
+use super::step::{CLASS_PROMPTS, OWN};
 use super::{TrainingError, Variables};
 
 /// Where a training stands.
@@ -47,6 +47,8 @@ const KEPT: usize = 2;
 const PROGRESS: &str = "training.json";
 const OWN_TENSORS: &str = "training.safetensors";
 const ADAPTER: &str = "adapter.";
+/// Beside a model's weights; only the training reads it.
+const PROMPTS: &str = "class_prompts.safetensors";
 
 /// Writes a state; `companions` is the folder with the model's other files.
 pub(super) fn save(
@@ -107,12 +109,37 @@ pub(super) fn save_model(
             fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
         }
     }
+    let (own, tensors): (Vec<_>, Vec<_>) = tensors
+        .into_iter()
+        .partition(|(name, _)| name.starts_with(OWN));
     let tensors = tensors
         .into_iter()
-        .filter(|(name, _)| !name.starts_with(OWN))
         .map(|(name, tensor)| Ok((name, tensor.to_dtype(dtype)?)))
         .collect::<candle_core::Result<HashMap<_, _>>>()?;
-    save_tensors(&tensors, &folder.join("model.safetensors"))
+    save_tensors(&tensors, &folder.join("model.safetensors"))?;
+    match own.into_iter().find(|(name, _)| name == CLASS_PROMPTS) {
+        Some(prompts) => save_tensors(&HashMap::from([prompts]), &folder.join(PROMPTS)),
+        None => Ok(()),
+    }
+}
+
+/// The prompts of classes that a model was taught with, beside its weights; `None` where there are none.
+pub(super) fn class_prompts(
+    folder: &Path,
+    device: &Device,
+) -> Result<Option<Tensor>, TrainingError> {
+    let path = folder.join(PROMPTS);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut tensors = candle_core::safetensors::load(&path, device)?;
+    match tensors.remove(CLASS_PROMPTS) {
+        Some(prompts) if prompts.rank() == 2 => Ok(Some(prompts.to_dtype(DType::F32)?)),
+        _ => Err(TrainingError::state(
+            &path,
+            format!("there is no matrix {CLASS_PROMPTS} in it"),
+        )),
+    }
 }
 
 fn save_tensors(tensors: &HashMap<String, Tensor>, path: &Path) -> Result<(), TrainingError> {

@@ -21,22 +21,39 @@ pub const OWN: &str = "training.";
 pub const CLASS_PROMPTS: &str = "training.class_prompts";
 
 /// What a step learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lesson {
-    /// Answers, and the masks that their `[SEG]` asks for.
-    Talk,
-    /// Answers, and the prompts of the classes that their `[SEG]` asks for.
-    Words,
+    /// Answers, and what their `[SEG]` asks for.
+    Talk(Talking),
     /// Masks of classes, each with a prompt of its own.
     Classes,
     /// Which description belongs to which image.
     Contrast,
 }
 
+/// How answers are learnt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Talking {
+    /// Whether the masks that are asked for are drawn; otherwise only the prompts of their classes are learnt.
+    pub draw: bool,
+    /// With 0 every token counts alike, as published; with 1 every answer does, however long it is.
+    pub balance: f32,
+}
+
+impl Default for Talking {
+    /// As published.
+    fn default() -> Self {
+        Self {
+            draw: true,
+            balance: 0.0,
+        }
+    }
+}
+
 /// The losses of a step; what was not asked for is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// Cross entropy per answer token.
+    /// Cross entropy per answer token, a weighted mean.
     pub text: f64,
     /// Binary cross entropy per voxel, mean over masks.
     pub bce: f64,
@@ -70,10 +87,10 @@ impl Losses {
 /// The gradient of each learnt tensor that one flows to, by name.
 pub type Gradients = BTreeMap<String, Tensor>;
 
-/// How many answer tokens, masks and labelled classes a step has in all: what its sums are divided by.
+/// How much answer tokens weigh, and how many masks and labelled classes a step has: what its sums are divided by.
 #[derive(Clone, Copy, Debug)]
 struct Totals {
-    tokens: f64,
+    weight: f64,
     masks: f64,
     labels: f64,
 }
@@ -137,16 +154,27 @@ pub fn add(sums: &mut Gradients, more: Gradients) -> candle_core::Result<()> {
 fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
     let talks = || samples.iter().flat_map(|sample| &sample.talks);
     let masks = match lesson {
-        Lesson::Talk | Lesson::Words => talks().filter(|talk| talk.mask.is_some()).count(),
+        Lesson::Talk(_) => talks().filter(|talk| talk.mask.is_some()).count(),
         Lesson::Contrast => 0,
         Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
     };
-    let tokens: usize = talks().map(|talk| talk.answer.len()).sum();
+    let balance = match lesson {
+        Lesson::Talk(talking) => talking.balance,
+        Lesson::Classes | Lesson::Contrast => 0.0,
+    };
+    let weight: f64 = talks()
+        .map(|talk| talk.answer.len() as f64 * f64::from(token_weight(talk, balance)))
+        .sum();
     Totals {
-        tokens: tokens.max(1) as f64,
+        weight: weight.max(f64::MIN_POSITIVE),
         masks: masks.max(1) as f64,
         labels: dense::count(samples).max(1) as f64,
     }
+}
+
+/// What each token of an answer weighs.
+fn token_weight(talk: &super::Talk, balance: f32) -> f32 {
+    (talk.answer.len().max(1) as f32).powf(-balance)
 }
 
 fn classes(sample: &Sample) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -165,9 +193,7 @@ fn part_gradients(
     totals: Totals,
 ) -> Result<(Losses, Gradients), TrainingError> {
     let parts = match lesson {
-        Lesson::Talk | Lesson::Words => {
-            talk_losses(lamed, variables, samples, totals, lesson == Lesson::Talk)?
-        }
+        Lesson::Talk(talking) => talk_losses(lamed, variables, samples, totals, talking)?,
         Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
         Lesson::Contrast => {
             return Err(TrainingError::Data(
@@ -231,9 +257,10 @@ type Parts = [Option<Tensor>; 5];
 /// Where in the packed sequences of a batch the answers are.
 #[derive(Default)]
 struct Answers {
-    /// Rows that predict a token of an answer, and the tokens.
+    /// Rows that predict a token of an answer, the tokens, and what each weighs.
     rows: Vec<u32>,
     tokens: Vec<u32>,
+    weights: Vec<f32>,
     /// Rows that produced a `[SEG]`, and the number of the mask in the batch that each asks for.
     seg_rows: Vec<u32>,
     seg_masks: Vec<usize>,
@@ -246,7 +273,7 @@ fn talk_losses(
     variables: &Variables,
     samples: &[Sample],
     totals: Totals,
-    draw: bool,
+    talking: Talking,
 ) -> Result<Parts, TrainingError> {
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let prefix = 1 + lamed.config().image_token_count();
@@ -263,6 +290,8 @@ fn talk_losses(
         let mut end = prefix;
         for talk in &sample.talks {
             let answer = end + talk.prompt.len();
+            let weight = token_weight(talk, talking.balance);
+            answers.weights.extend(talk.answer.iter().map(|_| weight));
             answers.add(lamed.config().seg_token_id, number, talk, |j| {
                 // The token before: of the prompt or the answer, or where both are missing the last of the image.
                 let before = if answer + j > end { answer + j } else { prefix };
@@ -290,8 +319,8 @@ fn talk_losses(
     let rows = |rows: &[u32]| hidden.index_select(&Tensor::new(rows, device)?, 0);
 
     let scores = lamed.logits(&rows(&answers.rows)?.unsqueeze(0)?)?;
-    let text = cross_entropy_sum(&scores, &answers.tokens)?;
-    let text = (text / totals.tokens)?;
+    let text = cross_entropy_sum(&scores, &answers.tokens, &answers.weights)?;
+    let text = (text / totals.weight)?;
     if answers.masks.is_empty() {
         return Ok([Some(text), None, None, None, None]);
     }
@@ -299,7 +328,7 @@ fn talk_losses(
     let asked = rows(&answers.seg_rows)?.to_dtype(DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
     let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
-    if !draw {
+    if !talking.draw {
         return Ok([Some(text), None, None, prompt, None]);
     }
     let features = features(lamed, &images)?;

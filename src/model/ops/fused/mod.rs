@@ -191,7 +191,9 @@ impl Lin {
         let n = x.len() / self.width_in;
         let mut y = product(self.rows(weights), Vectors::rows(x, n, self.width_in), amx);
         for (row, bias) in y.chunks_exact_mut(n).zip(&weights[self.bias.clone()]) {
-            row.iter_mut().for_each(|y| *y += bias);
+            for y in row.iter_mut() {
+                *y += bias;
+            }
         }
         y
     }

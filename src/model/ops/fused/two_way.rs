@@ -287,7 +287,9 @@ fn own_forward(
                 *share = scale * products.sum::<f32>();
             }
             let greatest = shares.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
-            shares.iter_mut().for_each(|x| *x = (*x - greatest).exp());
+            for x in shares.iter_mut() {
+                *x = (*x - greatest).exp();
+            }
             let sum: f32 = shares.iter().sum();
             for (j, share) in shares.iter_mut().enumerate() {
                 *share /= sum;
@@ -609,7 +611,9 @@ impl Layer for TwoWay {
             add(&mut sum2, &queries);
             let normed2 = block.norm2.forward(weights, &sum2);
             let mut inner = block.lin1.forward(weights, &normed2, amx);
-            inner.iter_mut().for_each(|x| *x = x.max(0.0));
+            for x in &mut inner {
+                *x = x.max(0.0);
+            }
             let mut sum3 = block.lin2.forward(weights, &inner, amx);
             add(&mut sum3, &normed2);
             queries = block.norm3.forward(weights, &sum3);
