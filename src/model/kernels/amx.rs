@@ -6,11 +6,13 @@
 use std::arch::asm;
 use std::arch::x86_64::{
     __cpuid_count, __m256bh, __m256i, __m512i, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh,
-    _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_shuffle_i32x4,
-    _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _xgetbv,
+    _mm512_loadu_si512, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_or_si512,
+    _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_store_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _xgetbv,
 };
 use std::sync::OnceLock;
+
+use half::bf16;
 
 pub use super::vectors::Vectors;
 
@@ -92,24 +94,69 @@ impl Packed {
     pub fn new(_: Amx, vectors: Vectors, hand: Hand) -> Self {
         let contiguous = vectors.stride == 1 || vectors.step == 1;
         assert!(vectors.fits() && contiguous, "vectors beyond their numbers");
-        let steps = vectors.depth.div_ceil(DEPTH);
-        let tiles = vectors.count.div_ceil(SIDE) * steps;
-        let mut lines: Vec<Line> = Vec::with_capacity(tiles * SIDE);
-        // SAFETY: the token says that the processor has AVX-512 with bf16; every line is written, and a line is numbers
-        // of any bits.
-        unsafe {
-            pack(vectors, hand, lines.as_mut_ptr());
-            lines.set_len(tiles * SIDE);
-        }
+        // SAFETY: the token says that the processor has AVX-512 with bf16, and the numbers hold the vectors.
+        Self::of([vectors.count, vectors.depth], |to| unsafe {
+            pack(vectors, hand, to);
+        })
+    }
+
+    /// Lays out `count` rows in bf16 for the right side of a product.
+    ///
+    /// # Panics
+    /// When there are not as many whole rows.
+    pub fn of_rows(_: Amx, rows: &[bf16], count: usize) -> Self {
+        let depth = rows.len() / count.max(1);
+        assert_eq!(rows.len(), count * depth, "rows that are not whole");
+        // SAFETY: the token says that the processor has AVX-512.
+        Self::of([count, depth], |to| unsafe { lay_out(rows, depth, to) })
+    }
+
+    /// `write` writes every line.
+    fn of([count, depth]: [usize; 2], write: impl FnOnce(*mut Line)) -> Self {
+        let steps = depth.div_ceil(DEPTH);
+        let all = count.div_ceil(SIDE) * steps * SIDE;
+        let mut lines: Vec<Line> = Vec::with_capacity(all);
+        write(lines.as_mut_ptr());
+        // SAFETY: there is room for as many, all are written, and a line is numbers of any bits.
+        unsafe { lines.set_len(all) };
         Self {
             lines,
-            count: vectors.count,
+            count,
             steps,
         }
     }
 
     fn block(&self, index: usize) -> *const Line {
         self.lines[index * self.steps * SIDE..].as_ptr()
+    }
+}
+
+/// Rows of `depth` numbers, turned.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn lay_out(rows: &[bf16], depth: usize, mut to: *mut Line) {
+    for block in rows.chunks(SIDE * depth.max(1)) {
+        for at in (0..depth).step_by(DEPTH) {
+            let left = depth - at;
+            let mask: u32 = if left >= DEPTH { !0 } else { (1 << left) - 1 };
+            let mut tile = [zero(); SIDE];
+            for (line, row) in tile.iter_mut().zip(block.chunks_exact(depth)) {
+                // SAFETY: only numbers of this row are read.
+                *line = unsafe { _mm512_maskz_loadu_epi16(mask, row[at..].as_ptr().cast()) };
+            }
+            // SAFETY: the caller has room for all tiles.
+            unsafe { store(&turned(&tile), to) };
+            to = to.wrapping_add(SIDE);
+        }
+    }
+}
+
+/// Writes a tile.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store(tile: &[__m512i; SIDE], to: *mut Line) {
+    for (line, values) in tile.iter().enumerate() {
+        // SAFETY: a tile has 16 lines, for which the caller has room.
+        unsafe { _mm512_store_si512(to.add(line).cast(), *values) };
     }
 }
 
@@ -166,12 +213,10 @@ unsafe fn pack(vectors: Vectors, hand: Hand, mut to: *mut Line) {
                 }
             }
             if by_vector != (hand == Hand::Left) {
-                tile = turned(tile);
+                tile = turned(&tile);
             }
-            for (line, values) in tile.into_iter().enumerate() {
-                // SAFETY: a tile has 16 lines, and the caller has room for all tiles.
-                unsafe { _mm512_store_si512(to.add(line).cast(), values) };
-            }
+            // SAFETY: the caller has room for all tiles.
+            unsafe { store(&tile, to) };
             to = to.wrapping_add(SIDE);
         }
     }
@@ -194,8 +239,8 @@ fn halved(x: std::arch::x86_64::__m512) -> __m256i {
 /// Rows as columns, 32 bits each.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(x: [__m512i; SIDE]) -> [__m512i; SIDE] {
-    let mut pairs = x;
+fn turned(x: &[__m512i; SIDE]) -> [__m512i; SIDE] {
+    let mut pairs = *x;
     for i in 0..8 {
         pairs[2 * i] = _mm512_unpacklo_epi32(x[2 * i], x[2 * i + 1]);
         pairs[2 * i + 1] = _mm512_unpackhi_epi32(x[2 * i], x[2 * i + 1]);
@@ -362,8 +407,6 @@ unsafe fn tiles(
 
 #[cfg(test)]
 mod tests {
-    use half::bf16;
-
     use super::*;
 
     fn noise(len: usize, seed: u32) -> Vec<f32> {

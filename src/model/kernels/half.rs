@@ -8,6 +8,8 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 #[cfg(target_arch = "x86_64")]
+use super::amx::{Amx, Hand, Packed, Vectors, multiply};
+#[cfg(target_arch = "x86_64")]
 use super::bf16_product;
 use super::error::check_len;
 use super::level::Level;
@@ -122,6 +124,10 @@ impl HalfMatrix {
             #[cfg(target_arch = "x86_64")]
             Weights::Bf16(w) if m > MAX_DIRECT_BF16 && level.multiplies_bf16() => {
                 let w = bytemuck::cast_slice(w.bytes());
+                if let Some(amx) = Amx::get() {
+                    self.by_tiles(amx, w, x, m, shared);
+                    return Ok(());
+                }
                 // SAFETY: the level says that the processor can, and the lengths were checked above.
                 unsafe { bf16_product::product(w, (self.rows, self.cols), x, shared) };
             }
@@ -172,6 +178,30 @@ impl HalfMatrix {
                         // SAFETY: every block of rows is worked on once, and owns these places.
                         unsafe { out.write(at, &sums[..count]) };
                     }
+                }
+            }
+        });
+    }
+
+    /// Lays out blocks of W for the registers that multiply bf16 numbers tile by tile.
+    #[cfg(target_arch = "x86_64")]
+    fn by_tiles(&self, amx: Amx, weights: &[bf16], x: &[f32], m: usize, out: Shared<'_>) {
+        let x = Packed::new(amx, Vectors::rows(x, m, self.cols), Hand::Left);
+        let pieces = rayon::current_num_threads() * 3;
+        let slab = self.rows.div_ceil(pieces).next_multiple_of(32);
+        let slab = slab.min(SLAB_ROWS);
+        let cost = m.saturating_mul(self.rows).saturating_mul(self.cols);
+        let slabs = self.rows.div_ceil(slab);
+        spread(1, m * self.cols * 2, slabs, cost, |_, slabs| {
+            let mut y = vec![0.0f32; m * slab];
+            for index in slabs {
+                let first = index * slab;
+                let count = slab.min(self.rows - first);
+                let w = &weights[first * self.cols..(first + count) * self.cols];
+                multiply(&x, &Packed::of_rows(amx, w, count), &mut y, count, false);
+                for (row, y) in y.chunks_exact(count).take(m).enumerate() {
+                    // SAFETY: every slab of rows is worked on once, and owns these places.
+                    unsafe { out.write(row * self.rows + first, y) };
                 }
             }
         });
