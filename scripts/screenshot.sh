@@ -56,11 +56,16 @@ shot 2-box
 xdotool key d; sleep "${M3D_WAIT:-8}"
 shot 3-described
 
+# Name what is to be outlined; the mask appears in all views.
+at 890 580; xdotool click 1; sleep 1; xdotool type --delay 60 "Segment the liver"; sleep 1
+at 979 640; xdotool click 1; sleep "${M3D_WAIT:-8}"
+shot 4-segmented
+
 # Turn the 3-D view and let it sharpen.
 drag 1 700 700 640 690
 sleep "${M3D_WAIT:-8}"
-shot 4-turned
+shot 5-turned
 
 # A lung window in one large view.
 at 320 280; xdotool key 2; xdotool key space; sleep 2
-shot 5-focus
+shot 6-focus

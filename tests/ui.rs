@@ -450,6 +450,24 @@ fn at_first_start_the_built_in_model_answers_and_says_what_it_is() {
     assert_eq!(card.answer.as_ref().unwrap().model_name, "small");
 }
 
+/// The sample shows a slab of a real liver, 513 mL of it by the model's account.
+#[test]
+fn the_built_in_model_outlines_the_liver_of_the_sample() {
+    let mut harness = open_sample(None);
+    wait_for_model(&mut harness);
+    harness.run_steps(2);
+    type_question(&mut harness, "Segment the liver");
+    harness.get_by_label("Ask").click();
+    wait(&mut harness, "the mask to be drawn", |v| {
+        v.app.document.shown.as_ref().unwrap().labels.is_some()
+    });
+    let answer = harness.state().app.assistant.cards.last().unwrap();
+    let answer = answer.answer.clone().unwrap();
+    assert!(answer.text.contains("[SEG]"), "{}", answer.text);
+    let volume = answer.mask.as_ref().unwrap().volume_ml();
+    assert!((300.0..800.0).contains(&volume), "{volume} mL");
+}
+
 #[test]
 fn a_chosen_model_is_used_and_random_weights_are_told() {
     let mut harness = start(None, Some(model()));

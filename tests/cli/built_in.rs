@@ -46,6 +46,24 @@ fn ask_takes_the_built_in_model_where_none_is_chosen() {
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
+/// What README shows: the spleen of the sample is on the patient's left, the liver mostly on the right.
+#[test]
+fn it_knows_right_from_left_on_the_sample() {
+    let home = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let centre = |organ: &str| -> f64 {
+        let question = format!("Where is the {organ}?");
+        let told = json(&viewer(
+            home.path(),
+            &["ask", sample.to_str().unwrap(), &question, "--json"],
+        ));
+        let corners: Vec<f64> = serde_json::from_value(told["boxes"][0].clone()).unwrap();
+        f64::midpoint(corners[0], corners[3])
+    };
+    let (liver, spleen) = (centre("liver"), centre("spleen"));
+    assert!(liver + 50.0 < spleen, "liver {liver} mm, spleen {spleen} mm");
+}
+
 #[test]
 fn a_chosen_model_wins() {
     let home = tempfile::tempdir().unwrap();
