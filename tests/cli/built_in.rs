@@ -61,7 +61,10 @@ fn it_knows_right_from_left_on_the_sample() {
         f64::midpoint(corners[0], corners[3])
     };
     let (liver, spleen) = (centre("liver"), centre("spleen"));
-    assert!(liver + 50.0 < spleen, "liver {liver} mm, spleen {spleen} mm");
+    assert!(
+        liver + 50.0 < spleen,
+        "liver {liver} mm, spleen {spleen} mm"
+    );
 }
 
 #[test]
