@@ -2,7 +2,7 @@
 //!
 //! candle's way back first fills each tensor's gradient with zeros and then adds to it; layer by layer instead of operator
 //! by operator there are far fewer of them. A layer's weights come as one tensor, joined by [`joined`]; where each lies
-//! in it, its [`Lin`] and [`Norm`] know.
+//! in it, its linear layers and norms know.
 
 mod decoder_layer;
 mod two_way;
