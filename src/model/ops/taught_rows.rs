@@ -195,12 +195,20 @@ impl Kernel for GeluBack<'_> {
 /// `Phi(x) + x phi(x)`.
 #[inline(always)]
 fn gelu_slope<S: Simd>(s: S, x: S::V) -> S::V {
+    slope_from(s, x, below(s, x))
+}
+
+/// The standard normal distribution's share below x, `Phi(x)`.
+#[inline(always)]
+pub(super) fn below<S: Simd>(s: S, x: S::V) -> S::V {
     let half = s.splat(0.5);
-    let below = s.mul_add(
-        erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2))),
-        half,
-        half,
-    );
+    let root = s.splat(std::f32::consts::FRAC_1_SQRT_2);
+    s.mul_add(erf(s, s.mul(x, root)), half, half)
+}
+
+/// GELU's slope where the share below x is known.
+#[inline(always)]
+pub(super) fn slope_from<S: Simd>(s: S, x: S::V, below: S::V) -> S::V {
     let density = s.exp(s.mul(s.mul(x, x), s.splat(-0.5)));
     s.mul_add(s.mul(x, density), s.splat(0.398_942_3), below)
 }

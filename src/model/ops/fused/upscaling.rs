@@ -6,9 +6,8 @@ use rayon::prelude::*;
 
 use super::{Layer, Lin, Norm, Places, Taught, gelu_of, run};
 use crate::model::kernels::amx::Amx;
-use crate::model::ops::gelu::erf;
 use crate::model::ops::simd::{Kernel, Simd, dispatch};
-use crate::model::ops::taught_rows::GeluBack;
+use crate::model::ops::taught_rows::{GeluBack, below, slope_from};
 
 /// Children of a doubling.
 const CHILDREN: usize = 8;
@@ -197,14 +196,6 @@ impl Kernel for Dot<'_> {
     }
 }
 
-/// The standard normal distribution's share below x.
-#[inline(always)]
-fn below<S: Simd>(s: S, x: S::V) -> S::V {
-    let half = s.splat(0.5);
-    let root = s.splat(std::f32::consts::FRAC_1_SQRT_2);
-    s.mul_add(half, erf(s, s.mul(x, root)), half)
-}
-
 struct DotBack<'a> {
     x: &'a [f32],
     filter: &'a [f32],
@@ -235,8 +226,7 @@ impl Kernel for DotBack<'_> {
                 let to_filter = s.load(&self.to_filter[at..]);
                 let to_filter = s.mul_add(g, s.mul(x, below), to_filter);
                 s.store(to_filter, &mut self.to_filter[at..]);
-                let density = s.exp(s.mul(s.mul(x, x), s.splat(-0.5)));
-                let slope = s.mul_add(s.mul(x, density), s.splat(0.398_942_3), below);
+                let slope = slope_from(s, x, below);
                 let to_x = s.mul(s.mul(g, s.load(&self.filter[at..])), slope);
                 s.store(to_x, &mut out[at..]);
             }
