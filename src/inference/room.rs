@@ -180,10 +180,11 @@ fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
     let positions = (config.image_token_count() + 256) * (ImageCache::MOST + 1);
     let width = config.key_value_heads() * config.head_dim();
     let keys = positions * config.num_hidden_layers * 2 * width;
-    let patches: usize = config.grid().iter().product();
-    let widest = config.vision_config.mlp_dim.max(config.seg_config.mlp_dim);
+    let widest = |grid: [usize; 3], mlp: usize| grid.iter().product::<usize>() * mlp;
+    let vision = widest(config.grid(), config.vision_config.mlp_dim);
+    let widest = vision.max(widest(config.seg_grid(), config.seg_config.mlp_dim));
     let key_bytes = numbers.memory().size_in_bytes();
-    (keys * key_bytes + 4 * 4 * patches * widest) as u64
+    (keys * key_bytes + 4 * 4 * widest) as u64
 }
 
 /// Bytes as people say them.

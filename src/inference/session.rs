@@ -319,7 +319,7 @@ impl Session {
             emit(Event::Box(found));
         }
         // The mask decoder doubles the patch grid twice.
-        let mask_grid = self.lamed.config().grid().map(|n| n * 4);
+        let mask_grid = self.lamed.config().seg_grid().map(|n| n * 4);
         let drawn_at_mm = frame.effective_voxel_mm(mask_grid);
         let (mask, logits) = if generated.seg_states.is_empty() {
             (None, None)

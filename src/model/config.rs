@@ -173,6 +173,9 @@ pub struct SegConfig {
     pub decoder_mlp_dim: usize,
     /// Width of the head that predicts the mask's quality.
     pub iou_head_hidden_dim: usize,
+    /// Size of its patches, (D,H,W); those of the vision tower where absent, as in the reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch_size: Option<[usize; 3]>,
 }
 
 impl Default for SegConfig {
@@ -184,6 +187,7 @@ impl Default for SegConfig {
             num_heads: 12,
             decoder_mlp_dim: 2048,
             iou_head_hidden_dim: 256,
+            patch_size: None,
         }
     }
 }
@@ -196,9 +200,19 @@ impl LamedConfig {
         Ok(config)
     }
 
-    /// Patches along each axis, (D,H,W).
+    /// Patches of the vision tower along each axis, (D,H,W).
     pub fn grid(&self) -> [usize; 3] {
-        std::array::from_fn(|axis| self.image_size[axis] / self.patch_size[axis].max(1))
+        grid(self.image_size, self.patch_size)
+    }
+
+    /// Size of the segmentation network's patches, (D,H,W).
+    pub fn seg_patch_size(&self) -> [usize; 3] {
+        self.seg_config.patch_size.unwrap_or(self.patch_size)
+    }
+
+    /// Patches of the segmentation network along each axis, (D,H,W).
+    pub fn seg_grid(&self) -> [usize; 3] {
+        grid(self.image_size, self.seg_patch_size())
     }
 
     /// Patches left along each axis after the projector's pooling, (D,H,W).
@@ -251,13 +265,13 @@ impl LamedConfig {
         require(self.head_dim().is_multiple_of(2), || {
             format!("odd head width {}", self.head_dim())
         })?;
-        for axis in 0..3 {
+        for patch in [self.patch_size, self.seg_patch_size()] {
             require(
-                divides(self.patch_size[axis], self.image_size[axis]),
+                (0..3).all(|axis| divides(patch[axis], self.image_size[axis])),
                 || {
                     format!(
-                        "image_size {:?} is no multiple of patch_size {:?}",
-                        self.image_size, self.patch_size
+                        "image_size {:?} is no multiple of patch_size {patch:?}",
+                        self.image_size
                     )
                 },
             )?;
@@ -348,9 +362,11 @@ impl LamedConfig {
         require(voxels.is_some(), || {
             format!("image_size {:?} is out of range", self.image_size)
         })?;
-        require(self.patch_size.iter().all(|&n| n > 0), || {
-            "patch_size has a zero".to_string()
-        })?;
+        for patch in [self.patch_size, self.seg_patch_size()] {
+            require(patch.iter().all(|&n| n > 0), || {
+                "patch_size has a zero".to_string()
+            })?;
+        }
         require(
             self.rms_norm_eps.is_finite() && self.rms_norm_eps >= 0.0,
             || "rms_norm_eps is negative".to_string(),
@@ -399,6 +415,11 @@ impl LamedConfig {
             "attention_bias is not supported".to_string()
         })
     }
+}
+
+/// Patches along each axis; 0 is not a size and counts as 1 until the sizes are checked.
+fn grid(image: [usize; 3], patch: [usize; 3]) -> [usize; 3] {
+    std::array::from_fn(|axis| image[axis] / patch[axis].max(1))
 }
 
 pub(crate) fn divides(divisor: usize, n: usize) -> bool {

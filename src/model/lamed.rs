@@ -276,7 +276,7 @@ impl Lamed {
     /// Features `[1,C,d,h,w]` and prompt `[1,C]` to mask logits `[D,H,W]`, f32, on the prepared image's grid.
     pub fn decode_mask(&self, features: &Tensor, prompt: &Tensor) -> Result<Tensor, ModelError> {
         let width = self.config.seg_config.embed_dim;
-        let [d, h, w] = self.config.grid();
+        let [d, h, w] = self.config.seg_grid();
         if features.dims() != [1, width, d, h, w] {
             return Err(input(
                 "the segmentation features",

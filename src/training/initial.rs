@@ -11,12 +11,21 @@ const MOST_STRENGTH: f64 = 2.0;
 /// The deviation of tokens that stand for no word.
 const TOKEN_DEVIATION: f32 = 0.5;
 
+/// How an image is cut, (D,H,W).
+#[derive(Clone, Copy)]
+struct Patches {
+    /// Patches along each axis.
+    grid: [usize; 3],
+    /// Voxels of each.
+    size: [usize; 3],
+}
+
 /// What the values of a tensor depend on beside its name and shape.
 pub(super) struct Sizes {
-    /// Patches along (D,H,W).
-    grid: [usize; 3],
-    /// Voxels of a patch along (D,H,W).
-    patch: [usize; 3],
+    /// Of the vision tower, patches along (D,H,W), and voxels of a patch.
+    vision: Patches,
+    /// Those of the segmentation network.
+    segmentation: Patches,
     /// Parts of names, and how many layers of two branches each they stand for.
     layers: Vec<(&'static str, usize)>,
 }
@@ -25,8 +34,14 @@ impl Sizes {
     /// Those of M3D-LaMed.
     pub fn of_lamed(config: &LamedConfig) -> Self {
         Self {
-            grid: config.grid(),
-            patch: config.patch_size,
+            vision: Patches {
+                grid: config.grid(),
+                size: config.patch_size,
+            },
+            segmentation: Patches {
+                grid: config.seg_grid(),
+                size: config.seg_patch_size(),
+            },
             layers: vec![
                 ("vision_tower", config.vision_config.num_layers),
                 ("image_encoder", config.seg_config.num_layers),
@@ -37,9 +52,13 @@ impl Sizes {
 
     /// Those of M3D-CLIP. Its text encoder norms every sum, which keeps branches from adding up.
     pub fn of_clip(config: &ClipConfig) -> Self {
-        Self {
+        let patches = Patches {
             grid: std::array::from_fn(|axis| config.img_size[axis] / config.patch_size[axis]),
-            patch: config.patch_size,
+            size: config.patch_size,
+        };
+        Self {
+            vision: patches,
+            segmentation: patches,
             layers: vec![("vision_encoder", config.num_layers)],
         }
     }
@@ -53,6 +72,11 @@ impl Sizes {
 /// transformer sees hardly more than how bright a patch is.
 pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u64) -> Vec<f32> {
     let count: usize = shape.iter().product();
+    let patches = if name.contains("seg_module") {
+        sizes.segmentation
+    } else {
+        sizes.vision
+    };
     let key = format!("{seed}/{name}");
     let drawn = |deviation: f32| {
         (0..count)
@@ -81,7 +105,7 @@ pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u
             vec![1.0; count]
         }
         _ if name.ends_with("positional_encoding_gaussian_matrix") => drawn(1.0),
-        [1, _, width] if name.ends_with("position_embeddings") => places(sizes.grid, *width),
+        [1, _, width] if name.ends_with("position_embeddings") => places(patches.grid, *width),
         _ if name.ends_with("cls_token") => drawn(0.02),
         _ if tokens.iter().any(|part| name.contains(part)) => drawn(TOKEN_DEVIATION),
         [_, width] if name.ends_with("embed_tokens.weight") => drawn((1.0 / *width as f32).sqrt()),
@@ -89,9 +113,9 @@ pub(super) fn initial_values(name: &str, shape: &[usize], sizes: &Sizes, seed: u
         [width, _, 2, 2, 2] => even((3.0 / *width as f64).sqrt()),
         [out, width]
             if name.ends_with("patch_embeddings.1.weight")
-                && *width == sizes.patch.iter().product::<usize>() =>
+                && *width == patches.size.iter().product::<usize>() =>
         {
-            cosines(sizes.patch, *out)
+            cosines(patches.size, *out)
         }
         [out, width] => even((6.0 / (out + width) as f64).sqrt() / branches(name, sizes).sqrt()),
         _ => drawn(0.02),

@@ -46,7 +46,7 @@ impl MaskDecoder {
                 &weights.pp("transformer"),
             )?,
             output_tokens: Tensor::cat(&[iou_token, mask_tokens], 0)?.unsqueeze(0)?,
-            upscaling: Upscaling::new(width, config.grid(), &weights.pp("output_upscaling"))?,
+            upscaling: Upscaling::new(width, config.seg_grid(), &weights.pp("output_upscaling"))?,
             hypernetwork: Mlp::new(
                 [width, width, width, width / 8],
                 &weights.pp("output_hypernetworks_mlps.0"),

@@ -35,7 +35,7 @@ impl SegVol {
         let seg = &config.seg_config;
         let encoder = VitConfig {
             image_size: config.image_size,
-            patch_size: config.patch_size,
+            patch_size: config.seg_patch_size(),
             channels: config.image_channel,
             hidden_size: seg.embed_dim,
             mlp_dim: seg.mlp_dim,

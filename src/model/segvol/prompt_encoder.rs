@@ -42,7 +42,7 @@ impl PromptEncoder {
                     .get(&[1, width], "weight")
             })
             .collect::<Result<_>>()?;
-        let dense_position = dense_position(&gaussian, config.grid())?;
+        let dense_position = dense_position(&gaussian, config.seg_grid())?;
         Ok(Self {
             gaussian,
             point_embeddings,
