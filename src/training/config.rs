@@ -32,6 +32,12 @@ pub struct TrainingConfig {
     /// A checkpoint folder to start from; without it a new model of the sizes in `model` is made.
     #[serde(default)]
     pub base: Option<PathBuf>,
+    /// The size, (D,H,W), that the patches of the base's vision tower get, so that it sees finer.
+    #[serde(default)]
+    pub patch_size: Option<[usize; 3]>,
+    /// The size that the patches of the base's segmentation network get, so that its masks get finer.
+    #[serde(default)]
+    pub seg_patch_size: Option<[usize; 3]>,
     /// The new model's sizes, named as in `config.json`; the vocabulary's numbers are filled in.
     #[serde(default)]
     pub model: Option<toml::Table>,
@@ -147,7 +153,9 @@ pub struct StageConfig {
     /// Masks drawn in each volume, at most.
     #[serde(default)]
     pub masks: usize,
-    /// Whether the segmentation network's encoder also learns to tell from each token what its patch holds.
+    /// Whether the image encoder also learns to tell from each token what its patch holds: in the stage segmentation
+    /// that of the segmentation network, elsewhere the vision tower, which also learns findings, plane, phase and
+    /// region.
     #[serde(default)]
     pub dense: bool,
     /// Whether the masks that are asked for in words are drawn, and their losses learnt from. Where not, words learn only
@@ -309,6 +317,10 @@ impl TrainingConfig {
              new M3D-CLIP",
         )?;
         require(
+            (self.patch_size.is_none() && self.seg_patch_size.is_none()) || self.base.is_some(),
+            "patch_size and seg_patch_size change a base; a new model's patches are set in [model]",
+        )?;
+        require(
             ["f32", "f16", "bf16"].contains(&self.weights.as_str()),
             "weights must be \"f32\", \"f16\" or \"bf16\"",
         )?;
@@ -359,8 +371,8 @@ impl TrainingConfig {
                 &format!("stage {name}: balance is from 0 to 1"),
             )?;
             require(
-                !stage.dense || stage.stage == Stage::Segmentation,
-                &format!("stage {name}: dense is for the stage segmentation"),
+                !stage.dense || stage.stage != Stage::Contrast,
+                &format!("stage {name}: dense is for M3D-LaMed"),
             )?;
             require(
                 stage.stage != Stage::Contrast || stage.volumes > 1,

@@ -22,6 +22,7 @@ mod network;
 pub mod optimiser;
 mod phantoms;
 mod plot;
+mod repatch;
 mod run;
 mod sample;
 mod state;

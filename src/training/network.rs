@@ -10,6 +10,7 @@ use super::contrast::contrast_gradients;
 use super::files::write_whole;
 use super::initial::Sizes;
 use super::phantoms::PhantomSamples;
+use super::repatch::{repatch, repatch_clip};
 use super::step::{Lesson, gradients};
 use super::vocabulary::Vocabulary;
 use super::wordpiece::learn_pieces;
@@ -59,6 +60,7 @@ impl Network {
                     std::fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
                 }
             }
+            set_patches(training, &path)?;
         } else if !path.exists() {
             match (&training.model, &training.clip) {
                 (Some(sizes), _) => make_lamed(training, sizes, folder)?,
@@ -97,11 +99,17 @@ impl Network {
         device: &Device,
     ) -> Result<Variables, TrainingError> {
         let variables = match (self, &training.base) {
-            (Self::Lamed { .. }, Some(base)) => {
-                Variables::from_checkpoint(&Checkpoint::open(base)?, device, &|_| {})?
+            (Self::Lamed { config, .. }, Some(base)) => {
+                let base = Checkpoint::open(base)?;
+                let mut variables = Variables::from_checkpoint(&base, device, &|_| {})?;
+                repatch(&mut variables, &base.config, config)?;
+                variables
             }
-            (Self::Clip { .. }, Some(base)) => {
-                Variables::from_tensors(ClipCheckpoint::open(base)?.tensors(device)?, device)
+            (Self::Clip { config, .. }, Some(base)) => {
+                let base = ClipCheckpoint::open(base)?;
+                let mut variables = Variables::from_tensors(base.tensors(device)?, device);
+                repatch_clip(&mut variables, &base.config, config)?;
+                variables
             }
             (Self::Lamed { config, .. }, None) => Variables::new(config, training.seed, device)?,
             (Self::Clip { config, .. }, None) => {
@@ -143,6 +151,34 @@ impl Network {
             }
         }
     }
+}
+
+/// Writes the sizes of patches that a base is to get into its configuration.
+fn set_patches(training: &TrainingConfig, path: &Path) -> Result<(), TrainingError> {
+    if training.patch_size.is_none() && training.seg_patch_size.is_none() {
+        return Ok(());
+    }
+    let text = std::fs::read(path).map_err(|e| TrainingError::io(path, e))?;
+    let mut model: Value =
+        serde_json::from_slice(&text).map_err(|e| TrainingError::state(path, e.to_string()))?;
+    let is_clip = path.with_file_name("vocab.txt").exists();
+    if !is_clip {
+        if !model["seg_config"].is_object() {
+            model["seg_config"] = json!({});
+        }
+        let of_segmentation = &mut model["seg_config"]["patch_size"];
+        if let Some(size) = training.seg_patch_size {
+            *of_segmentation = json!(size);
+        } else if of_segmentation.is_null() {
+            // It keeps its patches where only the vision tower's change.
+            let base = LamedConfig::from_json(&text).map_err(|e| TrainingError::state(path, e))?;
+            *of_segmentation = json!(base.patch_size);
+        }
+    }
+    if let Some(size) = training.patch_size {
+        model["patch_size"] = json!(size);
+    }
+    write_whole(path, format!("{model:#}\n").as_bytes())
 }
 
 fn image_size(model: &Value, name: &str) -> [usize; 3] {

@@ -1,0 +1,178 @@
+//! An image encoder whose patches get smaller, so that it sees finer and its masks get finer.
+//!
+//! Its blocks stay as they are. The patch embedding is resized so that it says of a small patch what it said of a large
+//! one that looks the same (Beyer et al. 2023), and positions are interpolated (Dosovitskiy et al. 2021).
+
+use candle_core::Tensor;
+
+use super::{TrainingError, Variables};
+use crate::model::resize::trilinear;
+use crate::model::{ClipConfig, LamedConfig};
+
+const VISION: &str = "model.vision_tower.vision_tower.";
+const CLIP: &str = "vision_encoder.";
+const SEGMENTATION: &str = "model.seg_module.image_encoder.";
+/// The norm between the mask decoder's two doublings has a weight and a bias for each place.
+const NORM: [&str; 2] = [
+    "model.seg_module.mask_decoder.output_upscaling.1.weight",
+    "model.seg_module.mask_decoder.output_upscaling.1.bias",
+];
+
+/// Fits the tensors that depend on the patches' sizes from one configuration to another.
+///
+/// # Errors
+/// When a patch would get longer along an axis.
+pub(super) fn repatch(
+    variables: &mut Variables,
+    from: &LamedConfig,
+    to: &LamedConfig,
+) -> Result<(), TrainingError> {
+    let (old, new) = (from.patch_size, to.patch_size);
+    repatch_encoder(variables, VISION, [old, new], [from.grid(), to.grid()])?;
+    let grids = [from.seg_grid(), to.seg_grid()];
+    let (old, new) = (from.seg_patch_size(), to.seg_patch_size());
+    repatch_encoder(variables, SEGMENTATION, [old, new], grids)?;
+    if old != new {
+        let size = to.seg_grid().map(|n| 2 * n);
+        for name in NORM {
+            change(variables, name, |values| trilinear(values, size))?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for M3D-CLIP.
+pub(super) fn repatch_clip(
+    variables: &mut Variables,
+    from: &ClipConfig,
+    to: &ClipConfig,
+) -> Result<(), TrainingError> {
+    let grid =
+        |config: &ClipConfig| std::array::from_fn(|n| config.img_size[n] / config.patch_size[n]);
+    let patches = [from.patch_size, to.patch_size];
+    repatch_encoder(variables, CLIP, patches, [grid(from), grid(to)])
+}
+
+fn repatch_encoder(
+    variables: &mut Variables,
+    prefix: &str,
+    [old, new]: [[usize; 3]; 2],
+    [old_grid, new_grid]: [[usize; 3]; 2],
+) -> Result<(), TrainingError> {
+    if old == new {
+        return Ok(());
+    }
+    if (0..3).any(|axis| new[axis] > old[axis]) {
+        return Err(TrainingError::Data(format!(
+            "patches of {old:?} voxels can only be made smaller, not {new:?}"
+        )));
+    }
+    let name = |rest: &str| format!("{prefix}patch_embedding.{rest}");
+    change(variables, &name("patch_embeddings.1.weight"), |weight| {
+        resized_patches(weight, old, new)
+    })?;
+    change(variables, &name("position_embeddings"), |places| {
+        resized_places(places, old_grid, new_grid)
+    })
+}
+
+fn change(
+    variables: &mut Variables,
+    name: &str,
+    how: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+) -> Result<(), TrainingError> {
+    if let Some(tensor) = variables.get(name) {
+        let changed = how(tensor)?;
+        variables.add(name, changed);
+    }
+    Ok(())
+}
+
+/// A patch embedding `[width,D*H*W*C]`: each new weight is the sum of those whose voxels its voxel stands for.
+fn resized_patches(
+    weight: &Tensor,
+    old: [usize; 3],
+    new: [usize; 3],
+) -> candle_core::Result<Tensor> {
+    let (width, volume) = weight.dims2()?;
+    let old_voxels: usize = old.iter().product();
+    let new_voxels: usize = new.iter().product();
+    let channels = volume / old_voxels;
+    let rows = weight.to_vec2::<f32>()?;
+    let mut values = vec![0.0; width * new_voxels * channels];
+    for (row, into) in rows
+        .iter()
+        .zip(values.chunks_exact_mut(new_voxels * channels))
+    {
+        for (at, value) in row.iter().enumerate() {
+            let (voxel, channel) = (at / channels, at % channels);
+            let place = [
+                voxel / (old[1] * old[2]),
+                voxel / old[2] % old[1],
+                voxel % old[2],
+            ];
+            let [d, h, w] = std::array::from_fn(|axis| place[axis] * new[axis] / old[axis]);
+            into[((d * new[1] + h) * new[2] + w) * channels + channel] += value;
+        }
+    }
+    Tensor::from_vec(values, (width, new_voxels * channels), weight.device())
+}
+
+/// Position embeddings `[1,N,width]` of one grid on another.
+fn resized_places(
+    places: &Tensor,
+    from: [usize; 3],
+    to: [usize; 3],
+) -> candle_core::Result<Tensor> {
+    let (_, _, width) = places.dims3()?;
+    let [d, h, w] = from;
+    let channels = places.squeeze(0)?.t()?.reshape((width, d, h, w))?;
+    let resized = trilinear(&channels, to)?;
+    resized.flatten(1, 3)?.t()?.contiguous()?.unsqueeze(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::model::rule::uniform;
+
+    #[test]
+    fn a_small_patch_is_told_as_a_large_one_that_looks_the_same() {
+        let (old, new) = ([2, 4, 4], [2, 2, 4]);
+        let weights: Vec<f32> = (0..3 * 32).map(|i| uniform("weights", i)).collect();
+        let weight = Tensor::from_vec(weights, (3, 32), &Device::Cpu).unwrap();
+        let small: Vec<f32> = (0..16).map(|i| uniform("patch", i)).collect();
+        let large: Vec<f32> = (0..32)
+            .map(|i| {
+                let [d, h, w] = [i / 16, i / 4 % 4, i % 4];
+                small[(d * 2 + h / 2) * 4 + w]
+            })
+            .collect();
+        let resized = resized_patches(&weight, old, new).unwrap();
+        let said = |weight: &Tensor, patch: Vec<f32>| {
+            let patch = Tensor::from_vec(patch.clone(), (patch.len(), 1), &Device::Cpu).unwrap();
+            let said = weight.matmul(&patch).unwrap();
+            said.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let (before, after) = (said(&weight, large), said(&resized, small));
+        for (a, b) in before.iter().zip(&after) {
+            assert!((a - b).abs() < 1e-4, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn places_keep_their_order() {
+        // What rises along the width still does, and nothing else comes in.
+        let (from, to) = ([1, 2, 4], [1, 2, 8]);
+        let values: Vec<f32> = (0..8).map(|i| (i % 4) as f32).collect();
+        let places = Tensor::from_vec(values, (1, 8, 1), &Device::Cpu).unwrap();
+        let resized = resized_places(&places, from, to).unwrap();
+        let values: Vec<f32> = resized.flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(values.len(), 16);
+        for row in values.chunks_exact(8) {
+            assert!(row.is_sorted() && row[0] < 0.5 && row[7] > 2.5, "{row:?}");
+        }
+    }
+}
