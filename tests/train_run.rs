@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use m3d_viewer::model::{Checkpoint, ClipCheckpoint};
+use candle_core::{DType, Device, Tensor};
+use m3d_viewer::model::{Checkpoint, ClipCheckpoint, Lamed};
 use m3d_viewer::training::TrainingConfig;
 
 const SIZES: &str = r#"
@@ -177,7 +178,7 @@ fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
     run(&["train", text(&next)]);
     let tensor = |model: &str, name: &str| {
         let path = folder.path().join(model).join("model/model.safetensors");
-        let tensors = candle_core::safetensors::load(path, &candle_core::Device::Cpu).unwrap();
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
         tensors[name]
             .flatten_all()
             .unwrap()
@@ -229,12 +230,67 @@ freeze = ["training.class_prompts"]
     assert!(read("first", prompts) == read("next", prompts));
     assert!(read("first", "model.safetensors") != read("next", "model.safetensors"));
     let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
-    let last: Vec<f64> = losses
-        .lines()
-        .skip(1)
-        .map(|row| row.rsplit(',').next().unwrap().parse().unwrap())
-        .collect();
-    assert!(last[..2] == [0.0; 2] && last[2..].iter().all(|dense| *dense > 0.0));
+    let dense = column(&losses, "dense");
+    assert!(dense[..2] == [0.0; 2] && dense[2..].iter().all(|dense| *dense > 0.0));
+}
+
+fn column(losses: &str, name: &str) -> Vec<f64> {
+    let (head, rows) = losses.split_once('\n').unwrap();
+    let place = head.split(',').position(|other| other == name).unwrap();
+    let number = |row: &str| row.split(',').nth(place).unwrap().parse().unwrap();
+    rows.lines().map(number).collect()
+}
+
+#[test]
+fn a_base_gets_finer_patches_and_its_vision_tower_is_told_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = LAMED.split("[[stages]]").take(2).collect::<Vec<_>>();
+    let first = configure(folder.path(), "first", "", &first.join("[[stages]]"));
+    run(&["train", text(&first)]);
+    let rest = r#"
+[[stages]]
+stage = "all"
+steps = 2
+volumes = 2
+talks = 3
+dense = true
+rate = 1e-3
+
+[[stages]]
+stage = "projector"
+steps = 1
+volumes = 2
+talks = 3
+rate = 1e-3
+"#;
+    let head = "base = \"first/model\"\npatch_size = [4, 8, 4]\nseg_patch_size = [4, 4, 8]";
+    let next = configure(folder.path(), "next", head, rest);
+    run(&["train", text(&next)]);
+    let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
+    for name in ["dense", "facts"] {
+        let values = column(&losses, name);
+        assert!(
+            values[0] > 0.0 && values[1] > 0.0 && values[2] == 0.0,
+            "{name}: {values:?}"
+        );
+    }
+    let checkpoint = Checkpoint::open(folder.path().join("next/model")).unwrap();
+    assert_eq!(checkpoint.config.grid(), [2, 4, 8]);
+    assert_eq!(checkpoint.config.seg_grid(), [2, 8, 4]);
+    assert!(checkpoint.unused().is_empty());
+    let lamed = Lamed::load(&checkpoint, &Device::Cpu, DType::F32, &|_| {}).unwrap();
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let image = zeros(&[1, 1, 8, 32, 32]);
+    assert_eq!(lamed.encode_image(&image).unwrap().dims(), [1, 8, 32]);
+    let features = lamed.encode_segmentation(&image).unwrap();
+    let mask = lamed.decode_mask(&features, &zeros(&[1, 32])).unwrap();
+    assert_eq!(mask.dims(), [8, 32, 32]);
+
+    let coarse = head.replace("[4, 8, 4]", "[8, 8, 8]");
+    let coarse = configure(folder.path(), "coarse", &coarse, rest);
+    let failed = viewer(&["train", text(&coarse)]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("can only be made smaller"));
 }
 
 #[test]
@@ -296,7 +352,12 @@ fn a_configuration_that_cannot_be_is_told_in_a_line() {
         let _ = std::fs::remove_dir_all(folder.path().join("o"));
     }
     // What comes with the project can be read.
-    for name in ["small.toml", "small-clip.toml"] {
+    for name in [
+        "small-coarse.toml",
+        "small.toml",
+        "small-clip-coarse.toml",
+        "small-clip.toml",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("models")
             .join(name);

@@ -90,14 +90,15 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
             if bar.is_hidden() && shown.is_none_or(|at| row.secs - at > 60.0) {
                 shown = Some(row.secs);
                 output::note(&format!(
-                    "{} {}: loss {mean:.3} (text {:.3}, bce {:.4}, dice {:.3}, prompt {:.3}, dense {:.3}), {volumes_per_sec:.2} volumes/s, {left} left",
+                    "{} {}: loss {mean:.3} (text {:.3}, bce {:.4}, dice {:.3}, prompt {:.3}, dense {:.3}, facts {:.3}), {volumes_per_sec:.2} volumes/s, {left} left",
                     row.stage,
                     row.step,
                     row.losses.text,
                     row.losses.bce,
                     row.losses.dice,
                     row.losses.prompt,
-                    row.losses.dense
+                    row.losses.dense,
+                    row.losses.facts
                 ));
             }
         }

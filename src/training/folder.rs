@@ -166,17 +166,20 @@ impl FolderSamples {
             .collect();
         random.shuffle(&mut segs);
         for record in segs {
-            let places = if sample.masks.len() < self.wanted.masks {
-                &mut sample.masks
-            } else if self.wanted.labels {
-                &mut sample.labels
-            } else {
+            let asked = sample.masks.len() < self.wanted.masks;
+            if !asked && !self.wanted.labels {
                 break;
-            };
+            }
             let mask = record.load_mask(stored).map_err(told)?;
             if mask.count() > 0 {
                 let class = self.classes.binary_search(&record.name).ok();
-                places.push(self.target(&mask, class));
+                let target = self.target(&mask, class);
+                if self.wanted.labels {
+                    sample.labels.push(target.clone());
+                }
+                if asked {
+                    sample.masks.push(target);
+                }
             }
         }
         for _ in 0..2 * self.wanted.talks {

@@ -27,7 +27,7 @@ pub struct Row {
     pub secs: f64,
 }
 
-const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs,prompt,dense\n";
+const HEAD: &str = "step,stage,samples,rate,loss,text,bce,dice,norm,secs,prompt,dense,facts\n";
 
 /// `losses.csv` and `losses.png` in a folder.
 #[derive(Debug)]
@@ -71,10 +71,11 @@ impl Log {
             dice,
             prompt,
             dense,
+            facts,
         } = row.losses;
         writeln!(
             self.file,
-            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1},{prompt:.5},{dense:.5}",
+            "{},{},{},{:.3e},{:.5},{text:.5},{bce:.5},{dice:.5},{:.4},{:.1},{prompt:.5},{dense:.5},{facts:.5}",
             row.step,
             row.stage,
             row.samples,
@@ -126,6 +127,7 @@ mod tests {
                 dice: 0.25,
                 prompt: 0.0,
                 dense: 0.0,
+                facts: 0.0,
             },
             norm: 1.0,
             secs: 2.0,

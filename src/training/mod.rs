@@ -11,6 +11,7 @@ mod config;
 pub mod contrast;
 mod dense;
 mod error;
+mod facts;
 mod files;
 mod folder;
 mod initial;
@@ -34,6 +35,7 @@ mod words;
 
 pub use config::{DataConfig, LoraConfig, Stage, StageConfig, TrainingConfig, VocabularyConfig};
 pub use error::TrainingError;
+pub use facts::{FactKinds, Facts};
 pub use folder::FolderSamples;
 pub use log::Row;
 pub use lora::Adapter;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::config::DataConfig;
+use super::facts::{FactKinds, Facts};
 use super::words::Words;
 use super::{Sample, Samples, Talk, Target, TrainingError, Wanted};
 use crate::dataset::{
-    self, PairTask, Phantom, PhantomConfig, Random, Scene, VqaType, random_pair, report, templates,
-    vqa,
+    self, FindingKind, PairTask, Phantom, PhantomConfig, Phase, Random, Region, Scene, VqaType,
+    random_pair, report, templates, vqa,
 };
+use crate::geometry::Orientation;
 use crate::inference::{Preparation, prepare};
 use crate::volume::CT_PRESETS;
 
@@ -191,6 +193,30 @@ fn target(scene: &Scene, target: dataset::Target) -> Target {
     }
 }
 
+/// Which of all values one is, and how many there are.
+fn attribute<T: PartialEq>(all: &[T], value: &T) -> (usize, usize) {
+    let place = all.iter().position(|other| other == value);
+    (place.unwrap_or(0), all.len())
+}
+
+fn facts(scene: &Scene) -> Facts {
+    let findings = FindingKind::ALL.into_iter().map(|kind| {
+        if scene.has(kind) {
+            scene.mask(dataset::Target::Finding(kind))
+        } else {
+            Vec::new()
+        }
+    });
+    Facts {
+        findings: findings.collect(),
+        attributes: vec![
+            attribute(&Orientation::ALL, &scene.plane),
+            attribute(&Phase::ALL, &scene.phase),
+            attribute(&Region::ALL, &scene.region),
+        ],
+    }
+}
+
 impl Samples for PhantomSamples {
     fn sample(&self, number: u64) -> Result<Sample, TrainingError> {
         let mut random = Random::new(self.seed.wrapping_add(number), "sample");
@@ -216,14 +242,15 @@ impl Samples for PhantomSamples {
             }
             dataset::Target::Finding(_) => 2,
         });
-        let rest = present.split_off(present.len().min(self.wanted.masks));
-        sample
-            .masks
-            .extend(present.into_iter().map(|t| target(&scene, t)));
+        if !self.wanted.labels {
+            present.truncate(self.wanted.masks);
+        }
+        let present: Vec<Target> = present.into_iter().map(|t| target(&scene, t)).collect();
+        let asked = present.iter().take(self.wanted.masks);
+        sample.masks.extend(asked.cloned());
         if self.wanted.labels {
-            sample
-                .labels
-                .extend(rest.into_iter().map(|t| target(&scene, t)));
+            sample.labels = present;
+            sample.facts = facts(&scene);
         }
         // Some kinds of questions cannot be asked about every volume.
         for _ in 0..2 * self.wanted.talks {
@@ -241,5 +268,12 @@ impl Samples for PhantomSamples {
 
     fn class_count(&self) -> usize {
         dataset::Target::all().count()
+    }
+
+    fn fact_kinds(&self) -> FactKinds {
+        FactKinds {
+            findings: FindingKind::ALL.len(),
+            attributes: vec![Orientation::ALL.len(), Phase::ALL.len(), Region::ALL.len()],
+        }
     }
 }

@@ -9,7 +9,8 @@ use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
 use super::config::{Stage, StageConfig, TrainingConfig};
-use super::dense::{DENSE_HEAD, new_head};
+use super::dense::{Cut, DENSE_HEAD};
+use super::facts::FACTS_HEAD;
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
@@ -27,6 +28,8 @@ use crate::model::{LamedConfig, Numbers};
 const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 /// Where a vision transformer lies in models of either kind.
 const VISION_PREFIXES: [&str; 2] = ["model.vision_tower.vision_tower.", "vision_encoder."];
+/// The auxiliary layers that an image encoder is supervised through.
+const HEADS: [&str; 2] = [DENSE_HEAD, FACTS_HEAD];
 /// Batches that are made ahead.
 const AHEAD: usize = 2;
 /// Steps between two looks at the log's picture.
@@ -206,22 +209,16 @@ impl<'a> Trainer<'a> {
             let prompts = self.class_prompts()?;
             self.variables.add(CLASS_PROMPTS, prompts);
         }
-        if !stage.dense {
-            self.variables.remove(DENSE_HEAD);
-        } else if self.variables.get(DENSE_HEAD).is_none() {
-            let (config, classes) = self.classes()?;
-            let head = new_head(config, classes, &self.device)?;
-            self.variables.add(DENSE_HEAD, head);
-        }
+        self.prepare_heads(stage)?;
         let learn = |name: &str| match stage.stage {
             Stage::Segmentation => name.starts_with("model.seg_module.") || name.starts_with(OWN),
-            Stage::Projector => name.starts_with("model.mm_projector."),
+            Stage::Projector => name.starts_with("model.mm_projector.") || HEADS.contains(&name),
             Stage::All if stage.lora.is_some() => {
                 !name.starts_with("model.layers.")
                     && name != "model.norm.weight"
-                    && !name.starts_with(OWN)
+                    && (!name.starts_with(OWN) || HEADS.contains(&name))
             }
-            Stage::All | Stage::Contrast => !name.starts_with(OWN),
+            Stage::All | Stage::Contrast => !name.starts_with(OWN) || HEADS.contains(&name),
         };
         self.variables.learn(|name| learn(name) && !is_kept(name))?;
         if let Some(lora) = &stage.lora {
@@ -238,6 +235,37 @@ impl<'a> Trainer<'a> {
         Ok(optimiser)
     }
 
+    /// Auxiliary layers where the stage has some; those of an earlier stage go on where they fit.
+    fn prepare_heads(&mut self, stage: &StageConfig) -> Result<(), TrainingError> {
+        let mut heads = [None, None];
+        if stage.dense {
+            let (config, samples) = self.lamed_samples()?;
+            let (classes, device) = (samples.class_count(), &self.device);
+            heads = if stage.stage == Stage::Segmentation {
+                [
+                    Some(Cut::of_segmentation(config).new_head(classes, device)?),
+                    None,
+                ]
+            } else {
+                let facts = samples.fact_kinds();
+                let width = config.vision_config.hidden_size;
+                [
+                    Some(Cut::of_vision(config).new_head(classes, device)?),
+                    Some(facts.new_head(classes, width, device)?),
+                ]
+            };
+        }
+        for (name, head) in HEADS.into_iter().zip(heads) {
+            let old = self.variables.get(name).map(Tensor::dims);
+            match head {
+                None => self.variables.remove(name),
+                Some(head) if old != Some(head.dims()) => self.variables.add(name, head),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Prompts as the mask decoder's own tokens begin.
     fn class_prompts(&self) -> Result<Tensor, TrainingError> {
         let (config, classes) = self.classes()?;
@@ -251,6 +279,11 @@ impl<'a> Trainer<'a> {
 
     /// The network that outlines, and how many classes there are to outline.
     fn classes(&self) -> Result<(&LamedConfig, usize), TrainingError> {
+        let (config, samples) = self.lamed_samples()?;
+        Ok((config, samples.class_count()))
+    }
+
+    fn lamed_samples(&self) -> Result<(&LamedConfig, Arc<dyn Samples>), TrainingError> {
         let Network::Lamed { config, .. } = &self.network else {
             return Err(TrainingError::Data(
                 "M3D-CLIP outlines nothing; its stage is called contrast".into(),
@@ -260,7 +293,7 @@ impl<'a> Trainer<'a> {
             masks: 1,
             ..Wanted::default()
         };
-        Ok((config, self.samples(wanted)?.class_count()))
+        Ok((config, self.samples(wanted)?))
     }
 
     fn samples(&self, wanted: Wanted) -> Result<Arc<dyn Samples>, TrainingError> {
@@ -301,10 +334,11 @@ impl<'a> Trainer<'a> {
         };
         let mut wanted = Wanted::default();
         match lesson {
-            Lesson::Classes => (wanted.masks, wanted.labels) = (stage.masks, stage.dense),
+            Lesson::Classes => wanted.masks = stage.masks,
             Lesson::Talk(_) => wanted.talks = stage.talks,
             Lesson::Contrast => {}
         }
+        wanted.labels = stage.dense;
         let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
         let (secs, stage_secs) = (self.progress.secs, self.progress.stage_secs);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::TrainingError;
+use super::facts::{FactKinds, Facts};
 
 /// A question and its answer in tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +35,10 @@ pub struct Sample {
     pub talks: Vec<Talk>,
     /// What can be outlined in it.
     pub masks: Vec<Target>,
-    /// What else is labelled in it, for dense supervision.
+    /// All that is labelled in it, for dense supervision.
     pub labels: Vec<Target>,
+    /// What else is known of it as a whole.
+    pub facts: Facts,
     /// Text that describes the volume as a whole, for contrastive training; may be empty.
     pub description: String,
 }
@@ -47,7 +50,7 @@ pub struct Wanted {
     pub talks: usize,
     /// Masks of classes, at most.
     pub masks: usize,
-    /// Whether all the other masks of classes are wanted as labels.
+    /// Whether all masks of classes are wanted as labels, and what is known of the image as a whole.
     pub labels: bool,
 }
 
@@ -59,4 +62,9 @@ pub trait Samples: Send + Sync {
 
     /// How many classes the masks may have.
     fn class_count(&self) -> usize;
+
+    /// What is known of each image as a whole.
+    fn fact_kinds(&self) -> FactKinds {
+        FactKinds::default()
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
-use super::dense;
+use super::dense::{self, Cut, dense_loss};
+use super::facts::facts_loss;
 use super::losses::{cross_entropy_sum, mask_losses};
 use super::{Sample, TrainingError, Variables};
 use crate::model::decoder::Packing;
@@ -63,12 +64,14 @@ pub struct Losses {
     pub prompt: f64,
     /// Binary cross entropy and 1 - soft Dice of dense supervision, mean over masks.
     pub dense: f64,
+    /// Cross entropies of findings and attributes that the vision tower is told of, mean over volumes.
+    pub facts: f64,
 }
 
 impl Losses {
     /// What is made small: the sum.
     pub fn total(&self) -> f64 {
-        self.text + self.bce + self.dice + self.prompt + self.dense
+        self.text + self.bce + self.dice + self.prompt + self.dense + self.facts
     }
 
     /// Both added up, `other` with a weight.
@@ -80,6 +83,7 @@ impl Losses {
             dice: self.dice + weight * other.dice,
             prompt: self.prompt + weight * other.prompt,
             dense: self.dense + weight * other.dense,
+            facts: self.facts + weight * other.facts,
         }
     }
 }
@@ -87,12 +91,14 @@ impl Losses {
 /// The gradient of each learnt tensor that one flows to, by name.
 pub type Gradients = BTreeMap<String, Tensor>;
 
-/// How much answer tokens weigh, and how many masks and labelled classes a step has: what its sums are divided by.
+/// How much answer tokens weigh, and how many masks, labelled classes and volumes a step has: what its sums are divided
+/// by.
 #[derive(Clone, Copy, Debug)]
 struct Totals {
     weight: f64,
     masks: f64,
     labels: f64,
+    volumes: f64,
 }
 
 /// Losses and gradients of a batch. On the processor the samples are shared out among the threads.
@@ -169,6 +175,7 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
         weight: weight.max(f64::MIN_POSITIVE),
         masks: masks.max(1) as f64,
         labels: dense::count(samples).max(1) as f64,
+        volumes: samples.len().max(1) as f64,
     }
 }
 
@@ -201,7 +208,7 @@ fn part_gradients(
             ));
         }
     };
-    let [text, bce, dice, prompt, dense] = &parts;
+    let [text, bce, dice, prompt, dense, facts] = &parts;
     let mut losses = Losses::default();
     let mut sum: Option<Tensor> = None;
     for (loss, number) in [
@@ -210,6 +217,7 @@ fn part_gradients(
         (dice, &mut losses.dice),
         (prompt, &mut losses.prompt),
         (dense, &mut losses.dense),
+        (facts, &mut losses.facts),
     ] {
         if let Some(loss) = loss {
             *number = f64::from(loss.to_scalar::<f32>()?);
@@ -251,8 +259,8 @@ pub(super) fn images(
     Tensor::from_vec(voxels, (samples.len(), 1, d, h, w), device)
 }
 
-/// Text, binary cross entropy, Dice, prompts and dense supervision; `None` where there is nothing of the kind.
-type Parts = [Option<Tensor>; 5];
+/// Text, binary cross entropy, Dice, prompts, dense supervision and facts; `None` where there is nothing of the kind.
+type Parts = [Option<Tensor>; 6];
 
 /// Where in the packed sequences of a batch the answers are.
 #[derive(Default)]
@@ -308,6 +316,9 @@ fn talk_losses(
         return Ok(Parts::default());
     }
     let tokens = lamed.vision_tower().forward(&images, None)?;
+    let cut = Cut::of_vision(lamed.config());
+    let dense = dense_loss(cut, variables, samples, &tokens, totals.labels)?;
+    let facts = facts_loss(cut, variables, samples, &tokens, totals.volumes)?;
     let tokens = lamed.projector().forward(&tokens)?;
     let words = lamed
         .embed(&ids)?
@@ -322,18 +333,18 @@ fn talk_losses(
     let text = cross_entropy_sum(&scores, &answers.tokens, &answers.weights)?;
     let text = (text / totals.weight)?;
     if answers.masks.is_empty() {
-        return Ok([Some(text), None, None, None, None]);
+        return Ok([Some(text), None, None, None, dense, facts]);
     }
     let share = answers.shares(device)?;
     let asked = rows(&answers.seg_rows)?.to_dtype(DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
     let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
     if !talking.draw {
-        return Ok([Some(text), None, None, prompt, None]);
+        return Ok([Some(text), None, None, prompt, dense, facts]);
     }
     let features = features(lamed, &images)?;
     let [bce, dice] = outline(lamed, &features, samples, &answers.masks, &prompts, totals)?;
-    Ok([Some(text), Some(bce), Some(dice), prompt, None])
+    Ok([Some(text), Some(bce), Some(dice), prompt, dense, facts])
 }
 
 /// How far prompts `[masks,width]` are from those that the segmentation network learnt for the masks' classes before
@@ -423,8 +434,10 @@ fn class_losses(
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let features = features(lamed, &images)?;
     let [bce, dice] = outline(lamed, &features, samples, &masks, &prompts, totals)?;
-    let dense = dense::dense_loss(lamed, variables, samples, &features, totals.labels)?;
-    Ok([None, Some(bce), Some(dice), None, dense])
+    let tokens = features.flatten_from(2)?.transpose(1, 2)?;
+    let cut = Cut::of_segmentation(lamed.config());
+    let dense = dense_loss(cut, variables, samples, &tokens, totals.labels)?;
+    Ok([None, Some(bce), Some(dice), None, dense, None])
 }
 
 /// SegVol's features of images, `[n,width,D,H,W]` in f32.

@@ -1,0 +1,219 @@
+//! What the vision tower is told directly of an image: how bright each structure is, which patches show something wrong,
+//! and what kind of image it is.
+//!
+//! An answer's tokens that depend on such a fact are few among those that language alone can tell, so a new vision tower
+//! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness of the classes
+//! its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those few that
+//! show a contrast phase are too small a part.) It belongs to the training and is not part of the model.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::dense::{Cut, labelled};
+use super::losses::cross_entropy_sum;
+use super::{Sample, TrainingError, Variables};
+
+/// The variable that holds the layer, `[classes + findings + values of all attributes, width]`.
+pub const FACTS_HEAD: &str = "training.facts_head";
+/// What a squared error of a brightness, 0 to 1, weighs beside a cross entropy.
+const BRIGHTNESS: f64 = 10.0;
+/// What a patch with a finding weighs beside an attribute: where findings may lie is learnt soon, and what is left after
+/// that is little.
+const FINDING: f64 = 4.0;
+
+/// What a source of samples can tell of each image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactKinds {
+    /// Kinds of findings.
+    pub findings: usize,
+    /// How many values each attribute of an image may have.
+    pub attributes: Vec<usize>,
+}
+
+impl FactKinds {
+    /// A layer that knows nothing.
+    pub(super) fn new_head(
+        &self,
+        classes: usize,
+        width: usize,
+        device: &Device,
+    ) -> candle_core::Result<Tensor> {
+        let rows = classes + self.findings + self.attributes.iter().sum::<usize>();
+        Tensor::zeros((rows, width), DType::F32, device)
+    }
+}
+
+/// What is known of one image.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Of each kind of finding, 1 for each voxel of the prepared image that shows one, D-major; empty where there is
+    /// none.
+    pub findings: Vec<Vec<u8>>,
+    /// The value of each attribute and how many there are.
+    pub attributes: Vec<(usize, usize)>,
+}
+
+/// Squared errors of brightness and cross entropies of findings and attributes, the mean over `images`; tokens
+/// `[n,patches,width]`. `None` where no head learns.
+pub(super) fn facts_loss(
+    cut: Cut,
+    variables: &Variables,
+    samples: &[Sample],
+    tokens: &Tensor,
+    images: f64,
+) -> Result<Option<Tensor>, TrainingError> {
+    let Some(head) = variables.get(FACTS_HEAD) else {
+        return Ok(None);
+    };
+    let Some(first) = samples.first() else {
+        return Ok(None);
+    };
+    let findings = first.facts.findings.len();
+    let counts: Vec<usize> = first.facts.attributes.iter().map(|a| a.1).collect();
+    let rows = head.dim(0)?;
+    let classes = rows.saturating_sub(findings + counts.iter().sum::<usize>());
+
+    let by_patch = patch_scores(tokens, &head.narrow(0, 0, classes + findings)?)?;
+    let brightness = brightness_loss(cut, samples, &by_patch.narrow(1, 0, classes)?)?;
+    let wrong = findings_loss(cut, samples, &by_patch.narrow(1, classes, findings)?)?;
+    let mut sum = (brightness + wrong)?;
+    let (n, patches, width) = tokens.dims3()?;
+    let all = tokens.reshape((n * patches, width))?;
+    let mut row = classes + findings;
+    for (attribute, count) in counts.into_iter().enumerate() {
+        let values = samples
+            .iter()
+            .filter_map(|s| s.facts.attributes.get(attribute));
+        let values: Vec<u32> = values
+            .flat_map(|a| std::iter::repeat_n(a.0 as u32, patches))
+            .collect();
+        let weights = vec![1.0 / patches.max(1) as f32; values.len()];
+        let scores = all.matmul(&head.narrow(0, row, count)?.t()?)?;
+        sum = (sum + cross_entropy_sum(&scores, &values, &weights)?)?;
+        row += count;
+    }
+    Ok(Some((sum / images)?))
+}
+
+/// Tokens `[n,patches,width]` by `[rows,width]` to `[n,rows,patches]`.
+fn patch_scores(tokens: &Tensor, rows: &Tensor) -> candle_core::Result<Tensor> {
+    let (n, patches, width) = tokens.dims3()?;
+    let scores = tokens.reshape((n * patches, width))?.matmul(&rows.t()?)?;
+    let scores = scores.reshape((n, patches, rows.dim(0)?))?;
+    scores.transpose(1, 2)?.contiguous()
+}
+
+/// How far the brightness of each class is off in the patches that hold it, a mean over an image's classes.
+fn brightness_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
+    let (_, classes, patches) = told.dims3()?;
+    let size = samples.len() * classes * patches;
+    let (mut wanted, mut weights) = (vec![0.0; size], vec![0.0; size]);
+    for (number, sample) in samples.iter().enumerate() {
+        let count = labelled(sample).count();
+        for (target, class) in labelled(sample) {
+            let mean = mean_inside(&sample.image, &target.voxels);
+            let touched = cut.touched(&target.voxels);
+            let patches_inside = touched.iter().filter(|touched| **touched).count();
+            let weight = BRIGHTNESS as f32 / (count * patches_inside).max(1) as f32;
+            let first = (number * classes + class as usize) * patches;
+            for (at, _) in touched.iter().enumerate().filter(|(_, touched)| **touched) {
+                if let (Some(wanted), Some(weights)) =
+                    (wanted.get_mut(first + at), weights.get_mut(first + at))
+                {
+                    (*wanted, *weights) = (mean, weight);
+                }
+            }
+        }
+    }
+    let wanted = Tensor::from_vec(wanted, told.shape(), told.device())?;
+    let weights = Tensor::from_vec(weights, told.shape(), told.device())?;
+    ((told - wanted)?.sqr()? * weights)?.sum_all()
+}
+
+fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
+    let values = image.iter().zip(inside).filter(|(_, inside)| **inside > 0);
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, n), (value, _)| (sum + value, n + 1));
+    sum / count.max(1) as f32
+}
+
+/// Binary cross entropy of findings in patches.
+fn findings_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
+    let (mut shown, mut weights) = (Vec::new(), Vec::new());
+    for voxels in samples.iter().flat_map(|sample| &sample.facts.findings) {
+        let touched = cut.touched(voxels);
+        let [absent, present] = shares(&touched);
+        for &touched in &touched {
+            shown.push(f32::from(u8::from(touched)));
+            weights.push(if touched { present } else { absent });
+        }
+    }
+    let shown = Tensor::from_vec(shown, told.shape(), told.device())?;
+    let weights = Tensor::from_vec(weights, told.shape(), told.device())?;
+    // log(1 + e^z) - z t, in the form that cannot overflow.
+    let softplus = (told.relu()? + (told.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+    ((softplus - (told * shown)?)? * weights)?.sum_all()? * FINDING
+}
+
+/// What a patch without and one with a finding weighs. Where there is one, it weighs as much as all that is sound; an
+/// image without any weighs as one side of that.
+fn shares(touched: &[bool]) -> [f32; 2] {
+    let present = touched.iter().filter(|touched| **touched).count();
+    let absent = touched.len() - present;
+    [absent, present].map(|count| 0.5 / count.max(1) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::training::Target;
+
+    /// An image of 4 x 4 x 4 voxels in two patches, a bright class in the first and a finding in the second.
+    fn sample(phase: usize) -> Sample {
+        let inside = |patch: usize| (0..64).map(|at| u8::from(at / 32 == patch)).collect();
+        let voxels: Vec<u8> = inside(0);
+        Sample {
+            image: (0..64)
+                .map(|at| if at < 32 { 0.75 } else { 0.25 })
+                .collect(),
+            labels: vec![Target {
+                class: Some(0),
+                voxels: voxels.into(),
+            }],
+            facts: Facts {
+                findings: vec![inside(1)],
+                attributes: vec![(phase, 2)],
+            },
+            ..Sample::default()
+        }
+    }
+
+    fn loss(head: &[[f32; 2]; 4], samples: &[Sample]) -> f32 {
+        let cut = Cut::new([4, 4, 4], [2, 4, 4], 2);
+        let head = Tensor::new(head, &Device::Cpu).unwrap();
+        let variables = HashMap::from([(FACTS_HEAD.to_string(), head)]);
+        let variables = Variables::from_tensors(variables, &Device::Cpu);
+        let tokens = Tensor::new(&[[1_f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
+        let tokens = tokens.broadcast_left(samples.len()).unwrap();
+        let loss = facts_loss(cut, &variables, samples, &tokens, samples.len() as f64);
+        loss.unwrap().unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn what_is_told_rightly_costs_nothing() {
+        let knows = [[0.75, 9.0], [-40.0, 40.0], [80.0, 80.0], [-80.0, -80.0]];
+        assert!(loss(&knows, &[sample(0)]) < 1e-5);
+        // The brightness is asked only where the class is, and a tenth too much costs a hundredth of its weight.
+        let mut too_bright = knows;
+        too_bright[0][0] = 0.85;
+        assert!((loss(&too_bright, &[sample(0)]) - 0.1).abs() < 1e-4);
+        let mut blind = knows;
+        blind[1] = [0.0, 0.0];
+        let chance = FINDING as f32 * 2_f32.ln();
+        assert!((loss(&blind, &[sample(0)]) - chance).abs() < 1e-4);
+        let mut unsure = knows;
+        (unsure[2], unsure[3]) = ([0.0; 2], [0.0; 2]);
+        let both = [sample(0), sample(1)];
+        assert!((loss(&unsure, &both) - 2_f32.ln()).abs() < 1e-4);
+    }
+}
