@@ -62,7 +62,7 @@ fn structures_are_named_found_and_outlined() {
     let found = figures("rec");
     at_least(&found, "iou", 0.42);
     at_least(&found, "refused", 0.88);
-    at_least(&figures("seg"), "dice", 0.5);
+    at_least(&figures("seg"), "dice", 0.6);
 }
 
 #[test]
@@ -71,10 +71,11 @@ fn questions_with_choices_are_answered() {
     at_least(&answered, "accuracy_plane", 0.9);
     at_least(&answered, "accuracy_organ", 0.85);
     at_least(&answered, "accuracy_location", 0.7);
+    at_least(&answered, "accuracy_phase", 0.6);
 }
 
 #[test]
 fn reports_find_their_images() {
     // Among forty: guessing would find a twentieth of them.
-    at_least(&figures("retrieval"), "r5", 0.6);
+    at_least(&figures("retrieval"), "r5", 0.85);
 }

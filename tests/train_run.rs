@@ -286,7 +286,7 @@ rate = 1e-3
     let mask = lamed.decode_mask(&features, &zeros(&[1, 32])).unwrap();
     assert_eq!(mask.dims(), [8, 32, 32]);
 
-    let coarse = head.replace("[4, 8, 4]", "[8, 8, 8]");
+    let coarse = head.replace("[4, 4, 8]", "[8, 8, 8]");
     let coarse = configure(folder.path(), "coarse", &coarse, rest);
     let failed = viewer(&["train", text(&coarse)]).output().unwrap();
     assert_eq!(failed.status.code(), Some(1));
