@@ -202,7 +202,7 @@ impl LamedConfig {
 
     /// Patches of the vision tower along each axis, (D,H,W).
     pub fn grid(&self) -> [usize; 3] {
-        grid(self.image_size, self.patch_size)
+        patch_grid(self.image_size, self.patch_size)
     }
 
     /// Size of the segmentation network's patches, (D,H,W).
@@ -212,7 +212,7 @@ impl LamedConfig {
 
     /// Patches of the segmentation network along each axis, (D,H,W).
     pub fn seg_grid(&self) -> [usize; 3] {
-        grid(self.image_size, self.seg_patch_size())
+        patch_grid(self.image_size, self.seg_patch_size())
     }
 
     /// Patches left along each axis after the projector's pooling, (D,H,W).
@@ -418,7 +418,7 @@ impl LamedConfig {
 }
 
 /// Patches along each axis; 0 is not a size and counts as 1 until the sizes are checked.
-fn grid(image: [usize; 3], patch: [usize; 3]) -> [usize; 3] {
+pub(crate) fn patch_grid(image: [usize; 3], patch: [usize; 3]) -> [usize; 3] {
     std::array::from_fn(|axis| image[axis] / patch[axis].max(1))
 }
 

@@ -3,6 +3,7 @@
 
 use candle_core::{DType, IndexOp, Result, Tensor};
 
+use super::config::patch_grid;
 use super::linear::Linear;
 use super::ops::fused::{Part, VitBlockSizes, joined, vit_block};
 use super::ops::{LANES, LayerNorm, Mask, attend, gelu};
@@ -47,7 +48,9 @@ impl Vit {
     /// Takes its weights.
     pub fn new(config: VitConfig, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
-        let patches: usize = grid(&config).iter().product();
+        let patches: usize = patch_grid(config.image_size, config.patch_size)
+            .iter()
+            .product();
         let patch_volume = config.patch_size.iter().product::<usize>() * config.channels;
         let embedding = weights.pp("patch_embedding");
         let patch_embedding = embedding
@@ -108,7 +111,7 @@ impl Vit {
 
     /// Patches along each axis, (D,H,W).
     pub fn grid(&self) -> [usize; 3] {
-        grid(&self.config)
+        patch_grid(self.config.image_size, self.config.patch_size)
     }
 
     /// The type the weights are held in.
@@ -126,10 +129,6 @@ impl Vit {
             .permute(vec![0, 2, 4, 6, 3, 5, 7, 1])?
             .reshape((b, gd * gh * gw, pd * ph * pw * channels))
     }
-}
-
-fn grid(config: &VitConfig) -> [usize; 3] {
-    std::array::from_fn(|axis| config.image_size[axis] / config.patch_size[axis])
 }
 
 #[derive(Debug)]

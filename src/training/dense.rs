@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use super::losses::mask_losses;
 use super::{Sample, Target, TrainingError, Variables};
 use crate::model::LamedConfig;
+use crate::model::config::patch_grid;
 use crate::model::ops::linear_taught;
 
 /// The variable that holds the head, `[classes, cells of a patch x width]`.
@@ -121,14 +122,12 @@ pub(super) fn dense_loss(
 impl Cut {
     /// The share of each cell that a mask (D-major) fills, patch after patch.
     fn cell_shares(self, voxels: &[u8]) -> Vec<f32> {
-        let [_, h, w] = self.image;
         let grid = self.grid();
         let sides = self.patch.map(|side| side / CELLS);
         let volume: usize = sides.iter().product();
         let cells = CELLS.pow(3);
         let mut shares = vec![0.0; grid.iter().product::<usize>() * cells];
-        for (at, _) in voxels.iter().enumerate().filter(|(_, voxel)| **voxel > 0) {
-            let place = [at / (h * w), at / w % h, at % w];
+        for place in self.inside(voxels) {
             let patch_place = std::array::from_fn(|axis| place[axis] / self.patch[axis]);
             let cell_place =
                 std::array::from_fn(|axis| place[axis] % self.patch[axis] / sides[axis]);
@@ -142,11 +141,9 @@ impl Cut {
 
     /// Which patches hold any of a mask (D-major).
     pub fn touched(self, voxels: &[u8]) -> Vec<bool> {
-        let [_, h, w] = self.image;
         let grid = self.grid();
         let mut touched = vec![false; grid.iter().product()];
-        for (at, _) in voxels.iter().enumerate().filter(|(_, voxel)| **voxel > 0) {
-            let place = [at / (h * w), at / w % h, at % w];
+        for place in self.inside(voxels) {
             let patch = index(std::array::from_fn(|n| place[n] / self.patch[n]), grid);
             if let Some(touched) = touched.get_mut(patch) {
                 *touched = true;
@@ -156,7 +153,14 @@ impl Cut {
     }
 
     fn grid(self) -> [usize; 3] {
-        std::array::from_fn(|axis| self.image[axis] / self.patch[axis].max(1))
+        patch_grid(self.image, self.patch)
+    }
+
+    /// Where the voxels of a mask (D-major) are.
+    fn inside(self, voxels: &[u8]) -> impl Iterator<Item = [usize; 3]> {
+        let [_, h, w] = self.image;
+        let inside = voxels.iter().enumerate().filter(|(_, voxel)| **voxel > 0);
+        inside.map(move |(at, _)| [at / (h * w), at / w % h, at % w])
     }
 }
 

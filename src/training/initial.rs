@@ -53,7 +53,7 @@ impl Sizes {
     /// Those of M3D-CLIP. Its text encoder norms every sum, which keeps branches from adding up.
     pub fn of_clip(config: &ClipConfig) -> Self {
         let patches = Patches {
-            grid: std::array::from_fn(|axis| config.img_size[axis] / config.patch_size[axis]),
+            grid: config.grid(),
             size: config.patch_size,
         };
         Self {

@@ -19,6 +19,12 @@ use super::{Gradients, Losses, Sample, TrainingConfig, TrainingError, Variables}
 use crate::model::{Checkpoint, ClipCheckpoint, ClipConfig, LamedConfig};
 use crate::model::{Numbers, Tokenizer, WordPieceTokenizer, clip::clip_tensors};
 
+/// Where M3D-LaMed's vision transformer lies.
+pub(super) const VISION: &str = "model.vision_tower.vision_tower.";
+/// Where M3D-CLIP's lies.
+pub(super) const CLIP_VISION: &str = "vision_encoder.";
+/// Where SegVol's lies, which is built alike: the vision tower may begin as it.
+pub(super) const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 /// Files that make a folder of weights a model, of either kind.
 pub(super) const COMPANIONS: [&str; 7] = [
     "config.json",
@@ -131,8 +137,8 @@ impl Network {
     /// Where its vision transformer's tensors are.
     pub fn vision_prefix(&self) -> &'static str {
         match self {
-            Self::Lamed { .. } => "model.vision_tower.vision_tower.",
-            Self::Clip { .. } => "vision_encoder.",
+            Self::Lamed { .. } => VISION,
+            Self::Clip { .. } => CLIP_VISION,
         }
     }
 

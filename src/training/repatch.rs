@@ -5,13 +5,11 @@
 
 use candle_core::Tensor;
 
+use super::network::{CLIP_VISION, SEGMENTATION_ENCODER, VISION};
 use super::{TrainingError, Variables};
 use crate::model::resize::trilinear;
 use crate::model::{ClipConfig, LamedConfig};
 
-const VISION: &str = "model.vision_tower.vision_tower.";
-const CLIP: &str = "vision_encoder.";
-const SEGMENTATION: &str = "model.seg_module.image_encoder.";
 /// The norm between the mask decoder's two doublings has a weight and a bias for each place.
 const NORM: [&str; 2] = [
     "model.seg_module.mask_decoder.output_upscaling.1.weight",
@@ -31,7 +29,7 @@ pub(super) fn repatch(
     repatch_encoder(variables, VISION, [old, new], [from.grid(), to.grid()])?;
     let grids = [from.seg_grid(), to.seg_grid()];
     let (old, new) = (from.seg_patch_size(), to.seg_patch_size());
-    repatch_encoder(variables, SEGMENTATION, [old, new], grids)?;
+    repatch_encoder(variables, SEGMENTATION_ENCODER, [old, new], grids)?;
     if old != new {
         let size = to.seg_grid().map(|n| 2 * n);
         for name in NORM {
@@ -47,10 +45,8 @@ pub(super) fn repatch_clip(
     from: &ClipConfig,
     to: &ClipConfig,
 ) -> Result<(), TrainingError> {
-    let grid =
-        |config: &ClipConfig| std::array::from_fn(|n| config.img_size[n] / config.patch_size[n]);
     let patches = [from.patch_size, to.patch_size];
-    repatch_encoder(variables, CLIP, patches, [grid(from), grid(to)])
+    repatch_encoder(variables, CLIP_VISION, patches, [from.grid(), to.grid()])
 }
 
 fn repatch_encoder(

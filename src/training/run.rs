@@ -14,7 +14,7 @@ use super::facts::FACTS_HEAD;
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
-use super::network::Network;
+use super::network::{CLIP_VISION, Network, SEGMENTATION_ENCODER, VISION};
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::state::{self, Progress};
@@ -24,10 +24,6 @@ use crate::inference::DeviceChoice;
 use crate::model::checkpoint::open_weights;
 use crate::model::{LamedConfig, Numbers};
 
-/// What the vision tower may begin as: it is built alike.
-const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
-/// Where a vision transformer lies in models of either kind.
-const VISION_PREFIXES: [&str; 2] = ["model.vision_tower.vision_tower.", "vision_encoder."];
 /// The auxiliary layers that an image encoder is supervised through.
 const HEADS: [&str; 2] = [DENSE_HEAD, FACTS_HEAD];
 /// Batches that are made ahead.
@@ -469,7 +465,7 @@ fn begin_vision(
     folder: &Path,
 ) -> Result<(), TrainingError> {
     let (files, _) = open_weights(folder)?;
-    let names = |rest: &str| VISION_PREFIXES.map(|prefix| format!("{prefix}{rest}"));
+    let names = |rest: &str| [VISION, CLIP_VISION].map(|prefix| format!("{prefix}{rest}"));
     let values = |rest: &str| {
         let found = files
             .iter()

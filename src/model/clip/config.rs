@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelError;
-use crate::model::config::{MAX_LAYERS, MAX_VOXELS, MAX_WIDTH, divides, require};
+use crate::model::config::{MAX_LAYERS, MAX_VOXELS, MAX_WIDTH, divides, patch_grid, require};
 use crate::model::vit::VitConfig;
 
 /// Tokens of a text that the reference reads when it ranks texts and images.
@@ -104,6 +104,11 @@ impl Default for BertConfig {
 }
 
 impl ClipConfig {
+    /// Patches along each axis, (D,H,W).
+    pub fn grid(&self) -> [usize; 3] {
+        patch_grid(self.img_size, self.patch_size)
+    }
+
     /// Tokens at which a text is cut off, `[CLS]` and `[SEP]` included: 512 in the published model.
     pub fn text_length(&self) -> usize {
         self.language_config
