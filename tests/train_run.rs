@@ -106,6 +106,15 @@ fn run(arguments: &[&str]) {
     assert!(done.status.success(), "{arguments:?}: {told}");
 }
 
+/// A model that has learnt nothing but masks of classes.
+fn train_first_stage(folder: &Path, name: &str) {
+    let begin: Vec<&str> = LAMED.split("[[stages]]").take(2).collect();
+    run(&[
+        "train",
+        text(&configure(folder, name, "", &begin.join("[[stages]]"))),
+    ]);
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
@@ -164,9 +173,7 @@ fn a_training_that_was_killed_ends_as_one_that_was_not() {
 #[test]
 fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
     let folder = tempfile::tempdir().unwrap();
-    let lamed = LAMED.split("[[stages]]").take(2).collect::<Vec<_>>();
-    let lamed = configure(folder.path(), "lamed", "", &lamed.join("[[stages]]"));
-    run(&["train", text(&lamed)]);
+    train_first_stage(folder.path(), "lamed");
     let clip = configure(folder.path(), "clip", "vision = \"lamed/model\"", CLIP);
     run(&["train", text(&clip)]);
     let checkpoint = ClipCheckpoint::open(folder.path().join("clip/model")).unwrap();
@@ -196,9 +203,7 @@ fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
 #[test]
 fn a_base_brings_the_prompts_of_its_classes() {
     let folder = tempfile::tempdir().unwrap();
-    let first = LAMED.split("[[stages]]").take(2).collect::<Vec<_>>();
-    let first = configure(folder.path(), "first", "", &first.join("[[stages]]"));
-    run(&["train", text(&first)]);
+    train_first_stage(folder.path(), "first");
     // Words learn them, and the masks go on without moving them.
     let rest = r#"
 [[stages]]
@@ -244,9 +249,7 @@ fn column(losses: &str, name: &str) -> Vec<f64> {
 #[test]
 fn a_base_gets_finer_patches_and_its_vision_tower_is_told_facts() {
     let folder = tempfile::tempdir().unwrap();
-    let first = LAMED.split("[[stages]]").take(2).collect::<Vec<_>>();
-    let first = configure(folder.path(), "first", "", &first.join("[[stages]]"));
-    run(&["train", text(&first)]);
+    train_first_stage(folder.path(), "first");
     let rest = r#"
 [[stages]]
 stage = "all"
