@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
-use m3d_viewer::model::{Checkpoint, ClipCheckpoint, Lamed};
+use m3d_viewer::model::{Checkpoint, ClipCheckpoint, Lamed, Tokenizer};
 use m3d_viewer::training::TrainingConfig;
 
 const SIZES: &str = r#"
@@ -313,13 +313,21 @@ fn a_folder_is_learnt_from_and_one_damaged_image_is_passed_over() {
     ]);
     let damaged = data.join("M3D_Cap/ct_case/000000/image.npy");
     std::fs::write(damaged, "nothing").unwrap();
+    for case in std::fs::read_dir(data.join("M3D_Cap/ct_case")).unwrap() {
+        let text = "Wide azygos. ".repeat(20);
+        std::fs::write(case.unwrap().path().join("text.txt"), text).unwrap();
+    }
     let rest = LAMED.replace("[data]", "").replace("captions = 0.5", "");
     let path = configure(folder.path(), "from_folder", "", &rest);
     let told = std::fs::read_to_string(&path).unwrap();
     let told = told.replace("[data]", "[data]\nfolder = \"data\"");
     std::fs::write(&path, told).unwrap();
     run(&["train", text(&path)]);
-    Checkpoint::open(folder.path().join("from_folder/model")).unwrap();
+    let model = folder.path().join("from_folder/model");
+    Checkpoint::open(&model).unwrap();
+    // A word that phantoms' texts never have is one piece, with the space before it.
+    let words = Tokenizer::open(&model).unwrap();
+    assert_eq!(words.encode("Wide azygos.").unwrap().len(), 4);
 
     let nothing = configure(folder.path(), "nothing", "", LAMED);
     let told = std::fs::read_to_string(&nothing).unwrap();

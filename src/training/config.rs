@@ -65,7 +65,7 @@ pub struct TrainingConfig {
 pub struct VocabularyConfig {
     /// The most tokens.
     pub tokens: usize,
-    /// Samples whose texts it is learnt from.
+    /// Phantoms or images of the folder whose texts it is learnt from.
     pub samples: u64,
 }
 

@@ -51,6 +51,14 @@ impl Known {
     }
 }
 
+/// A question after an image and its answer.
+struct Said {
+    question: String,
+    answer: String,
+    /// What the answer's `[SEG]` outlines, and of which class it is.
+    outlined: Option<(MaskArray, Option<usize>)>,
+}
+
 /// The training parts of a folder's sets.
 pub struct FolderSamples {
     data: DataConfig,
@@ -201,6 +209,28 @@ impl FolderSamples {
         Ok(sample)
     }
 
+    /// Texts in the forms of the data, to learn a vocabulary from: what is said about so many images. What cannot be
+    /// read is told in the log and left out.
+    pub fn texts(&self, images: u64) -> Vec<String> {
+        let mut texts = Vec::new();
+        for number in 0..images.min(self.images.len() as u64) {
+            let known = self.chosen(number);
+            let mut random = Random::new(self.seed.wrapping_add(number), "vocabulary");
+            let stored = known.first().map(Known::load_image);
+            let Some(Ok(ImageArray { size: stored, .. })) = stored else {
+                continue;
+            };
+            for known in known {
+                match self.said(known, stored, &mut random) {
+                    Ok(Some(said)) => texts.push(format!("{} {}", said.question, said.answer)),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
+        }
+        texts
+    }
+
     fn talk(
         &self,
         known: &Known,
@@ -211,6 +241,26 @@ impl FolderSamples {
         let Some(words) = &self.words else {
             return Ok(None);
         };
+        let Some(said) = self.said(known, stored, random)? else {
+            return Ok(None);
+        };
+        let mask = said.outlined.map(|(mask, class)| {
+            masks.push(self.target(&mask, class));
+            masks.len() - 1
+        });
+        Ok(Some(Talk {
+            prompt: words.prompt(&said.question)?,
+            answer: words.answer(&said.answer)?,
+            mask,
+        }))
+    }
+
+    fn said(
+        &self,
+        known: &Known,
+        stored: [usize; 3],
+        random: &mut Random,
+    ) -> Result<Option<Said>, TrainingError> {
         let told = |e: ReadError| TrainingError::Data(e.to_string());
         let mut outlined = None;
         let (question, answer) = match known {
@@ -261,14 +311,10 @@ impl FolderSamples {
                 )
             }
         };
-        let mask = outlined.map(|(mask, class)| {
-            masks.push(self.target(&mask, class));
-            masks.len() - 1
-        });
-        Ok(Some(Talk {
-            prompt: words.prompt(&question)?,
-            answer: words.answer(&answer)?,
-            mask,
+        Ok(Some(Said {
+            question,
+            answer,
+            outlined,
         }))
     }
 

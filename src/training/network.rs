@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::contrast::contrast_gradients;
 use super::files::write_whole;
+use super::folder::FolderSamples;
 use super::initial::Sizes;
 use super::phantoms::PhantomSamples;
 use super::repatch::{repatch, repatch_clip};
@@ -15,7 +16,7 @@ use super::step::{Lesson, gradients};
 use super::vocabulary::Vocabulary;
 use super::wordpiece::learn_pieces;
 use super::words::Words;
-use super::{Gradients, Losses, Sample, TrainingConfig, TrainingError, Variables};
+use super::{Gradients, Losses, Sample, TrainingConfig, TrainingError, Variables, Wanted};
 use crate::model::{Checkpoint, ClipCheckpoint, ClipConfig, LamedConfig};
 use crate::model::{Numbers, Tokenizer, WordPieceTokenizer, clip::clip_tensors};
 
@@ -260,11 +261,22 @@ fn sizes_wrong(table: &str, error: &dyn std::fmt::Display) -> TrainingError {
     TrainingError::Data(format!("[{table}]: {error}"))
 }
 
+/// Texts as the training will have them, to learn a vocabulary from.
 fn texts(training: &TrainingConfig, size: [usize; 3]) -> Result<Vec<String>, TrainingError> {
-    PhantomSamples::texts(
-        size,
-        &training.data,
-        training.seed,
-        training.vocabulary.samples,
-    )
+    let (data, seed, count) = (&training.data, training.seed, training.vocabulary.samples);
+    let Some(folder) = &data.folder else {
+        return PhantomSamples::texts(size, data, seed, count);
+    };
+    let all = Wanted {
+        talks: 1,
+        ..Wanted::default()
+    };
+    let texts = FolderSamples::open(folder, data, None, size, seed, all)?.texts(count);
+    if texts.is_empty() {
+        return Err(TrainingError::Data(format!(
+            "no text in {} could be read to learn a vocabulary from; see the log",
+            folder.display()
+        )));
+    }
+    Ok(texts)
 }
