@@ -97,6 +97,7 @@ fn phantoms(arguments: &PhantomArguments) -> anyhow::Result<()> {
         square_pixels: arguments.format == Format::Nifti,
         region: None,
         variety: arguments.variety,
+        ..PhantomConfig::default()
     };
     let count = u64::from(arguments.count);
     let mut writer = LayoutWriter::new(&arguments.out, arguments.format == Format::Nifti)?;

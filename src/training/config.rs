@@ -147,9 +147,12 @@ pub struct StageConfig {
     /// Batches whose gradients are added up for a step.
     #[serde(default = "one_batch")]
     pub accumulate: usize,
-    /// Questions asked about each volume.
+    /// Questions asked about each volume; without any only what `dense` tells is learnt.
     #[serde(default)]
     pub talks: usize,
+    /// How likely each kind of finding is in a phantom; without it as likely as `data phantom` has them.
+    #[serde(default)]
+    pub findings: Option<f32>,
     /// Masks drawn in each volume, at most.
     #[serde(default)]
     pub masks: usize,
@@ -379,8 +382,14 @@ impl TrainingConfig {
                 &format!("stage {name}: a batch needs at least 2 volumes to compare"),
             )?;
             require(
-                matches!(stage.stage, Stage::Segmentation | Stage::Contrast) || stage.talks > 0,
-                &format!("stage {name}: talks must be at least 1"),
+                matches!(stage.stage, Stage::Segmentation | Stage::Contrast)
+                    || stage.talks > 0
+                    || stage.dense,
+                &format!("stage {name}: talks must be at least 1, or dense true"),
+            )?;
+            require(
+                stage.findings.is_none_or(share),
+                &format!("stage {name}: findings is a share from 0 to 1"),
             )?;
             require(
                 stage

@@ -47,13 +47,15 @@ impl PhantomSamples {
         seed: u64,
         wanted: Wanted,
     ) -> Self {
+        let usual = PhantomConfig::default();
         Self {
             data: data.clone(),
             words,
             phantom: PhantomConfig {
                 size,
                 variety: data.variety,
-                ..PhantomConfig::default()
+                findings: wanted.findings.unwrap_or(usual.findings),
+                ..usual
             },
             seed,
             wanted,

@@ -335,6 +335,7 @@ impl<'a> Trainer<'a> {
             Lesson::Contrast => {}
         }
         wanted.labels = stage.dense;
+        wanted.findings = stage.findings;
         let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
         let (secs, stage_secs) = (self.progress.secs, self.progress.stage_secs);

@@ -44,7 +44,7 @@ pub struct Sample {
 }
 
 /// What a lesson wants of each sample.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Questions with their answers.
     pub talks: usize,
@@ -52,6 +52,8 @@ pub struct Wanted {
     pub masks: usize,
     /// Whether all masks of classes are wanted as labels, and what is known of the image as a whole.
     pub labels: bool,
+    /// How likely each kind of finding is, where images are made for the lesson; `None` for as likely as usual.
+    pub findings: Option<f32>,
 }
 
 /// Where samples come from. The same number always gives the same sample, so that a training that was broken off goes

@@ -312,13 +312,13 @@ fn talk_losses(
         let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
         packings.push(Packing::new(prefix, lengths, n));
     }
-    if answers.rows.is_empty() {
-        return Ok(Parts::default());
-    }
     let tokens = lamed.vision_tower().forward(&images, None)?;
     let cut = Cut::of_vision(lamed.config());
     let dense = dense_loss(cut, variables, samples, &tokens, totals.labels)?;
     let facts = facts_loss(cut, variables, samples, &tokens, totals.volumes)?;
+    if answers.rows.is_empty() {
+        return Ok([None, None, None, None, dense, facts]);
+    }
     let tokens = lamed.projector().forward(&tokens)?;
     let words = lamed
         .embed(&ids)?

@@ -123,7 +123,7 @@ impl Phantom {
             canvas,
             random: Random::new(seed, "shapes"),
         };
-        let findings = draw(&mut patient, &scan, seed, config.variety);
+        let findings = draw(&mut patient, &scan, seed, config);
         torso::draw_surroundings(
             &mut patient.canvas,
             &scan,
@@ -220,13 +220,13 @@ impl Phantom {
 }
 
 /// Draws the body from the outside in, then what is wrong with it.
-fn draw(patient: &mut Patient, scan: &Scan, seed: u64, variety: f32) -> Vec<Finding> {
+fn draw(patient: &mut Patient, scan: &Scan, seed: u64, config: &PhantomConfig) -> Vec<Finding> {
     let mut random = Random::new(seed, "findings");
-    let plan = Plan::new(&mut random, 0.15, 0.24);
+    let plan = Plan::new(&mut random, 0.15, config.findings);
     let spacing = scan.grid.spacing_mm();
     let mut found = Findings {
         list: Vec::new(),
-        least_mm: (0.62 * spacing.max_element()).min(9.0) as f32 * variety.clamp(0.6, 1.0),
+        least_mm: (0.62 * spacing.max_element()).min(9.0) as f32 * config.variety.clamp(0.6, 1.0),
     };
     torso::draw_layers(patient);
     chest::draw_lungs(patient);

@@ -71,6 +71,8 @@ pub struct PhantomConfig {
     /// How far voxels, values and shapes stray from the usual: 0 clean and typical, 1 the full variety
     /// for training.
     pub variety: f32,
+    /// How likely each kind of finding is in a phantom that is not healthy, 0 to 1.
+    pub findings: f32,
 }
 
 impl Default for PhantomConfig {
@@ -81,6 +83,7 @@ impl Default for PhantomConfig {
             square_pixels: false,
             region: None,
             variety: 1.0,
+            findings: 0.24,
         }
     }
 }
