@@ -32,10 +32,10 @@ pub struct TrainingConfig {
     /// A checkpoint folder to start from; without it a new model of the sizes in `model` is made.
     #[serde(default)]
     pub base: Option<PathBuf>,
-    /// The size, (D,H,W), that the patches of the base's vision tower get, so that it sees finer.
+    /// The size, (D,H,W), that the patches of the base's vision tower get; smaller, it sees finer.
     #[serde(default)]
     pub patch_size: Option<[usize; 3]>,
-    /// The size that the patches of the base's segmentation network get, so that its masks get finer.
+    /// The size that the patches of the base's segmentation network get; smaller, its masks get finer.
     #[serde(default)]
     pub seg_patch_size: Option<[usize; 3]>,
     /// The new model's sizes, named as in `config.json`; the vocabulary's numbers are filled in.
@@ -187,7 +187,7 @@ pub struct StageConfig {
     #[serde(default = "hundredth")]
     pub weight_decay: f64,
     /// Whether the vision tower begins the stage as the segmentation network's image encoder: what outlines have
-    /// taught it is where things are. Both must have the same sizes.
+    /// taught it is where things are. Both must have the same sizes, but for the patches.
     #[serde(default)]
     pub vision_from_segmentation: bool,
     /// Beginnings of the names of tensors that stay as they are.

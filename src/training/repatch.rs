@@ -1,13 +1,15 @@
-//! An image encoder whose patches get smaller, so that it sees finer and its masks get finer.
+//! An image encoder whose patches get another size: smaller, so that it sees finer, or larger, so that it is quicker.
 //!
 //! Its blocks stay as they are. The patch embedding is resized so that it says of a small patch what it said of a large
-//! one that looks the same (Beyer et al. 2023), and positions are interpolated (Dosovitskiy et al. 2021).
+//! one that looks the same (Beyer et al. 2023), or of a large one the mean of what it said of those it is made of.
+//! Positions are interpolated (Dosovitskiy et al. 2021).
 
 use candle_core::Tensor;
 
 use super::network::{CLIP_VISION, SEGMENTATION_ENCODER, VISION};
 use super::{TrainingError, Variables};
 use crate::model::resize::trilinear;
+use crate::model::source::WeightSource;
 use crate::model::{ClipConfig, LamedConfig};
 
 /// The norm between the mask decoder's two doublings has a weight and a bias for each place.
@@ -19,7 +21,7 @@ const NORM: [&str; 2] = [
 /// Fits the tensors that depend on the patches' sizes from one configuration to another.
 ///
 /// # Errors
-/// When a patch would get longer along an axis.
+/// When a patch would get longer along an axis by anything but a whole factor.
 pub(super) fn repatch(
     variables: &mut Variables,
     from: &LamedConfig,
@@ -49,6 +51,24 @@ pub(super) fn repatch_clip(
     repatch_encoder(variables, CLIP_VISION, patches, [from.grid(), to.grid()])
 }
 
+/// SegVol's image encoder as the vision tower's, with the patches of that.
+///
+/// # Errors
+/// As for [`repatch`].
+pub(super) fn segmentation_as_vision(
+    variables: &Variables,
+    config: &LamedConfig,
+) -> Result<Variables, TrainingError> {
+    let device = WeightSource::device(variables);
+    let encoder = variables.tensors().into_iter();
+    let encoder = encoder.filter(|(name, _)| name.starts_with(SEGMENTATION_ENCODER));
+    let mut encoder = Variables::from_tensors(encoder.collect(), device);
+    let patches = [config.seg_patch_size(), config.patch_size];
+    let grids = [config.seg_grid(), config.grid()];
+    repatch_encoder(&mut encoder, SEGMENTATION_ENCODER, patches, grids)?;
+    Ok(encoder)
+}
+
 fn repatch_encoder(
     variables: &mut Variables,
     prefix: &str,
@@ -58,9 +78,9 @@ fn repatch_encoder(
     if old == new {
         return Ok(());
     }
-    if (0..3).any(|axis| new[axis] > old[axis]) {
+    if (0..3).any(|axis| new[axis] > old[axis] && !new[axis].is_multiple_of(old[axis])) {
         return Err(TrainingError::Data(format!(
-            "patches of {old:?} voxels can only be made smaller, not {new:?}"
+            "patches of {old:?} voxels cannot become {new:?}: what gets longer must do so by a whole factor"
         )));
     }
     let name = |rest: &str| format!("{prefix}patch_embedding.{rest}");
@@ -84,34 +104,34 @@ fn change(
     Ok(())
 }
 
-/// A patch embedding `[width,D*H*W*C]`: each new weight is the sum of those whose voxels its voxel stands for.
+/// A patch embedding `[width,D*H*W*C]`. Along an axis that gets shorter each new weight is the sum of those whose voxels
+/// its voxel stands for; along one that gets longer the weights are repeated, and the mean is taken.
 fn resized_patches(
     weight: &Tensor,
     old: [usize; 3],
     new: [usize; 3],
 ) -> candle_core::Result<Tensor> {
     let (width, volume) = weight.dims2()?;
-    let old_voxels: usize = old.iter().product();
-    let new_voxels: usize = new.iter().product();
-    let channels = volume / old_voxels;
-    let rows = weight.to_vec2::<f32>()?;
-    let mut values = vec![0.0; width * new_voxels * channels];
-    for (row, into) in rows
-        .iter()
-        .zip(values.chunks_exact_mut(new_voxels * channels))
-    {
-        for (at, value) in row.iter().enumerate() {
-            let (voxel, channel) = (at / channels, at % channels);
-            let place = [
-                voxel / (old[1] * old[2]),
-                voxel / old[2] % old[1],
-                voxel % old[2],
-            ];
-            let [d, h, w] = std::array::from_fn(|axis| place[axis] * new[axis] / old[axis]);
-            into[((d * new[1] + h) * new[2] + w) * channels + channel] += value;
+    let channels = volume / old.iter().product::<usize>();
+    let [d, h, w] = old;
+    let mut weight = weight.reshape(vec![width, d, h, w, channels])?;
+    for (axis, (from, to)) in old.into_iter().zip(new).enumerate() {
+        if from == to {
+            continue;
         }
+        let mut parts = vec![0.0; to * from];
+        for long in 0..from.max(to) {
+            if to < from {
+                parts[(long * to / from) * from + long] = 1.0;
+            } else {
+                parts[long * from + long % from] = from as f32 / to as f32;
+            }
+        }
+        let parts = Tensor::from_vec(parts, (to, from), weight.device())?;
+        let last = weight.transpose(1 + axis, 4)?.contiguous()?;
+        weight = last.broadcast_matmul(&parts.t()?)?.transpose(1 + axis, 4)?;
     }
-    Tensor::from_vec(values, (width, new_voxels * channels), weight.device())
+    weight.reshape((width, new.iter().product::<usize>() * channels))
 }
 
 /// Position embeddings `[1,N,width]` of one grid on another.
@@ -129,6 +149,8 @@ fn resized_places(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use candle_core::Device;
 
     use super::*;
@@ -156,6 +178,37 @@ mod tests {
         for (a, b) in before.iter().zip(&after) {
             assert!((a - b).abs() < 1e-4, "{before:?} {after:?}");
         }
+    }
+
+    #[test]
+    fn a_large_patch_is_told_as_the_mean_of_its_small_ones() {
+        let (old, new) = ([2, 2, 4], [2, 4, 4]);
+        let weights: Vec<f32> = (0..3 * 16).map(|i| uniform("weights", i)).collect();
+        let weight = Tensor::from_vec(weights, (3, 16), &Device::Cpu).unwrap();
+        let large: Vec<f32> = (0..32).map(|i| uniform("patch", i)).collect();
+        let large = Tensor::from_vec(large, (2, 2, 2, 4), &Device::Cpu).unwrap();
+        let said = |weight: &Tensor, patch: &Tensor| {
+            let patch = patch.contiguous().unwrap().reshape(((), 1)).unwrap();
+            weight.matmul(&patch).unwrap()
+        };
+        let halves = [0, 1].map(|half| said(&weight, &large.narrow(1, half, 1).unwrap()));
+        let mean = ((&halves[0] + &halves[1]).unwrap() / 2.0).unwrap();
+        let after = said(&resized_patches(&weight, old, new).unwrap(), &large);
+        let off = (mean - after).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(off.to_scalar::<f32>().unwrap() < 1e-5);
+    }
+
+    #[test]
+    fn patches_do_not_grow_by_a_part() {
+        let mut none = Variables::from_tensors(HashMap::new(), &Device::Cpu);
+        let patches = [[2, 4, 4], [3, 4, 4]];
+        let refused = repatch_encoder(&mut none, VISION, patches, [[6, 1, 1], [4, 1, 1]]);
+        assert!(
+            refused
+                .unwrap_err()
+                .to_string()
+                .contains("by a whole factor")
+        );
     }
 
     #[test]

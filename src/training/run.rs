@@ -17,6 +17,7 @@ use super::lora::{AdapterSettings, save_adapters};
 use super::network::{CLIP_VISION, Network, SEGMENTATION_ENCODER, VISION};
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
+use super::repatch::segmentation_as_vision;
 use super::state::{self, Progress};
 use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
@@ -192,10 +193,11 @@ impl<'a> Trainer<'a> {
     /// Decides what is learnt, and takes up the state where there is one.
     fn prepare(&mut self, stage: &StageConfig) -> Result<Optimiser, TrainingError> {
         if stage.vision_from_segmentation && self.progress.stage_step == 0 {
-            let tensors = self.variables.tensors();
+            let config = self.lamed()?;
+            let encoder = segmentation_as_vision(&self.variables, config)?;
             self.variables
                 .begin_as(self.network.vision_prefix(), |rest| {
-                    tensors
+                    encoder
                         .get(&format!("{SEGMENTATION_ENCODER}{rest}"))
                         .cloned()
                 })?;
@@ -280,16 +282,20 @@ impl<'a> Trainer<'a> {
     }
 
     fn lamed_samples(&self) -> Result<(&LamedConfig, Arc<dyn Samples>), TrainingError> {
-        let Network::Lamed { config, .. } = &self.network else {
-            return Err(TrainingError::Data(
-                "M3D-CLIP outlines nothing; its stage is called contrast".into(),
-            ));
-        };
         let wanted = Wanted {
             masks: 1,
             ..Wanted::default()
         };
-        Ok((config, self.samples(wanted)?))
+        Ok((self.lamed()?, self.samples(wanted)?))
+    }
+
+    fn lamed(&self) -> Result<&LamedConfig, TrainingError> {
+        match &self.network {
+            Network::Lamed { config, .. } => Ok(config),
+            Network::Clip { .. } => Err(TrainingError::Data(
+                "M3D-CLIP outlines nothing; its stage is called contrast".into(),
+            )),
+        }
     }
 
     fn samples(&self, wanted: Wanted) -> Result<Arc<dyn Samples>, TrainingError> {
