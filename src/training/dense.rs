@@ -152,6 +152,18 @@ impl Cut {
         touched
     }
 
+    /// The first place and the last that a mask (D-major) has along each axis, over the axis's length.
+    pub fn reach(self, voxels: &[u8]) -> [[f32; 3]; 2] {
+        let (mut low, mut high) = (self.image, [0; 3]);
+        for place in self.inside(voxels) {
+            low = std::array::from_fn(|axis| low[axis].min(place[axis]));
+            high = std::array::from_fn(|axis| high[axis].max(place[axis]));
+        }
+        [low, high].map(|place| {
+            std::array::from_fn(|axis| place[axis] as f32 / self.image[axis].max(1) as f32)
+        })
+    }
+
     fn grid(self) -> [usize; 3] {
         patch_grid(self.image, self.patch)
     }

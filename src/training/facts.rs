@@ -1,9 +1,9 @@
-//! What the vision tower is told directly of an image: how bright each structure is, which patches show something wrong,
-//! and what kind of image it is.
+//! What the vision tower is told directly of an image: how bright each structure is and from where to where it reaches,
+//! which patches show something wrong, and what kind of image it is.
 //!
 //! An answer's tokens that depend on such a fact are few among those that language alone can tell, so a new vision tower
-//! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness of the classes
-//! its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those few that
+//! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness and the box of
+//! the classes its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those few that
 //! show a contrast phase are too small a part.) It belongs to the training and is not part of the model.
 
 use candle_core::{DType, Device, Tensor};
@@ -12,10 +12,12 @@ use super::dense::{Cut, labelled};
 use super::losses::cross_entropy_sum;
 use super::{Sample, TrainingError, Variables};
 
-/// The variable that holds the layer, `[classes + findings + values of all attributes, width]`.
+/// The variable that holds the layer, `[7 classes + findings + values of all attributes, width]`.
 pub const FACTS_HEAD: &str = "training.facts_head";
-/// What a squared error of a brightness, 0 to 1, weighs beside a cross entropy.
-const BRIGHTNESS: f64 = 10.0;
+/// What is told of a class: its brightness and the first and the last place of its box along each axis, all 0 to 1.
+const VALUES: usize = 7;
+/// What an error of each weighs beside a cross entropy.
+const WEIGHTS: [f32; VALUES] = [2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0];
 /// What a patch with a finding weighs beside an attribute: where findings may lie is learnt soon, and what is left after
 /// that is little.
 const FINDING: f64 = 4.0;
@@ -37,7 +39,7 @@ impl FactKinds {
         width: usize,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        let rows = classes + self.findings + self.attributes.iter().sum::<usize>();
+        let rows = VALUES * classes + self.findings + self.attributes.iter().sum::<usize>();
         Tensor::zeros((rows, width), DType::F32, device)
     }
 }
@@ -52,7 +54,7 @@ pub struct Facts {
     pub attributes: Vec<(usize, usize)>,
 }
 
-/// Squared errors of brightness and cross entropies of findings and attributes, the mean over `images`; tokens
+/// Errors of brightness and boxes and cross entropies of findings and attributes, the mean over `images`; tokens
 /// `[n,patches,width]`. `None` where no head learns.
 pub(super) fn facts_loss(
     cut: Cut,
@@ -70,15 +72,15 @@ pub(super) fn facts_loss(
     let findings = first.facts.findings.len();
     let counts: Vec<usize> = first.facts.attributes.iter().map(|a| a.1).collect();
     let rows = head.dim(0)?;
-    let classes = rows.saturating_sub(findings + counts.iter().sum::<usize>());
+    let values = rows.saturating_sub(findings + counts.iter().sum::<usize>());
 
-    let by_patch = patch_scores(tokens, &head.narrow(0, 0, classes + findings)?)?;
-    let brightness = brightness_loss(cut, samples, &by_patch.narrow(1, 0, classes)?)?;
-    let wrong = findings_loss(cut, samples, &by_patch.narrow(1, classes, findings)?)?;
-    let mut sum = (brightness + wrong)?;
+    let by_patch = patch_scores(tokens, &head.narrow(0, 0, values + findings)?)?;
+    let of_classes = class_loss(cut, samples, &by_patch.narrow(1, 0, values)?)?;
+    let wrong = findings_loss(cut, samples, &by_patch.narrow(1, values, findings)?)?;
+    let mut sum = (of_classes + wrong)?;
     let (n, patches, width) = tokens.dims3()?;
     let all = tokens.reshape((n * patches, width))?;
-    let mut row = classes + findings;
+    let mut row = values + findings;
     for (attribute, count) in counts.into_iter().enumerate() {
         let values = samples
             .iter()
@@ -102,31 +104,35 @@ fn patch_scores(tokens: &Tensor, rows: &Tensor) -> candle_core::Result<Tensor> {
     scores.transpose(1, 2)?.contiguous()
 }
 
-/// How far the brightness of each class is off in the patches that hold it, a mean over an image's classes.
-fn brightness_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (_, classes, patches) = told.dims3()?;
-    let size = samples.len() * classes * patches;
+/// How far what is told of each class is off in the patches that hold it, a mean over an image's classes.
+fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
+    let (_, rows, patches) = told.dims3()?;
+    let size = samples.len() * rows * patches;
     let (mut wanted, mut weights) = (vec![0.0; size], vec![0.0; size]);
     for (number, sample) in samples.iter().enumerate() {
         let count = labelled(sample).count();
         for (target, class) in labelled(sample) {
+            let [low, high] = cut.reach(&target.voxels);
             let mean = mean_inside(&sample.image, &target.voxels);
+            let values: [f32; VALUES] = [mean, low[0], low[1], low[2], high[0], high[1], high[2]];
             let touched = cut.touched(&target.voxels);
-            let patches_inside = touched.iter().filter(|touched| **touched).count();
-            let weight = BRIGHTNESS as f32 / (count * patches_inside).max(1) as f32;
-            let first = (number * classes + class as usize) * patches;
-            for (at, _) in touched.iter().enumerate().filter(|(_, touched)| **touched) {
-                if let (Some(wanted), Some(weights)) =
-                    (wanted.get_mut(first + at), weights.get_mut(first + at))
-                {
-                    (*wanted, *weights) = (mean, weight);
+            let inside = touched.iter().filter(|touched| **touched).count();
+            let share = 1.0 / (count * inside).max(1) as f32;
+            for (value, (is, weighs)) in values.into_iter().zip(WEIGHTS).enumerate() {
+                let row = number * rows + class as usize * VALUES + value;
+                for (at, _) in touched.iter().enumerate().filter(|(_, touched)| **touched) {
+                    let at = row * patches + at;
+                    if let (Some(wanted), Some(weight)) = (wanted.get_mut(at), weights.get_mut(at))
+                    {
+                        (*wanted, *weight) = (is, weighs * share);
+                    }
                 }
             }
         }
     }
     let wanted = Tensor::from_vec(wanted, told.shape(), told.device())?;
     let weights = Tensor::from_vec(weights, told.shape(), told.device())?;
-    ((told - wanted)?.sqr()? * weights)?.sum_all()
+    ((told - wanted)?.abs()? * weights)?.sum_all()
 }
 
 fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
@@ -188,9 +194,17 @@ mod tests {
         }
     }
 
-    fn loss(head: &[[f32; 2]; 4], samples: &[Sample]) -> f32 {
+    /// Rows of the head: a class's values as the first patch tells them, the finding, and the attribute.
+    fn head() -> Vec<[f32; 2]> {
+        let class = [0.75, 0.0, 0.0, 0.0, 0.25, 0.75, 0.75].map(|value| [value, 9.0]);
+        let mut rows = class.to_vec();
+        rows.extend([[-40.0, 40.0], [80.0, 80.0], [-80.0, -80.0]]);
+        rows
+    }
+
+    fn loss(head: &[[f32; 2]], samples: &[Sample]) -> f32 {
         let cut = Cut::new([4, 4, 4], [2, 4, 4], 2);
-        let head = Tensor::new(head, &Device::Cpu).unwrap();
+        let head = Tensor::from_slice(head.as_flattened(), (head.len(), 2), &Device::Cpu).unwrap();
         let variables = HashMap::from([(FACTS_HEAD.to_string(), head)]);
         let variables = Variables::from_tensors(variables, &Device::Cpu);
         let tokens = Tensor::new(&[[1_f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
@@ -201,18 +215,19 @@ mod tests {
 
     #[test]
     fn what_is_told_rightly_costs_nothing() {
-        let knows = [[0.75, 9.0], [-40.0, 40.0], [80.0, 80.0], [-80.0, -80.0]];
-        assert!(loss(&knows, &[sample(0)]) < 1e-5);
-        // The brightness is asked only where the class is, and a tenth too much costs a hundredth of its weight.
-        let mut too_bright = knows;
-        too_bright[0][0] = 0.85;
-        assert!((loss(&too_bright, &[sample(0)]) - 0.1).abs() < 1e-4);
-        let mut blind = knows;
-        blind[1] = [0.0, 0.0];
+        assert!(loss(&head(), &[sample(0)]) < 1e-5);
+        // A class's values are asked only where it is: the nines cost nothing, a tenth too much its weight.
+        for (value, weight) in WEIGHTS.into_iter().enumerate() {
+            let mut too_much = head();
+            too_much[value][0] += 0.1;
+            assert!((loss(&too_much, &[sample(0)]) - 0.1 * weight).abs() < 1e-4);
+        }
+        let mut blind = head();
+        blind[VALUES] = [0.0, 0.0];
         let chance = FINDING as f32 * 2_f32.ln();
         assert!((loss(&blind, &[sample(0)]) - chance).abs() < 1e-4);
-        let mut unsure = knows;
-        (unsure[2], unsure[3]) = ([0.0; 2], [0.0; 2]);
+        let mut unsure = head();
+        (unsure[VALUES + 1], unsure[VALUES + 2]) = ([0.0; 2], [0.0; 2]);
         let both = [sample(0), sample(1)];
         assert!((loss(&unsure, &both) - 2_f32.ln()).abs() < 1e-4);
     }
