@@ -18,6 +18,18 @@ use crate::volume::CT_PRESETS;
 const OWN_KIND: f32 = 0.7;
 /// The share of questions with choices among those that can be asked either way.
 const CLOSED: f32 = 0.6;
+/// The types of questions that are drawn from: what takes long to see is asked more often.
+const ASKED: [VqaType; 9] = [
+    VqaType::Plane,
+    VqaType::Phase,
+    VqaType::Phase,
+    VqaType::Organ,
+    VqaType::Abnormality,
+    VqaType::Abnormality,
+    VqaType::Abnormality,
+    VqaType::Location,
+    VqaType::Location,
+];
 /// Seeds that are tried where a phantom cannot be prepared.
 const TRIES: u64 = 8;
 
@@ -123,7 +135,7 @@ impl PhantomSamples {
                 report(scene, random),
             )
         } else {
-            let Some(&kind) = random.pick(&VqaType::ALL) else {
+            let Some(&kind) = random.pick(&ASKED) else {
                 return Ok(None);
             };
             let Some(item) = vqa(scene, kind, random) else {
