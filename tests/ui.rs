@@ -461,9 +461,10 @@ fn the_built_in_model_outlines_the_liver_of_the_sample() {
     wait(&mut harness, "the mask to be drawn", |v| {
         v.app.document.shown.as_ref().unwrap().labels.is_some()
     });
-    let answer = harness.state().app.assistant.cards.last().unwrap();
-    let answer = answer.answer.clone().unwrap();
+    let card = harness.state().app.assistant.cards.last().unwrap();
+    let answer = card.answer.clone().unwrap();
     assert!(answer.text.contains("[SEG]"), "{}", answer.text);
+    assert!(card.text.ends_with(" [SEG]."), "{}", card.text);
     let volume = answer.mask.as_ref().unwrap().volume_ml();
     assert!((300.0..800.0).contains(&volume), "{volume} mL");
 }

@@ -13,6 +13,7 @@ use crate::inference::{
     Worker, WorkerEvent, recognise,
 };
 use crate::volume::Mask;
+use crate::wording::readable;
 
 /// Whether a model is there.
 #[derive(Clone, Debug)]
@@ -257,7 +258,7 @@ fn take_in(
             card.findings.extend(id);
         }
         Event::Done(answer) => {
-            card.text.clone_from(&answer.text);
+            card.text = readable(&answer.text);
             card.answer = Some(*answer);
             card.state = CardState::Done;
         }

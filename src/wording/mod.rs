@@ -126,9 +126,24 @@ pub fn after_image(body: &str, report: bool) -> String {
     }
 }
 
+/// An answer as people write it: without the spaces that a tokenizer sets around `[SEG]`.
+pub fn readable(answer: &str) -> String {
+    let answer = answer.replace("  [SEG]", " [SEG]");
+    [".", ","].into_iter().fold(answer, |answer, mark| {
+        answer.replace(&format!("[SEG] {mark}"), &format!("[SEG]{mark}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_lose_the_spaces_around_marks() {
+        assert_eq!(readable("Sure, it is  [SEG] ."), "Sure, it is [SEG].");
+        assert_eq!(readable("[SEG] , the liver."), "[SEG], the liver.");
+        assert_eq!(readable("No  mark ."), "No  mark .");
+    }
 
     #[test]
     fn gaps_are_filled_once_and_in_order() {
