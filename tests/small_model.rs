@@ -58,11 +58,11 @@ fn at_least(figures: &Value, name: &str, least: f64) {
 #[test]
 fn structures_are_named_found_and_outlined() {
     let named = figures("reg");
-    at_least(&named, "name_accuracy", 0.8);
+    at_least(&named, "name_accuracy", 0.85);
     let found = figures("rec");
-    at_least(&found, "iou", 0.42);
+    at_least(&found, "iou", 0.5);
     at_least(&found, "refused", 0.88);
-    at_least(&figures("seg"), "dice", 0.6);
+    at_least(&figures("seg"), "dice", 0.63);
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn questions_with_choices_are_answered() {
     let answered = figures("vqa-closed");
     at_least(&answered, "accuracy_plane", 0.9);
     at_least(&answered, "accuracy_organ", 0.85);
-    at_least(&answered, "accuracy_location", 0.7);
-    at_least(&answered, "accuracy_phase", 0.6);
+    at_least(&answered, "accuracy_location", 0.8);
+    at_least(&answered, "accuracy_phase", 0.68);
 }
 
 #[test]
 fn reports_find_their_images() {
     // Among forty: guessing would find a twentieth of them.
-    at_least(&figures("retrieval"), "r5", 0.85);
+    at_least(&figures("retrieval"), "r5", 0.92);
 }
