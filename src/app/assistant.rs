@@ -13,7 +13,6 @@ use crate::inference::{
     Worker, WorkerEvent, recognise,
 };
 use crate::volume::Mask;
-use crate::wording::readable;
 
 /// Whether a model is there.
 #[derive(Clone, Debug)]
@@ -258,7 +257,7 @@ fn take_in(
             card.findings.extend(id);
         }
         Event::Done(answer) => {
-            card.text = readable(&answer.text);
+            card.text = answer.readable();
             card.answer = Some(*answer);
             card.state = CardState::Done;
         }

@@ -8,6 +8,7 @@ use super::{InferenceError, Settings, Task};
 use crate::geometry::VoxelBox;
 use crate::model::ModelFolder;
 use crate::volume::{Mask, Volume, Window};
+use crate::wording::readable;
 
 /// A question about a volume.
 #[derive(Clone, Debug)]
@@ -83,6 +84,13 @@ pub struct Answer {
     pub timings_ms: Vec<(&'static str, f64)>,
     /// Tokens generated.
     pub token_count: usize,
+}
+
+impl Answer {
+    /// The text as people write it, without the spaces that the tokenizer sets around marks.
+    pub fn readable(&self) -> String {
+        readable(&self.text)
+    }
 }
 
 /// What is known of a loaded model.
