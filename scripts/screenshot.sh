@@ -50,7 +50,7 @@ shot 1-open
 # Scroll, then draw a box over the liver in the axial view and ask what is in it.
 at 320 280; xdotool click --repeat 2 4
 xdotool key b; sleep 0.3
-drag 1 245 205 320 330
+drag 1 225 207 328 374
 sleep 1
 shot 2-box
 xdotool key d; sleep "${M3D_WAIT:-8}"
