@@ -216,9 +216,13 @@ impl FolderSamples {
         for number in 0..images.min(self.images.len() as u64) {
             let known = self.chosen(number);
             let mut random = Random::new(self.seed.wrapping_add(number), "vocabulary");
-            let stored = known.first().map(Known::load_image);
-            let Some(Ok(ImageArray { size: stored, .. })) = stored else {
-                continue;
+            let stored = match known.first().map(Known::load_image) {
+                Some(Ok(image)) => image.size,
+                Some(Err(error)) => {
+                    tracing::warn!("{error}");
+                    continue;
+                }
+                None => continue,
             };
             for known in known {
                 match self.said(known, stored, &mut random) {
