@@ -450,7 +450,7 @@ fn at_first_start_the_built_in_model_answers_and_says_what_it_is() {
     assert_eq!(card.answer.as_ref().unwrap().model_name, "small");
 }
 
-/// The sample shows a slab of a real liver, 487 mL of it by the model's account.
+/// The sample shows a slab of a real liver, 592 mL of it by the model's account.
 #[test]
 fn the_built_in_model_outlines_the_liver_of_the_sample() {
     let mut harness = open_sample(None);

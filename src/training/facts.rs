@@ -3,8 +3,8 @@
 //!
 //! An answer's tokens that depend on such a fact are few among those that language alone can tell, so a new vision tower
 //! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness and the box of
-//! the classes its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those few that
-//! show a contrast phase are too small a part.) It belongs to the training and is not part of the model.
+//! the classes its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those
+//! few that show a contrast phase are too small a part.) It belongs to the training and is not part of the model.
 
 use candle_core::{DType, Device, Tensor};
 
