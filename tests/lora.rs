@@ -343,6 +343,16 @@ fn adapters_tell_themselves_apart() {
 }
 
 #[test]
+fn a_model_that_is_trained_further_is_another() {
+    let mut case = Case::tiny();
+    let first = Checkpoint::open(case.base()).unwrap().fingerprint();
+    let tensor = case.model.values_mut().next().unwrap();
+    *tensor = (&*tensor * 1.01).unwrap();
+    write_tiny(&case.base(), &case.model);
+    assert_ne!(Checkpoint::open(case.base()).unwrap().fingerprint(), first);
+}
+
+#[test]
 fn an_adapter_finds_its_model_among_those_of_this_machine() {
     let (case, _) = one_pair();
     let expected = case.open().unwrap().fingerprint();
