@@ -136,11 +136,14 @@ impl Plan {
     }
 }
 
+/// Places that are tried for a liver's lesions.
+const PLACES: usize = 12;
+
 /// The findings of a phantom while it is drawn.
 pub(super) struct Findings {
     pub list: Vec<Finding>,
-    /// Smallest radius that still shows on the grid, in mm.
-    pub least_mm: f32,
+    /// The edge of a cube as large as a voxel, in mm: what is wrong is drawn as large as shows on the grid.
+    pub voxel_mm: f32,
 }
 
 impl Findings {
@@ -179,12 +182,12 @@ impl Findings {
             random.range(35.0, 70.0)
         } else if random.chance(0.4) {
             // Water, wherever the liver itself is not as dark as that.
-            (random.range(0.0, 15.0) - liver).min(-32.0)
+            (random.range(0.0, 15.0) - liver).min(-36.0)
         } else {
-            -random.range(28.0, 60.0)
+            -random.range(32.0, 70.0)
         };
         let number = self.next_number();
-        let radius = random.range(7.0, 26.0).max(self.least_mm * 1.2);
+        let radius = random.range(7.0, 26.0).max(self.voxel_mm * 2.2).min(30.0);
         let count = if random.chance(0.3) {
             2 + random.below(3) as u8
         } else {
@@ -192,11 +195,18 @@ impl Findings {
         };
         let mut first = None;
         let mut drawn = 0;
-        for n in 0..count {
+        for _ in 0..PLACES {
+            if drawn == count {
+                break;
+            }
             let Some(&at) = random.pick(&voxels) else {
                 return;
             };
-            let share = if n == 0 { 1.0 } else { random.range(0.6, 0.95) };
+            let share = if drawn == 0 {
+                1.0
+            } else {
+                random.range(0.6, 0.95)
+            };
             let size =
                 Vec3::new(1.0, random.range(0.8, 1.0), random.range(0.8, 1.0)) * radius * share;
             let centre = patient.canvas.look(at).p;
@@ -209,7 +219,9 @@ impl Findings {
                     f32::INFINITY
                 }
             });
-            if patient.canvas.pending() < 2 {
+            // Most of it, not a sliver under the capsule.
+            let whole = 4.19 * size.element_product() / self.voxel_mm.powi(3);
+            if (patient.canvas.pending() as f32) < 0.6 * whole {
                 patient.canvas.discard();
                 continue;
             }
@@ -250,7 +262,7 @@ impl Findings {
             Side::Left => Structure::LeftKidney,
         };
         let pole = random.range(-0.8, 0.8);
-        let radius = random.range(2.5, 7.0).max(self.least_mm);
+        let radius = random.range(2.5, 7.0).max(self.voxel_mm * 1.1).min(10.0);
         let off = Vec3::new(-kidney.side.sign() * 9.0, 0.0, pole * 28.0) * kidney.size;
         let centre = kidney.centre + kidney.turn * off;
         let shape = Ellipsoid::new(centre, Vec3::new(radius, radius * 0.8, radius));
@@ -282,7 +294,8 @@ impl Findings {
             Side::Left
         };
         let site = lung_of(side);
-        let radius = random.range(4.0, 15.0).max(self.least_mm);
+        // Larger than a vessel seen end on; a nodule has at most 30 mm.
+        let radius = random.range(4.0, 15.0).max(self.voxel_mm * 1.8).min(15.0);
         let label = site.label();
         let voxels: Vec<u32> = patient
             .canvas
@@ -375,8 +388,8 @@ impl Findings {
         let voxels = patient.canvas.voxels_of(label);
         let number = self.next_number();
         let hu = random.range(450.0, 1100.0) + patient.tissue.aorta * 0.5;
-        let thick = random.range(2.0, 3.5).max(self.least_mm * 0.9);
-        let reach = random.range(6.0, 14.0);
+        let thick = random.range(2.0, 3.5).max(self.voxel_mm * 0.8);
+        let reach = random.range(6.0, 14.0).max(self.voxel_mm * 1.4);
         let count = 2 + random.below(5);
         let mut drawn = 0;
         let mut below = 0;

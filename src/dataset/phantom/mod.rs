@@ -151,10 +151,13 @@ impl Phantom {
         for &mark in &marks {
             counts[usize::from(mark)] += 1;
         }
+        // What is left of it after all has been drawn must show.
         let least = |f: &Finding| match f.kind {
             FindingKind::Splenomegaly => (15.0 / scan.grid.voxel_ml()).ceil() as usize,
-            FindingKind::VertebralFracture => 3,
-            _ => 1,
+            FindingKind::KidneyStone => 2,
+            FindingKind::AorticCalcification => 4,
+            FindingKind::PleuralEffusion => 24,
+            _ => 10,
         };
         findings.retain(|f| counts[usize::from(f.number)] >= least(f));
         let mut renumber = [0_u8; 256];
@@ -226,7 +229,7 @@ fn draw(patient: &mut Patient, scan: &Scan, seed: u64, config: &PhantomConfig) -
     let spacing = scan.grid.spacing_mm();
     let mut found = Findings {
         list: Vec::new(),
-        least_mm: (0.62 * spacing.max_element()).min(9.0) as f32 * config.variety.clamp(0.6, 1.0),
+        voxel_mm: spacing.element_product().cbrt() as f32,
     };
     torso::draw_layers(patient);
     chest::draw_lungs(patient);
@@ -306,7 +309,7 @@ fn draw_bones(
     let collapse = if plan.has(FindingKind::VertebralFracture) {
         random.pick(&levels).map(|&level| Collapse {
             level,
-            left: random.range(0.3, 0.65),
+            left: random.range(0.3, 0.6),
             finding: found.next_number(),
         })
     } else {
@@ -335,6 +338,7 @@ fn draw_bones(
         random.pick(&pieces).map(|&(rib, piece)| Break {
             rib,
             piece,
+            callus_mm: (found.voxel_mm * 1.9).max(10.0),
             finding: found.next_number(),
         })
     } else {

@@ -179,7 +179,9 @@ fn draw_vertebra(patient: &mut Patient, n: usize, size: f32, collapse: Option<Co
     let tilt = (along.y / along.z).atan();
     let turn = Quat::from_rotation_x(-tilt).inverse();
     let wedge = collapse.map_or(1.0, |c| c.left);
-    let cast = if collapse.is_some() { 140.0 } else { 0.0 };
+    // A collapsed body is dense, and bulges.
+    let (cast, bulge) = collapse.map_or((0.0, 1.0), |_| (300.0, 1.12));
+    let radii = radii * Vec3::new(bulge, bulge, 1.0);
     let (hard, soft) = (
         patient.tissue.cortical * 0.72,
         patient.tissue.trabecular + cast,
@@ -361,11 +363,12 @@ pub(super) fn lay_ribs(patient: &mut Patient) -> (Vec<Rib>, Vec<Vec<Segment>>) {
     (ribs, cartilages)
 }
 
-/// A broken rib: which of those laid out, which of its pieces, and the finding's number.
+/// A broken rib: which of those laid out, which of its pieces, the callus's radius, and the finding's number.
 #[derive(Clone, Copy)]
 pub(super) struct Break {
     pub rib: usize,
     pub piece: usize,
+    pub callus_mm: f32,
     pub finding: u8,
 }
 
@@ -397,13 +400,13 @@ pub(super) fn draw_ribs(
     if let Some(b) = broken
         && let Some(segment) = ribs.get(b.rib).and_then(|rib| rib.segments.get(b.piece))
     {
-        draw_break(patient, segment, b.finding);
+        draw_break(patient, segment, b);
     }
     draw_sternum(patient);
 }
 
-/// Both ends out of line, and callus around them.
-fn draw_break(patient: &mut Patient, segment: &Segment, finding: u8) {
+/// Both ends out of line, and the callus of a healing fracture around them.
+fn draw_break(patient: &mut Patient, segment: &Segment, broken: Break) {
     let (a, b) = (segment.from, segment.to);
     let centre = (a.at + b.at) * 0.5;
     let outwards = Vec3::new(centre.x, centre.y + 30.0, 0.0).normalize_or_zero();
@@ -417,18 +420,19 @@ fn draw_break(patient: &mut Patient, segment: &Segment, finding: u8) {
             radius: a.radius * 1.05,
         },
     };
-    let callus = Ellipsoid::new(centre, Vec3::splat(a.radius * 2.3));
+    let callus = Ellipsoid::new(centre, Vec3::splat(broken.callus_mm));
+    let hu = patient.random.range(300.0, 550.0);
     patient
         .canvas
-        .paint(Tag::Keep, callus.bounds(), 120.0, |h| callus.distance(h.p));
+        .paint(Tag::Keep, callus.bounds(), hu, |h| callus.distance(h.p));
     patient.draw_tube(
         Tag::Of(Structure::Ribs),
         &[shifted],
         patient.tissue.cortical,
     );
-    let site = Ellipsoid::new(centre, Vec3::splat(a.radius * 2.6));
+    let site = Ellipsoid::new(centre, Vec3::splat(broken.callus_mm + 1.5));
     patient.canvas.add(site.bounds(), |h| site.distance(h.p));
-    patient.canvas.mark(finding);
+    patient.canvas.mark(broken.finding);
 }
 
 fn draw_sternum(patient: &mut Patient) {
