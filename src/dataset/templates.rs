@@ -106,11 +106,23 @@ pub fn pair(
     described: bool,
     random: &mut Random,
 ) -> Option<Pair> {
+    let place = scene.model_box(target);
+    pair_at(place, scene, task, target, described, random)
+}
+
+fn pair_at(
+    place: Option<[f64; 6]>,
+    scene: &Scene,
+    task: PairTask,
+    target: Target,
+    described: bool,
+    random: &mut Random,
+) -> Option<Pair> {
     let present = scene.shows(target)?;
     let subject = Subject {
         name: target.name(),
         description: target.description(),
-        place: scene.model_box(target),
+        place,
     };
     let [question, answer] = pair_about(&subject, task, described, random)?;
     Some(Pair {
@@ -124,7 +136,8 @@ pub fn pair(
 }
 
 /// One pair of a random kind about a random target: about something absent with the probability
-/// `negatives`, in a described form with the probability `described`.
+/// `negatives`, in a described form with the probability `described`. Boxes that are asked about are as readers draw
+/// them.
 pub fn random_pair(
     scene: &Scene,
     negatives: f32,
@@ -136,5 +149,55 @@ pub fn random_pair(
     let targets = scene.targets();
     let target = *random.pick(&targets[usize::from(absent)])?;
     let described = random.chance(described);
-    pair(scene, task, target, described, random)
+    let mut place = scene.model_box(target);
+    if task == PairTask::Reg {
+        place = place.map(|exact| drawn_by_hand(exact, random));
+    }
+    pair_at(place, scene, task, target, described, random)
+}
+
+/// A box as a reader draws it around something: each face off by some hundredths of the image and a part of the side.
+fn drawn_by_hand(exact: [f64; 6], random: &mut Random) -> [f64; 6] {
+    let mut drawn = exact;
+    for (low, high) in [(0, 3), (1, 4), (2, 5)] {
+        let reach = 0.02 + 0.1 * (exact[high] - exact[low]);
+        let faces = [low, high].map(|face| {
+            let moved = exact[face] + f64::from(random.about(0.0, reach as f32));
+            moved.clamp(0.0, 1.0)
+        });
+        drawn[low] = faces[0].min(faces[1]);
+        drawn[high] = faces[0].max(faces[1]);
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_drawn_by_hand_is_around_the_same_place() {
+        let exact = [0.1, 0.2, 0.3, 0.6, 0.3, 1.0];
+        let mut random = Random::new(1, "boxes");
+        let mut off = [0.0; 6];
+        for _ in 0..400 {
+            let drawn = drawn_by_hand(exact, &mut random);
+            assert!(
+                (0..3).all(|axis| drawn[axis] <= drawn[axis + 3]),
+                "{drawn:?}"
+            );
+            assert!(drawn.iter().all(|face| (0.0..=1.0).contains(face)));
+            for (off, (drawn, exact)) in off.iter_mut().zip(drawn.iter().zip(exact)) {
+                *off += (drawn - exact).powi(2) / 400.0;
+            }
+        }
+        // Deviations of a box whose faces are free to move both ways: a longer side's are larger.
+        let [wide, low, deep] = [0.07, 0.03, 0.09];
+        for (off, wanted) in off.into_iter().zip([wide, low, deep, wide, low]) {
+            assert!(
+                (off.sqrt() - wanted).abs() < 0.15 * wanted,
+                "{off} {wanted}"
+            );
+        }
+    }
 }
