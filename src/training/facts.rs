@@ -18,9 +18,8 @@ pub const FACTS_HEAD: &str = "training.facts_head";
 const VALUES: usize = 7;
 /// What an error of each weighs beside a cross entropy.
 const WEIGHTS: [f32; VALUES] = [2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0];
-/// What a patch with a finding weighs beside an attribute: where findings may lie is learnt soon, and what is left after
-/// that is little.
-const FINDING: f64 = 4.0;
+/// The score of what is not so.
+const NEVER: f32 = -1e9;
 
 /// What a source of samples can tell of each image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,11 +103,40 @@ fn patch_scores(tokens: &Tensor, rows: &Tensor) -> candle_core::Result<Tensor> {
     scores.transpose(1, 2)?.contiguous()
 }
 
+/// What the rows of `[n,rows,patches]` should tell and how much each counts; nothing where nothing is asked.
+struct Asked {
+    wanted: Vec<f32>,
+    weights: Vec<f32>,
+    patches: usize,
+}
+
+impl Asked {
+    fn nothing(shape: &[usize]) -> Self {
+        let count = shape.iter().product();
+        Self {
+            wanted: vec![0.0; count],
+            weights: vec![0.0; count],
+            patches: shape.last().copied().unwrap_or(1).max(1),
+        }
+    }
+
+    /// Asks a row for a value in the patches that are `inside`.
+    fn ask(&mut self, row: usize, inside: &[bool], value: f32, weight: f32) {
+        let (wanted, weights) = (&mut self.wanted, &mut self.weights);
+        let rows = wanted.chunks_exact_mut(self.patches);
+        let rows = rows.zip(weights.chunks_exact_mut(self.patches));
+        for (wanted, weights) in rows.skip(row).take(1) {
+            for (patch, _) in inside.iter().enumerate().filter(|(_, inside)| **inside) {
+                (wanted[patch], weights[patch]) = (value, weight);
+            }
+        }
+    }
+}
+
 /// How far what is told of each class is off in the patches that hold it, a mean over an image's classes.
 fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (_, rows, patches) = told.dims3()?;
-    let size = samples.len() * rows * patches;
-    let (mut wanted, mut weights) = (vec![0.0; size], vec![0.0; size]);
+    let (_, rows, _) = told.dims3()?;
+    let mut asked = Asked::nothing(told.dims());
     for (number, sample) in samples.iter().enumerate() {
         let count = labelled(sample).count();
         for (target, class) in labelled(sample) {
@@ -118,20 +146,14 @@ fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Resul
             let touched = cut.touched(&target.voxels);
             let inside = touched.iter().filter(|touched| **touched).count();
             let share = 1.0 / (count * inside).max(1) as f32;
-            for (value, (is, weighs)) in values.into_iter().zip(WEIGHTS).enumerate() {
-                let row = number * rows + class as usize * VALUES + value;
-                for (at, _) in touched.iter().enumerate().filter(|(_, touched)| **touched) {
-                    let at = row * patches + at;
-                    if let (Some(wanted), Some(weight)) = (wanted.get_mut(at), weights.get_mut(at))
-                    {
-                        (*wanted, *weight) = (is, weighs * share);
-                    }
-                }
+            let first = number * rows + class as usize * VALUES;
+            for (row, (value, weight)) in (first..).zip(values.into_iter().zip(WEIGHTS)) {
+                asked.ask(row, &touched, value, weight * share);
             }
         }
     }
-    let wanted = Tensor::from_vec(wanted, told.shape(), told.device())?;
-    let weights = Tensor::from_vec(weights, told.shape(), told.device())?;
+    let wanted = Tensor::from_vec(asked.wanted, told.shape(), told.device())?;
+    let weights = Tensor::from_vec(asked.weights, told.shape(), told.device())?;
     ((told - wanted)?.abs()? * weights)?.sum_all()
 }
 
@@ -141,30 +163,29 @@ fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
     sum / count.max(1) as f32
 }
 
-/// Binary cross entropy of findings in patches.
+/// Cross entropy of where each kind of finding shows: in some of the patches, or in none. What looks most like a finding
+/// and is none weighs most in it.
 fn findings_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (mut shown, mut weights) = (Vec::new(), Vec::new());
+    let (images, kinds, patches) = told.dims3()?;
+    if kinds == 0 {
+        return Tensor::zeros((), DType::F32, told.device());
+    }
+    // Before anything is known, none is as likely as all patches together.
+    let none = Tensor::full((patches as f32).ln(), (images, kinds, 1), told.device())?;
+    let scores = Tensor::cat(&[told, &none], 2)?;
+    let mut wrong = Vec::new();
     for voxels in samples.iter().flat_map(|sample| &sample.facts.findings) {
         let touched = cut.touched(voxels);
-        let [absent, present] = shares(&touched);
-        for &touched in &touched {
-            shown.push(f32::from(u8::from(touched)));
-            weights.push(if touched { present } else { absent });
-        }
+        let absent = !touched.contains(&true);
+        wrong.extend(
+            touched
+                .iter()
+                .chain([&absent])
+                .map(|right| if *right { 0.0 } else { NEVER }),
+        );
     }
-    let shown = Tensor::from_vec(shown, told.shape(), told.device())?;
-    let weights = Tensor::from_vec(weights, told.shape(), told.device())?;
-    // log(1 + e^z) - z t, in the form that cannot overflow.
-    let softplus = (told.relu()? + (told.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
-    ((softplus - (told * shown)?)? * weights)?.sum_all()? * FINDING
-}
-
-/// What a patch without and one with a finding weighs. Where there is one, it weighs as much as all that is sound; an
-/// image without any weighs as one side of that.
-fn shares(touched: &[bool]) -> [f32; 2] {
-    let present = touched.iter().filter(|touched| **touched).count();
-    let absent = touched.len() - present;
-    [absent, present].map(|count| 0.5 / count.max(1) as f32)
+    let right = (&scores + Tensor::from_vec(wrong, scores.shape(), told.device())?)?;
+    (scores.log_sum_exp(2)? - right.log_sum_exp(2)?)?.sum_all()
 }
 
 #[cfg(test)]
@@ -224,7 +245,8 @@ mod tests {
         }
         let mut blind = head();
         blind[VALUES] = [0.0, 0.0];
-        let chance = FINDING as f32 * 2_f32.ln();
+        // One of two patches, or none, which counts for two.
+        let chance = 4_f32.ln();
         assert!((loss(&blind, &[sample(0)]) - chance).abs() < 1e-4);
         let mut unsure = head();
         (unsure[VALUES + 1], unsure[VALUES + 2]) = ([0.0; 2], [0.0; 2]);
