@@ -190,6 +190,10 @@ pub struct StageConfig {
     /// taught it is where things are. Both must have the same sizes, but for the patches.
     #[serde(default)]
     pub vision_from_segmentation: bool,
+    /// The value, 0 to 1, that the image encoder's patch embedding counts from when the stage begins: that of soft tissue,
+    /// whose small differences are lost in a norm as long as most of each token tells how far it is from black.
+    #[serde(default)]
+    pub centre: Option<f32>,
     /// Beginnings of the names of tensors that stay as they are.
     #[serde(default)]
     pub freeze: Vec<String>,
@@ -390,6 +394,10 @@ impl TrainingConfig {
             require(
                 stage.findings.is_none_or(share),
                 &format!("stage {name}: findings is a share from 0 to 1"),
+            )?;
+            require(
+                stage.centre.is_none_or(share),
+                &format!("stage {name}: centre is a value of the image, from 0 to 1"),
             )?;
             require(
                 stage

@@ -92,6 +92,21 @@ fn repatch_encoder(
     })
 }
 
+/// Shifts what a patch embedding counts from: of an image brighter by `value` it says what it said before. Linear as it
+/// is, only its bias changes.
+pub(super) fn centre(
+    variables: &mut Variables,
+    prefix: &str,
+    value: f32,
+) -> Result<(), TrainingError> {
+    let name = |rest: &str| format!("{prefix}patch_embedding.patch_embeddings.1.{rest}");
+    if let Some(weight) = variables.get(&name("weight")) {
+        let shift = (weight.sum(1)? * f64::from(value))?;
+        change(variables, &name("bias"), |bias| bias - &shift)?;
+    }
+    Ok(())
+}
+
 fn change(
     variables: &mut Variables,
     name: &str,
@@ -222,6 +237,31 @@ mod tests {
         assert_eq!(values.len(), 16);
         for row in values.chunks_exact(8) {
             assert!(row.is_sorted() && row[0] < 0.5 && row[7] > 2.5, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_centred_embedding_says_of_a_brighter_patch_what_it_said_before() {
+        let name = |rest: &str| format!("{VISION}patch_embedding.patch_embeddings.1.{rest}");
+        let drawn = |key: &str, shape: &[usize]| {
+            let count: usize = shape.iter().product();
+            let values: Vec<f32> = (0..count as u64).map(|i| uniform(key, i)).collect();
+            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        };
+        let tensors = [("weight", drawn("w", &[3, 8])), ("bias", drawn("b", &[3]))];
+        let tensors: HashMap<_, _> = tensors.map(|(rest, t)| (name(rest), t)).into();
+        let mut variables = Variables::from_tensors(tensors, &Device::Cpu);
+        let patch = drawn("patch", &[8, 1]);
+        let said = |variables: &Variables, patch: &Tensor| -> Vec<f32> {
+            let [weight, bias] = ["weight", "bias"].map(|rest| variables.get(&name(rest)).unwrap());
+            let said = weight.matmul(patch).unwrap().squeeze(1).unwrap();
+            (said + bias).unwrap().to_vec1().unwrap()
+        };
+        let before = said(&variables, &patch);
+        centre(&mut variables, VISION, 0.5).unwrap();
+        let after = said(&variables, &(patch + 0.5).unwrap());
+        for (before, after) in before.into_iter().zip(after) {
+            assert!((before - after).abs() < 1e-5);
         }
     }
 }

@@ -17,7 +17,7 @@ use super::lora::{AdapterSettings, save_adapters};
 use super::network::{CLIP_VISION, Network, SEGMENTATION_ENCODER, VISION};
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
-use super::repatch::segmentation_as_vision;
+use super::repatch::{centre, segmentation_as_vision};
 use super::state::{self, Progress};
 use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
@@ -201,6 +201,15 @@ impl<'a> Trainer<'a> {
                         .get(&format!("{SEGMENTATION_ENCODER}{rest}"))
                         .cloned()
                 })?;
+        }
+        if let Some(value) = stage.centre
+            && self.progress.stage_step == 0
+        {
+            let encoder = match stage.stage {
+                Stage::Segmentation => SEGMENTATION_ENCODER,
+                _ => self.network.vision_prefix(),
+            };
+            centre(&mut self.variables, encoder, value)?;
         }
         let is_kept = |name: &str| stage.freeze.iter().any(|start| name.starts_with(start));
         if stage.stage == Stage::Segmentation && self.variables.get(CLASS_PROMPTS).is_none() {
