@@ -19,7 +19,7 @@ const OWN_KIND: f32 = 0.7;
 /// The share of questions with choices among those that can be asked either way.
 const CLOSED: f32 = 0.6;
 /// The types of questions that are drawn from: what takes long to see is asked more often.
-const ASKED: [VqaType; 9] = [
+const ASKED: [VqaType; 12] = [
     VqaType::Plane,
     VqaType::Phase,
     VqaType::Phase,
@@ -27,9 +27,14 @@ const ASKED: [VqaType; 9] = [
     VqaType::Abnormality,
     VqaType::Abnormality,
     VqaType::Abnormality,
+    VqaType::Abnormality,
+    VqaType::Abnormality,
+    VqaType::Abnormality,
     VqaType::Location,
     VqaType::Location,
 ];
+/// The share of reports among what captions' images are asked about.
+const REPORTS: f32 = 0.35;
 /// Seeds that are tried where a phantom cannot be prepared.
 const TRIES: u64 = 8;
 
@@ -128,7 +133,7 @@ impl PhantomSamples {
                 mask,
             }));
         }
-        let (question, answer) = if random.chance(0.25) {
+        let (question, answer) = if random.chance(REPORTS) {
             // Captions were trained without a space between image and question.
             (
                 random.word(templates::REPORT).to_owned(),

@@ -169,48 +169,41 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::model::rule::uniform;
+    use crate::model::rule;
+
+    fn drawn(name: &str, shape: &[usize]) -> Tensor {
+        rule::tensor(name, shape, &Device::Cpu).unwrap()
+    }
+
+    /// What a patch embedding `[width,D*H*W]` says of a patch.
+    fn said(weight: &Tensor, patch: &Tensor) -> Tensor {
+        let patch = patch.contiguous().unwrap().reshape(((), 1)).unwrap();
+        weight.matmul(&patch).unwrap().squeeze(1).unwrap()
+    }
+
+    fn assert_near(one: &Tensor, other: &Tensor) {
+        let off = (one - other).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(off.to_scalar::<f32>().unwrap() < 1e-5, "{one} {other}");
+    }
 
     #[test]
     fn a_small_patch_is_told_as_a_large_one_that_looks_the_same() {
-        let (old, new) = ([2, 4, 4], [2, 2, 4]);
-        let weights: Vec<f32> = (0..3 * 32).map(|i| uniform("weights", i)).collect();
-        let weight = Tensor::from_vec(weights, (3, 32), &Device::Cpu).unwrap();
-        let small: Vec<f32> = (0..16).map(|i| uniform("patch", i)).collect();
-        let large: Vec<f32> = (0..32)
-            .map(|i| {
-                let [d, h, w] = [i / 16, i / 4 % 4, i % 4];
-                small[(d * 2 + h / 2) * 4 + w]
-            })
-            .collect();
-        let resized = resized_patches(&weight, old, new).unwrap();
-        let said = |weight: &Tensor, patch: Vec<f32>| {
-            let patch = Tensor::from_vec(patch.clone(), (patch.len(), 1), &Device::Cpu).unwrap();
-            let said = weight.matmul(&patch).unwrap();
-            said.flatten_all().unwrap().to_vec1::<f32>().unwrap()
-        };
-        let (before, after) = (said(&weight, large), said(&resized, small));
-        for (a, b) in before.iter().zip(&after) {
-            assert!((a - b).abs() < 1e-4, "{before:?} {after:?}");
-        }
+        let weight = drawn("weight", &[3, 2 * 4 * 4]);
+        let small = drawn("patch", &[2, 2, 4]);
+        let rows = Tensor::new(&[0_u32, 0, 1, 1], &Device::Cpu).unwrap();
+        let large = small.index_select(&rows, 1).unwrap();
+        let resized = resized_patches(&weight, [2, 4, 4], [2, 2, 4]).unwrap();
+        assert_near(&said(&weight, &large), &said(&resized, &small));
     }
 
     #[test]
     fn a_large_patch_is_told_as_the_mean_of_its_small_ones() {
-        let (old, new) = ([2, 2, 4], [2, 4, 4]);
-        let weights: Vec<f32> = (0..3 * 16).map(|i| uniform("weights", i)).collect();
-        let weight = Tensor::from_vec(weights, (3, 16), &Device::Cpu).unwrap();
-        let large: Vec<f32> = (0..32).map(|i| uniform("patch", i)).collect();
-        let large = Tensor::from_vec(large, (2, 2, 2, 4), &Device::Cpu).unwrap();
-        let said = |weight: &Tensor, patch: &Tensor| {
-            let patch = patch.contiguous().unwrap().reshape(((), 1)).unwrap();
-            weight.matmul(&patch).unwrap()
-        };
-        let halves = [0, 1].map(|half| said(&weight, &large.narrow(1, half, 1).unwrap()));
-        let mean = ((&halves[0] + &halves[1]).unwrap() / 2.0).unwrap();
-        let after = said(&resized_patches(&weight, old, new).unwrap(), &large);
-        let off = (mean - after).unwrap().abs().unwrap().max_all().unwrap();
-        assert!(off.to_scalar::<f32>().unwrap() < 1e-5);
+        let weight = drawn("weight", &[3, 2 * 2 * 4]);
+        let large = drawn("patch", &[2, 2, 2, 4]);
+        let [first, last] = [0, 1].map(|half| said(&weight, &large.narrow(1, half, 1).unwrap()));
+        let mean = ((first + last).unwrap() / 2.0).unwrap();
+        let resized = resized_patches(&weight, [2, 2, 4], [2, 4, 4]).unwrap();
+        assert_near(&mean, &said(&resized, &large));
     }
 
     #[test]
@@ -243,25 +236,19 @@ mod tests {
     #[test]
     fn a_centred_embedding_says_of_a_brighter_patch_what_it_said_before() {
         let name = |rest: &str| format!("{VISION}patch_embedding.patch_embeddings.1.{rest}");
-        let drawn = |key: &str, shape: &[usize]| {
-            let count: usize = shape.iter().product();
-            let values: Vec<f32> = (0..count as u64).map(|i| uniform(key, i)).collect();
-            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-        };
-        let tensors = [("weight", drawn("w", &[3, 8])), ("bias", drawn("b", &[3]))];
-        let tensors: HashMap<_, _> = tensors.map(|(rest, t)| (name(rest), t)).into();
-        let mut variables = Variables::from_tensors(tensors, &Device::Cpu);
-        let patch = drawn("patch", &[8, 1]);
-        let said = |variables: &Variables, patch: &Tensor| -> Vec<f32> {
+        let tensors = [
+            (name("weight"), drawn("weight", &[3, 8])),
+            (name("bias"), drawn("bias", &[3])),
+        ];
+        let mut variables = Variables::from_tensors(HashMap::from(tensors), &Device::Cpu);
+        let token = |variables: &Variables, patch: &Tensor| {
             let [weight, bias] = ["weight", "bias"].map(|rest| variables.get(&name(rest)).unwrap());
-            let said = weight.matmul(patch).unwrap().squeeze(1).unwrap();
-            (said + bias).unwrap().to_vec1().unwrap()
+            (said(weight, patch) + bias).unwrap()
         };
-        let before = said(&variables, &patch);
+        let patch = drawn("patch", &[8]);
+        let before = token(&variables, &patch);
         centre(&mut variables, VISION, 0.5).unwrap();
-        let after = said(&variables, &(patch + 0.5).unwrap());
-        for (before, after) in before.into_iter().zip(after) {
-            assert!((before - after).abs() < 1e-5);
-        }
+        let brighter = (patch + 0.5).unwrap();
+        assert_near(&before, &token(&variables, &brighter));
     }
 }
