@@ -50,6 +50,11 @@ impl Cut {
         Self::new(config.image_size, config.patch_size, width)
     }
 
+    /// The same with patches that many times as large along each axis.
+    pub fn pooled(self, times: usize) -> Self {
+        Self::new(self.image, self.patch.map(|side| side * times), self.width)
+    }
+
     /// A head that knows nothing.
     pub fn new_head(self, classes: usize, device: &Device) -> Result<Tensor, TrainingError> {
         if self.patch.iter().any(|side| side % CELLS != 0) {
@@ -164,7 +169,7 @@ impl Cut {
         })
     }
 
-    fn grid(self) -> [usize; 3] {
+    pub fn grid(self) -> [usize; 3] {
         patch_grid(self.image, self.patch)
     }
 

@@ -1,10 +1,11 @@
 //! What the vision tower is told directly of an image: how bright each structure is and from where to where it reaches,
-//! which patches show something wrong, and what kind of image it is.
+//! where something wrong shows, and what kind of image it is.
 //!
 //! An answer's tokens that depend on such a fact are few among those that language alone can tell, so a new vision tower
 //! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness and the box of
-//! the classes its patch holds, whether it holds a finding, and the image's attributes. (Of the mean of all tokens, those
-//! few that show a contrast phase are too small a part.) It belongs to the training and is not part of the model.
+//! the classes its patch holds and the image's attributes (of the mean of all tokens, those few that show a contrast phase
+//! are too small a part), and findings from the tokens as the projector pools them, for that is all the decoder sees. It
+//! belongs to the training and is not part of the model.
 
 use candle_core::{DType, Device, Tensor};
 
@@ -54,9 +55,9 @@ pub struct Facts {
 }
 
 /// Errors of brightness and boxes and cross entropies of findings and attributes, the mean over `images`; tokens
-/// `[n,patches,width]`. `None` where no head learns.
+/// `[n,patches,width]`, cut in patches and as the projector pools them. `None` where no head learns.
 pub(super) fn facts_loss(
-    cut: Cut,
+    [cut, pooled]: [Cut; 2],
     variables: &Variables,
     samples: &[Sample],
     tokens: &Tensor,
@@ -75,7 +76,8 @@ pub(super) fn facts_loss(
 
     let by_patch = patch_scores(tokens, &head.narrow(0, 0, values + findings)?)?;
     let of_classes = class_loss(cut, samples, &by_patch.narrow(1, 0, values)?)?;
-    let wrong = findings_loss(cut, samples, &by_patch.narrow(1, values, findings)?)?;
+    let by_place = pool(&by_patch.narrow(1, values, findings)?, cut, pooled)?;
+    let wrong = findings_loss(pooled, samples, &by_place)?;
     let mut sum = (of_classes + wrong)?;
     let (n, patches, width) = tokens.dims3()?;
     let all = tokens.reshape((n * patches, width))?;
@@ -163,6 +165,16 @@ fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
     sum / count.max(1) as f32
 }
 
+/// `[n,rows,patches]` to the mean of each larger patch's.
+fn pool(scores: &Tensor, fine: Cut, coarse: Cut) -> candle_core::Result<Tensor> {
+    let (n, rows, _) = scores.dims3()?;
+    let (fine, [d, h, w]) = (fine.grid(), coarse.grid());
+    let [along, down, across] = [fine[0] / d, fine[1] / h, fine[2] / w];
+    let scores = scores.reshape(vec![n * rows, d, along, h, down, w, across])?;
+    let means = scores.mean(6)?.mean(4)?.mean(2)?;
+    means.reshape((n, rows, d * h * w))
+}
+
 /// Cross entropy of where each kind of finding shows: in some of the patches, or in none. What looks most like a finding
 /// and is none weighs most in it.
 fn findings_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
@@ -230,7 +242,7 @@ mod tests {
         let variables = Variables::from_tensors(variables, &Device::Cpu);
         let tokens = Tensor::new(&[[1_f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let tokens = tokens.broadcast_left(samples.len()).unwrap();
-        let loss = facts_loss(cut, &variables, samples, &tokens, samples.len() as f64);
+        let loss = facts_loss([cut; 2], &variables, samples, &tokens, samples.len() as f64);
         loss.unwrap().unwrap().to_scalar().unwrap()
     }
 
@@ -252,5 +264,14 @@ mod tests {
         (unsure[VALUES + 1], unsure[VALUES + 2]) = ([0.0; 2], [0.0; 2]);
         let both = [sample(0), sample(1)];
         assert!((loss(&unsure, &both) - 2_f32.ln()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn scores_are_pooled_as_the_projector_pools_tokens() {
+        // Two patches along D and two along W; two of them, one behind the other, become one.
+        let [fine, coarse] = [[2, 4, 4], [4, 4, 4]].map(|patch| Cut::new([4, 4, 8], patch, 1));
+        let scores = Tensor::new(&[[[1_f32, 2.0, 3.0, 5.0]]], &Device::Cpu).unwrap();
+        let pooled = pool(&scores, fine, coarse).unwrap();
+        assert_eq!(pooled.to_vec3::<f32>().unwrap(), [[[2.0, 3.5]]]);
     }
 }

@@ -315,7 +315,14 @@ fn talk_losses(
     let tokens = lamed.vision_tower().forward(&images, None)?;
     let cut = Cut::of_vision(lamed.config());
     let dense = dense_loss(cut, variables, samples, &tokens, totals.labels)?;
-    let facts = facts_loss(cut, variables, samples, &tokens, totals.volumes)?;
+    let pooling = lamed.config().proj_pooling_size.max(1);
+    let facts = facts_loss(
+        [cut, cut.pooled(pooling)],
+        variables,
+        samples,
+        &tokens,
+        totals.volumes,
+    )?;
     if answers.rows.is_empty() {
         return Ok([None, None, None, None, dense, facts]);
     }
