@@ -136,8 +136,8 @@ fn pair_at(
 }
 
 /// One pair of a random kind about a random target: about something absent with the probability
-/// `negatives`, in a described form with the probability `described`. Boxes that are asked about are as readers draw
-/// them.
+/// `negatives`, in a described form with the probability `described`. Half of the boxes that are asked about are as
+/// readers draw them.
 pub fn random_pair(
     scene: &Scene,
     negatives: f32,
@@ -150,7 +150,7 @@ pub fn random_pair(
     let target = *random.pick(&targets[usize::from(absent)])?;
     let described = random.chance(described);
     let mut place = scene.model_box(target);
-    if task == PairTask::Reg {
+    if task == PairTask::Reg && random.chance(0.5) {
         place = place.map(|exact| drawn_by_hand(exact, random));
     }
     pair_at(place, scene, task, target, described, random)
@@ -160,7 +160,7 @@ pub fn random_pair(
 fn drawn_by_hand(exact: [f64; 6], random: &mut Random) -> [f64; 6] {
     let mut drawn = exact;
     for (low, high) in [(0, 3), (1, 4), (2, 5)] {
-        let reach = 0.02 + 0.1 * (exact[high] - exact[low]);
+        let reach = 0.01 + 0.08 * (exact[high] - exact[low]);
         let faces = [low, high].map(|face| {
             let moved = exact[face] + f64::from(random.about(0.0, reach as f32));
             moved.clamp(0.0, 1.0)
@@ -192,7 +192,7 @@ mod tests {
             }
         }
         // Deviations of a box whose faces are free to move both ways: a longer side's are larger.
-        let [wide, low, deep] = [0.07, 0.03, 0.09];
+        let [wide, low, deep] = [0.05, 0.018, 0.066];
         for (off, wanted) in off.into_iter().zip([wide, low, deep, wide, low]) {
             assert!(
                 (off.sqrt() - wanted).abs() < 0.15 * wanted,
