@@ -18,7 +18,7 @@ pub fn trilinear(x: &Tensor, size: [usize; 3]) -> Result<Tensor> {
         return along_axes(&x, &axes);
     }
     let resized = along_axes(&x.detach(), &axes)?;
-    with_back("trilinear", &x, &resized, move |_, gradient| {
+    with_back("trilinear", &x, &resized, move |_, _, gradient| {
         let turned = |matrix: &Tensor| matrix.t()?.contiguous();
         let axes = [turned(&axes[0])?, turned(&axes[1])?, turned(&axes[2])?];
         along_axes(gradient, &axes)

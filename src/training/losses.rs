@@ -43,7 +43,7 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> R
         .sum();
     let loss = Tensor::new(sum as f32, logits.device())?;
     let slopes = Tensor::from_vec(shares, (n, vocabulary), logits.device())?;
-    with_back("cross-entropy", &logits, &loss, move |_, gradient| {
+    with_back("cross-entropy", &logits, &loss, move |_, _, gradient| {
         slopes.broadcast_mul(gradient)
     })
 }
@@ -99,27 +99,32 @@ pub fn mask_losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let dice: f64 = masks.iter().map(|m| 1.0 - 2.0 * m[1] / m[2]).sum();
     let losses = Tensor::new(&[bce as f32, dice as f32], logits.device())?;
     let shares = z;
-    with_back("mask-losses", logits, &losses, move |logits, gradient| {
-        let gradient = gradient.to_vec1::<f32>()?;
-        let [to_bce, to_dice] = [gradient[0] / voxels as f32, gradient[1]];
-        let mut out = vec![0.0; shares.len()];
-        out.par_chunks_exact_mut(voxels.max(1))
-            .zip(
-                shares
-                    .par_chunks_exact(voxels.max(1))
-                    .zip(targets.par_chunks_exact(voxels.max(1))),
-            )
-            .zip(&masks)
-            .for_each(|((out, (shares, targets)), [_, overlap, both])| {
-                // Dice's slope by a share: -2 t / both + 2 overlap / both^2.
-                let by_target = (-2.0 / both) as f32 * to_dice;
-                let by_size = (2.0 * overlap / (both * both)) as f32 * to_dice;
-                for ((out, p), t) in out.iter_mut().zip(shares).zip(targets) {
-                    *out = to_bce * (p - t) + p * (1.0 - p) * (by_target * t + by_size);
-                }
-            });
-        Tensor::from_vec(out, logits.dims(), logits.device())
-    })
+    with_back(
+        "mask-losses",
+        logits,
+        &losses,
+        move |logits, _, gradient| {
+            let gradient = gradient.to_vec1::<f32>()?;
+            let [to_bce, to_dice] = [gradient[0] / voxels as f32, gradient[1]];
+            let mut out = vec![0.0; shares.len()];
+            out.par_chunks_exact_mut(voxels.max(1))
+                .zip(
+                    shares
+                        .par_chunks_exact(voxels.max(1))
+                        .zip(targets.par_chunks_exact(voxels.max(1))),
+                )
+                .zip(&masks)
+                .for_each(|((out, (shares, targets)), [_, overlap, both])| {
+                    // Dice's slope by a share: -2 t / both + 2 overlap / both^2.
+                    let by_target = (-2.0 / both) as f32 * to_dice;
+                    let by_size = (2.0 * overlap / (both * both)) as f32 * to_dice;
+                    for ((out, p), t) in out.iter_mut().zip(shares).zip(targets) {
+                        *out = to_bce * (p - t) + p * (1.0 - p) * (by_target * t + by_size);
+                    }
+                });
+            Tensor::from_vec(out, logits.dims(), logits.device())
+        },
+    )
 }
 
 /// [`mask_losses`] in candle's own operators.

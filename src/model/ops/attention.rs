@@ -1,12 +1,13 @@
 //! Scaled dot-product attention, shared by all networks.
 
-use candle_core::{CpuStorage, CustomOp3, D, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor};
 
 use half::f16;
 
 use super::attention_block::{self, MAX_HEAD_DIM};
 use super::number::Number;
 use super::pack::Heads;
+use super::softmax::softmax;
 use super::taught_attention::attend_back;
 use super::{attention_single, fusable, fusable_memory, on_processor};
 
@@ -81,13 +82,7 @@ pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) 
         }
         _ => scores,
     };
-    // The fused softmax has no gradient.
-    let shares = if scores.track_op() {
-        candle_nn::ops::softmax(&scores, D::Minus1)?
-    } else {
-        candle_nn::ops::softmax_last_dim(&scores)?
-    };
-    let mixed = shares.to_dtype(v.dtype())?.matmul(&v)?;
+    let mixed = softmax(&scores)?.to_dtype(v.dtype())?.matmul(&v)?;
     mixed
         .reshape((b, heads, n, d))?
         .transpose(1, 2)?

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
-use super::{PARALLEL_FROM, contiguous, fusable};
+use super::{PARALLEL_FROM, contiguous, fusable, repeated};
 
 /// `y + bias` over the last axis, y `[.., w]` and bias `[w]`. May write into y's memory: y must be the only tensor
 /// on it, as a product just made is.
@@ -12,6 +12,10 @@ pub fn add_bias(y: Tensor, bias: &Tensor) -> Result<Tensor> {
     if fusable(&[&y, bias]) && y.is_contiguous() {
         y.inplace_op2(bias, &AddBias)?;
         Ok(y)
+    } else if bias.track_op() {
+        let rows = y.elem_count() / bias.elem_count().max(1);
+        let biases = repeated(bias, rows)?.reshape(y.shape())?;
+        y + biases
     } else {
         y.broadcast_add(bias)
     }

@@ -1,11 +1,11 @@
 //! Layer norm and RMS norm over the last axis, with their weights.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{Kernel, Simd, dispatch};
 use super::taught_rows::{LANES, norm_back};
-use super::{PARALLEL_FROM, contiguous, fusable, on_processor};
+use super::{PARALLEL_FROM, add_bias, contiguous, fusable, on_processor, repeated};
 
 /// A layer norm and its weights.
 #[derive(Debug, Clone)]
@@ -68,7 +68,10 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     if fusable(&[&x, weight, bias]) || on_processor(&[&x, weight, bias]) && rows {
         x.apply_op3(weight, bias, FusedLayerNorm(eps))
     } else if x.track_op() || weight.track_op() || bias.track_op() {
-        candle_nn::ops::layer_norm_slow(&x, weight, bias, eps as f32)
+        let wide = widened(&x)?;
+        let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+        let normal = by_deviation(&centred, eps)?.to_dtype(x.dtype())?;
+        add_bias(scaled(&normal, weight)?, bias)
     } else {
         candle_nn::ops::layer_norm(&x, weight, bias, eps as f32)
     }
@@ -81,10 +84,31 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     if fusable(&[&x, weight]) || on_processor(&[&x, weight]) && rows {
         x.apply_op2(weight, FusedRmsNorm(eps))
     } else if x.track_op() || weight.track_op() {
-        candle_nn::ops::rms_norm_slow(&x, weight, eps as f32)
+        let normal = by_deviation(&widened(&x)?, eps)?.to_dtype(x.dtype())?;
+        scaled(&normal, weight)
     } else {
         candle_nn::ops::rms_norm(&x, weight, eps as f32)
     }
+}
+
+/// Half precision in f32: squares would not fit.
+fn widened(x: &Tensor) -> Result<Tensor> {
+    if x.dtype().size_in_bytes() < DType::F32.size_in_bytes() {
+        x.to_dtype(DType::F32)
+    } else {
+        Ok(x.clone())
+    }
+}
+
+/// `x / sqrt(mean of squares + eps)` over the last axis, in candle's own operators.
+fn by_deviation(x: &Tensor, eps: f64) -> Result<Tensor> {
+    x.broadcast_div(&(x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?)
+}
+
+/// Each row of `[.., w]` times a row `[w]`.
+fn scaled(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let rows = x.elem_count() / weight.elem_count().max(1);
+    x * repeated(weight, rows)?.reshape(x.shape())?
 }
 
 struct FusedLayerNorm(f64);

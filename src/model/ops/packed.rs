@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 
+use super::softmax::softmax;
 use super::taught_attention::{Joint, Sight};
 use super::{contiguous, lend, on_processor};
 use crate::model::decoder::Packing;
@@ -160,7 +161,7 @@ pub fn attend_joint_plain(
             .broadcast_add(&mask)?
             .reshape((b, key_heads, group * n, n))?;
     }
-    candle_nn::ops::softmax(&scores, D::Minus1)?
+    softmax(&scores)?
         .to_dtype(v.dtype())?
         .matmul(&v)?
         .reshape((b, heads, n, d))?

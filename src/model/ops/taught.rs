@@ -2,43 +2,78 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage, Tensor,
+};
 
-/// `result` (f32, in main memory), computed from `x` without a graph, with its way back: x and the result's gradient,
-/// contiguous and without a graph, to that of x.
+/// `result` (on x's device, no view of another tensor), computed from `x` without a graph, with its way back: x, the
+/// result and its gradient, all without a graph and the last contiguous, to the gradient of x.
 pub fn with_back(
     name: &'static str,
     x: &Tensor,
     result: &Tensor,
-    back: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+    back: impl Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
 ) -> Result<Tensor> {
-    let values = result.flatten_all()?.to_vec1()?;
     x.apply_op1(Known {
         name,
-        result: Mutex::new(Some((values, result.shape().clone()))),
+        result: Mutex::new(Some(result.contiguous()?)),
         back,
     })
 }
 
 struct Known<F> {
     name: &'static str,
-    result: Mutex<Option<(Vec<f32>, Shape)>>,
+    /// Given away when the operator runs, so that it does not outlive what is made of it.
+    result: Mutex<Option<Tensor>>,
     back: F,
 }
 
-impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> CustomOp1 for Known<F> {
+impl<F> Known<F> {
+    fn take<T>(&self, copy: impl Fn(&Storage, &Layout) -> Option<Result<T>>) -> Result<(T, Shape)> {
+        let result = self.result.lock().ok().and_then(|mut result| result.take());
+        let Some(result) = result else {
+            candle_core::bail!("{} ran twice", self.name)
+        };
+        let (storage, layout) = result.storage_and_layout();
+        if layout.start_offset() != 0 {
+            candle_core::bail!("{} is a view of another tensor", self.name)
+        }
+        match copy(&storage, layout) {
+            Some(copied) => Ok((copied?, result.shape().clone())),
+            None => candle_core::bail!("{} is on another device than what it is of", self.name),
+        }
+    }
+}
+
+impl<F: Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor> + Send + Sync> CustomOp1 for Known<F> {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        match self.result.lock().ok().and_then(|mut result| result.take()) {
-            Some((values, shape)) => Ok((CpuStorage::F32(values), shape)),
-            None => candle_core::bail!("{} ran twice", self.name),
-        }
+        self.take(|storage, layout| match storage {
+            Storage::Cpu(storage) => Some(storage.try_clone(layout)),
+            _ => None,
+        })
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        (self.back)(&x.detach(), &gradient.detach().contiguous()?).map(Some)
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.take(|storage, layout| match storage {
+            Storage::Cuda(storage) => Some(storage.try_clone(layout)),
+            _ => None,
+        })
+    }
+
+    fn metal_fwd(&self, _: &MetalStorage, _: &Layout) -> Result<(MetalStorage, Shape)> {
+        self.take(|storage, layout| match storage {
+            Storage::Metal(storage) => Some(storage.try_clone(layout)),
+            _ => None,
+        })
+    }
+
+    fn bwd(&self, x: &Tensor, result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let gradient = gradient.detach().contiguous()?;
+        (self.back)(&x.detach(), &result.detach(), &gradient).map(Some)
     }
 }

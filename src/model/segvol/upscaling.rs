@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use crate::model::ops::fused::{Part, UpscalingSizes, joined, upscale};
-use crate::model::ops::{LANES, add_bias, gelu};
+use crate::model::ops::{LANES, add_bias, gelu, repeated};
 use crate::model::source::Weights;
 
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -77,10 +77,9 @@ impl Upscaling {
         let mean = |x: &Tensor| x.mean_keepdim(D::Minus1)?.mean_keepdim(1);
         let centred = x.broadcast_sub(&mean(x)?)?;
         let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
-        centred
-            .broadcast_div(&deviation)?
-            .broadcast_mul(&self.norm_weight)?
-            .broadcast_add(&self.norm_bias)
+        let normal = centred.broadcast_div(&deviation)?;
+        let count = x.dim(0)?;
+        (normal * repeated(&self.norm_weight, count)?)? + repeated(&self.norm_bias, count)?
     }
 }
 
