@@ -60,9 +60,7 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device, InferenceError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda if cfg!(feature = "cuda") => {
-                Device::new_cuda(0).map_err(|e| refused("cuda", &e))
-            }
+            Self::Cuda if cfg!(feature = "cuda") => open_cuda().map_err(|e| refused("cuda", &e)),
             Self::Metal if cfg!(feature = "metal") => {
                 Device::new_metal(0).map_err(|e| refused("metal", &e))
             }
@@ -74,6 +72,21 @@ impl DeviceChoice {
                 .unwrap_or(Device::Cpu)),
         }
     }
+}
+
+/// The first NVIDIA GPU, with one queue of work for all threads: candle's usual device has one for each thread, and what
+/// one thread computes another would read too early.
+fn open_cuda() -> candle_core::Result<Device> {
+    let device = Device::new_cuda_with_stream(0)?;
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(cuda) = &device {
+        // SAFETY: events order several queues; there is one.
+        #[allow(unsafe_code)]
+        unsafe {
+            cuda.disable_event_tracking();
+        }
+    }
+    Ok(device)
 }
 
 fn refused(device: &'static str, error: &candle_core::Error) -> InferenceError {

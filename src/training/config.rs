@@ -22,8 +22,9 @@ pub struct TrainingConfig {
     /// `auto`, `cpu`, `cuda` or `metal`.
     #[serde(default = "auto")]
     pub device: String,
-    /// `f32`, or `bf16` to compute in bfloat16 while weights stay in f32. On the processor only the factors of products
-    /// are rounded, and only where it has registers for them (AMX).
+    /// `f32`; `tf32` to round the factors of products where an NVIDIA GPU computes them; or `bf16` to compute in bfloat16
+    /// while weights stay in f32. On the processor only the factors of products are rounded, and only where it has
+    /// registers for them (AMX).
     #[serde(default = "f32_name")]
     pub dtype: String,
     /// Minutes between two saved states.
@@ -332,8 +333,8 @@ impl TrainingConfig {
             "weights must be \"f32\", \"f16\" or \"bf16\"",
         )?;
         require(
-            ["f32", "bf16"].contains(&self.dtype.as_str()),
-            "dtype must be \"f32\" or \"bf16\"",
+            ["f32", "tf32", "bf16"].contains(&self.dtype.as_str()),
+            "dtype must be \"f32\", \"tf32\" or \"bf16\"",
         )?;
         let share = |x: f32| (0.0..=1.0).contains(&x);
         let data = &self.data;

@@ -10,6 +10,7 @@
 mod config;
 pub mod contrast;
 mod dense;
+mod device_memory;
 mod error;
 mod facts;
 mod files;

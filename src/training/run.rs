@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::config::{Stage, StageConfig, TrainingConfig};
 use super::dense::{Cut, DENSE_HEAD};
+use super::device_memory::keep_freed_memory;
 use super::facts::FACTS_HEAD;
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
@@ -95,6 +96,8 @@ impl<'a> Trainer<'a> {
         };
         let device: DeviceChoice = config.device.parse().map_err(|e| wrong(format!("{e}")))?;
         let device = device.open().map_err(|e| wrong(e.to_string()))?;
+        keep_freed_memory(&device);
+        candle_core::cuda::set_gemm_reduced_precision_f32(config.dtype == "tf32");
         let dtype = if config.dtype == "bf16" {
             DType::BF16
         } else {
