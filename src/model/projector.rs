@@ -39,7 +39,12 @@ impl Projector {
 
     /// `[b,patches,mm_hidden]` to `[b,image tokens,hidden]`, both D-major.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut x = self.pool(x)?;
+        self.project(&self.pool(x)?)
+    }
+
+    /// `[b,image tokens,mm_hidden]` to `[b,image tokens,hidden]`.
+    pub fn project(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
             if i > 0 {
                 x = gelu(&x)?;
@@ -49,7 +54,8 @@ impl Projector {
         Ok(x)
     }
 
-    fn pool(&self, x: &Tensor) -> Result<Tensor> {
+    /// `[b,patches,mm_hidden]` to the means of neighbours, `[b,image tokens,mm_hidden]`.
+    pub fn pool(&self, x: &Tensor) -> Result<Tensor> {
         let (b, _, width) = x.dims3()?;
         let (p, [d, h, w]) = (self.pooling, self.grid.map(|n| n / self.pooling));
         x.reshape(vec![b, d, p, h, p, w, p, width])?

@@ -5,7 +5,8 @@
 //! encoder through its attention, and answers say little of where things are; this speaks of all of them, and
 //! directly. The head belongs to the training and is not part of the model.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use super::losses::mask_losses;
 use super::{Sample, Target, TrainingError, Variables};
@@ -63,8 +64,14 @@ impl Cut {
                 self.patch
             )));
         }
+        if self.cell_volume() > usize::from(u8::MAX) {
+            return Err(TrainingError::Data(format!(
+                "patches of {:?} voxels are too large for cells of at most 255 voxels; leave out dense",
+                self.patch
+            )));
+        }
         let shape = (classes, CELLS.pow(3) * self.width);
-        Ok(Tensor::zeros(shape, candle_core::DType::F32, device)?)
+        Ok(Tensor::zeros(shape, DType::F32, device)?)
     }
 }
 
@@ -100,7 +107,7 @@ pub(super) fn dense_loss(
         }
         let n = classes.len();
         // [patches,width] to [n,patches,cells].
-        let tokens = tokens.get(number)?.contiguous()?;
+        let tokens = tokens.get(number)?.to_dtype(DType::F32)?.contiguous()?;
         let (patches, width) = tokens.dims2()?;
         let rows = head.index_select(&Tensor::new(classes, head.device())?, 0)?;
         let rows = rows.reshape((n * cells, width))?;
@@ -110,11 +117,13 @@ pub(super) fn dense_loss(
         };
         let logits = logits.reshape((patches, n, cells))?.transpose(0, 1)?;
         let logits = logits.contiguous()?.reshape((n, patches * cells))?;
-        let shares: Vec<f32> = targets
-            .iter()
-            .flat_map(|target| cut.cell_shares(&target.voxels))
-            .collect();
-        let shares = Tensor::from_vec(shares, (n, patches * cells), head.device())?;
+        // Counted in bytes, which is what goes to the device.
+        let mut counts = vec![0; n * patches * cells];
+        let each = counts.par_chunks_exact_mut((patches * cells).max(1));
+        each.zip(targets)
+            .for_each(|(counts, target)| cut.count_cells(&target.voxels, counts));
+        let counts = Tensor::from_vec(counts, (n, patches * cells), head.device())?;
+        let shares = (counts.to_dtype(DType::F32)? / cut.cell_volume() as f64)?;
         let losses = (mask_losses(&logits, &shares)?.sum_all()? / masks)?;
         sum = Some(match sum {
             Some(sum) => (sum + losses)?,
@@ -125,23 +134,28 @@ pub(super) fn dense_loss(
 }
 
 impl Cut {
-    /// The share of each cell that a mask (D-major) fills, patch after patch.
-    fn cell_shares(self, voxels: &[u8]) -> Vec<f32> {
-        let grid = self.grid();
-        let sides = self.patch.map(|side| side / CELLS);
-        let volume: usize = sides.iter().product();
-        let cells = CELLS.pow(3);
-        let mut shares = vec![0.0; grid.iter().product::<usize>() * cells];
+    /// Sides of a cell, in voxels.
+    fn cell(self) -> [usize; 3] {
+        self.patch.map(|side| side / CELLS)
+    }
+
+    /// Voxels of a cell.
+    fn cell_volume(self) -> usize {
+        self.cell().iter().product()
+    }
+
+    /// Adds to each cell, patch after patch, how many of its voxels are of a mask (D-major).
+    fn count_cells(self, voxels: &[u8], counts: &mut [u8]) {
+        let (grid, sides) = (self.grid(), self.cell());
         for place in self.inside(voxels) {
             let patch_place = std::array::from_fn(|axis| place[axis] / self.patch[axis]);
             let cell_place =
                 std::array::from_fn(|axis| place[axis] % self.patch[axis] / sides[axis]);
-            let share = index(patch_place, grid) * cells + index(cell_place, [CELLS; 3]);
-            if let Some(share) = shares.get_mut(share) {
-                *share += 1.0 / volume as f32;
+            let at = index(patch_place, grid) * CELLS.pow(3) + index(cell_place, [CELLS; 3]);
+            if let Some(count) = counts.get_mut(at) {
+                *count += 1;
             }
         }
-        shares
     }
 
     /// Which patches hold any of a mask (D-major).
@@ -173,11 +187,15 @@ impl Cut {
         patch_grid(self.image, self.patch)
     }
 
-    /// Where the voxels of a mask (D-major) are.
+    /// Where the voxels of a mask (D-major) are. Most rows hold none; those are passed over as a whole.
     fn inside(self, voxels: &[u8]) -> impl Iterator<Item = [usize; 3]> {
         let [_, h, w] = self.image;
-        let inside = voxels.iter().enumerate().filter(|(_, voxel)| **voxel > 0);
-        inside.map(move |(at, _)| [at / (h * w), at / w % h, at % w])
+        let rows = voxels.chunks(w.max(1)).enumerate();
+        let touched = rows.filter(|(_, row)| row.iter().fold(0, |any, voxel| any | voxel) > 0);
+        touched.flat_map(move |(at, row)| {
+            let inside = row.iter().enumerate().filter(|(_, voxel)| **voxel > 0);
+            inside.map(move |(x, _)| [at / h, at % h, x])
+        })
     }
 }
 

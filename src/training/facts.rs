@@ -8,6 +8,7 @@
 //! belongs to the training and is not part of the model.
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use super::dense::{Cut, labelled};
 use super::losses::cross_entropy_sum;
@@ -55,12 +56,12 @@ pub struct Facts {
 }
 
 /// Errors of brightness and boxes and cross entropies of findings and attributes, the mean over `images`; tokens
-/// `[n,patches,width]`, cut in patches and as the projector pools them. `None` where no head learns.
+/// `[n,patches,width]`, of patches and as the projector pools them. `None` where no head learns.
 pub(super) fn facts_loss(
-    [cut, pooled]: [Cut; 2],
+    [cut, pooled_cut]: [Cut; 2],
     variables: &Variables,
     samples: &[Sample],
-    tokens: &Tensor,
+    [tokens, pooled]: [&Tensor; 2],
     images: f64,
 ) -> Result<Option<Tensor>, TrainingError> {
     let Some(head) = variables.get(FACTS_HEAD) else {
@@ -69,15 +70,19 @@ pub(super) fn facts_loss(
     let Some(first) = samples.first() else {
         return Ok(None);
     };
+    let tokens = &tokens.to_dtype(DType::F32)?;
     let findings = first.facts.findings.len();
     let counts: Vec<usize> = first.facts.attributes.iter().map(|a| a.1).collect();
     let rows = head.dim(0)?;
     let values = rows.saturating_sub(findings + counts.iter().sum::<usize>());
 
-    let by_patch = patch_scores(tokens, &head.narrow(0, 0, values + findings)?)?;
-    let of_classes = class_loss(cut, samples, &by_patch.narrow(1, 0, values)?)?;
-    let by_place = pool(&by_patch.narrow(1, values, findings)?, cut, pooled)?;
-    let wrong = findings_loss(pooled, samples, &by_place)?;
+    let of_classes = patch_scores(tokens, &head.narrow(0, 0, values)?)?;
+    let of_classes = class_loss(cut, samples, &of_classes)?;
+    let wrong = patch_scores(
+        &pooled.to_dtype(DType::F32)?,
+        &head.narrow(0, values, findings)?,
+    )?;
+    let wrong = findings_loss(pooled_cut, samples, &wrong)?;
     let mut sum = (of_classes + wrong)?;
     let (n, patches, width) = tokens.dims3()?;
     let all = tokens.reshape((n * patches, width))?;
@@ -105,41 +110,24 @@ fn patch_scores(tokens: &Tensor, rows: &Tensor) -> candle_core::Result<Tensor> {
     scores.transpose(1, 2)?.contiguous()
 }
 
-/// What the rows of `[n,rows,patches]` should tell and how much each counts; nothing where nothing is asked.
-struct Asked {
-    wanted: Vec<f32>,
-    weights: Vec<f32>,
+/// What one image's `[rows,patches]` should tell and how much each counts; a weight of 0 where nothing is asked.
+struct Asked<'a> {
+    wanted: &'a mut [f32],
+    weights: &'a mut [f32],
     patches: usize,
 }
 
-impl Asked {
-    fn nothing(shape: &[usize]) -> Self {
-        let count = shape.iter().product();
-        Self {
-            wanted: vec![0.0; count],
-            weights: vec![0.0; count],
-            patches: shape.last().copied().unwrap_or(1).max(1),
-        }
-    }
-
+impl Asked<'_> {
     /// Asks a row for a value in the patches that are `inside`.
     fn ask(&mut self, row: usize, inside: &[bool], value: f32, weight: f32) {
-        let (wanted, weights) = (&mut self.wanted, &mut self.weights);
-        let rows = wanted.chunks_exact_mut(self.patches);
-        let rows = rows.zip(weights.chunks_exact_mut(self.patches));
-        for (wanted, weights) in rows.skip(row).take(1) {
-            for (patch, _) in inside.iter().enumerate().filter(|(_, inside)| **inside) {
-                (wanted[patch], weights[patch]) = (value, weight);
-            }
+        let first = row * self.patches;
+        for (patch, _) in inside.iter().enumerate().filter(|(_, inside)| **inside) {
+            (self.wanted[first + patch], self.weights[first + patch]) = (value, weight);
         }
     }
-}
 
-/// How far what is told of each class is off in the patches that hold it, a mean over an image's classes.
-fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (_, rows, _) = told.dims3()?;
-    let mut asked = Asked::nothing(told.dims());
-    for (number, sample) in samples.iter().enumerate() {
+    /// Asks for what is to be told of each class in the patches that hold it.
+    fn ask_classes(&mut self, cut: Cut, sample: &Sample) {
         let count = labelled(sample).count();
         for (target, class) in labelled(sample) {
             let [low, high] = cut.reach(&target.voxels);
@@ -148,14 +136,33 @@ fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Resul
             let touched = cut.touched(&target.voxels);
             let inside = touched.iter().filter(|touched| **touched).count();
             let share = 1.0 / (count * inside).max(1) as f32;
-            let first = number * rows + class as usize * VALUES;
+            let first = class as usize * VALUES;
             for (row, (value, weight)) in (first..).zip(values.into_iter().zip(WEIGHTS)) {
-                asked.ask(row, &touched, value, weight * share);
+                self.ask(row, &touched, value, weight * share);
             }
         }
     }
-    let wanted = Tensor::from_vec(asked.wanted, told.shape(), told.device())?;
-    let weights = Tensor::from_vec(asked.weights, told.shape(), told.device())?;
+}
+
+/// How far what is told of each class is off in the patches that hold it, a mean over an image's classes.
+fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
+    let (images, rows, patches) = told.dims3()?;
+    let (mut wanted, mut weights) = (vec![0.0; told.elem_count()], vec![0.0; told.elem_count()]);
+    let each = (rows * patches).max(1);
+    wanted
+        .par_chunks_exact_mut(each)
+        .zip(weights.par_chunks_exact_mut(each))
+        .zip(samples)
+        .for_each(|((wanted, weights), sample)| {
+            let mut asked = Asked {
+                wanted,
+                weights,
+                patches,
+            };
+            asked.ask_classes(cut, sample);
+        });
+    let wanted = Tensor::from_vec(wanted, (images, rows, patches), told.device())?;
+    let weights = Tensor::from_vec(weights, (images, rows, patches), told.device())?;
     ((told - wanted)?.abs()? * weights)?.sum_all()
 }
 
@@ -163,16 +170,6 @@ fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
     let values = image.iter().zip(inside).filter(|(_, inside)| **inside > 0);
     let (sum, count) = values.fold((0.0, 0_u32), |(sum, n), (value, _)| (sum + value, n + 1));
     sum / count.max(1) as f32
-}
-
-/// `[n,rows,patches]` to the mean of each larger patch's.
-fn pool(scores: &Tensor, fine: Cut, coarse: Cut) -> candle_core::Result<Tensor> {
-    let (n, rows, _) = scores.dims3()?;
-    let (fine, [d, h, w]) = (fine.grid(), coarse.grid());
-    let [along, down, across] = [fine[0] / d, fine[1] / h, fine[2] / w];
-    let scores = scores.reshape(vec![n * rows, d, along, h, down, w, across])?;
-    let means = scores.mean(6)?.mean(4)?.mean(2)?;
-    means.reshape((n, rows, d * h * w))
 }
 
 /// Cross entropy of where each kind of finding shows: in some of the patches, or in none. What looks most like a finding
@@ -242,7 +239,13 @@ mod tests {
         let variables = Variables::from_tensors(variables, &Device::Cpu);
         let tokens = Tensor::new(&[[1_f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let tokens = tokens.broadcast_left(samples.len()).unwrap();
-        let loss = facts_loss([cut; 2], &variables, samples, &tokens, samples.len() as f64);
+        let loss = facts_loss(
+            [cut; 2],
+            &variables,
+            samples,
+            [&tokens; 2],
+            samples.len() as f64,
+        );
         loss.unwrap().unwrap().to_scalar().unwrap()
     }
 
@@ -264,14 +267,5 @@ mod tests {
         (unsure[VALUES + 1], unsure[VALUES + 2]) = ([0.0; 2], [0.0; 2]);
         let both = [sample(0), sample(1)];
         assert!((loss(&unsure, &both) - 2_f32.ln()).abs() < 1e-4);
-    }
-
-    #[test]
-    fn scores_are_pooled_as_the_projector_pools_tokens() {
-        // Two patches along D and two along W; two of them, one behind the other, become one.
-        let [fine, coarse] = [[2, 4, 4], [4, 4, 4]].map(|patch| Cut::new([4, 4, 8], patch, 1));
-        let scores = Tensor::new(&[[[1_f32, 2.0, 3.0, 5.0]]], &Device::Cpu).unwrap();
-        let pooled = pool(&scores, fine, coarse).unwrap();
-        assert_eq!(pooled.to_vec3::<f32>().unwrap(), [[[2.0, 3.5]]]);
     }
 }

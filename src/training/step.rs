@@ -313,6 +313,7 @@ fn talk_losses(
         packings.push(Packing::new(prefix, lengths, n));
     }
     let tokens = lamed.vision_tower().forward(&images, None)?;
+    let pooled = lamed.projector().pool(&tokens)?;
     let cut = Cut::of_vision(lamed.config());
     let dense = dense_loss(cut, variables, samples, &tokens, totals.labels)?;
     let pooling = lamed.config().proj_pooling_size.max(1);
@@ -320,13 +321,13 @@ fn talk_losses(
         [cut, cut.pooled(pooling)],
         variables,
         samples,
-        &tokens,
+        [&tokens, &pooled],
         totals.volumes,
     )?;
     if answers.rows.is_empty() {
         return Ok([None, None, None, None, dense, facts]);
     }
-    let tokens = lamed.projector().forward(&tokens)?;
+    let tokens = lamed.projector().project(&pooled)?;
     let words = lamed
         .embed(&ids)?
         .reshape((samples.len(), 1 + longest, ()))?;
@@ -470,9 +471,10 @@ fn outline(
                 "an answer asks for a mask that is not there".into(),
             ));
         };
-        targets.extend(target.voxels.iter().map(|&v| f32::from(v)));
+        targets.extend_from_slice(&target.voxels);
     }
     let targets = Tensor::from_vec(targets, (masks.len(), ()), lamed.device())?;
+    let targets = targets.to_dtype(DType::F32)?;
     let of_sample: Vec<u32> = masks.iter().map(|&(sample, _)| sample as u32).collect();
     let features = features.index_select(&Tensor::new(of_sample, lamed.device())?, 0)?;
     let low = lamed.segvol().predict_texts(&features, prompts)?;
