@@ -182,7 +182,8 @@ fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
     let keys = positions * config.num_hidden_layers * 2 * width;
     let widest = |grid: [usize; 3], mlp: usize| grid.iter().product::<usize>() * mlp;
     let vision = widest(config.grid(), config.vision_config.mlp_dim);
-    let widest = vision.max(widest(config.seg_grid(), config.seg_config.mlp_dim));
+    let seg = &config.seg_config;
+    let widest = vision.max(widest(config.seg_grid(), seg.mlp_dim) * seg.views.len().max(1));
     let key_bytes = numbers.memory().size_in_bytes();
     (keys * key_bytes + 4 * 4 * widest) as u64
 }

@@ -11,6 +11,8 @@ pub(crate) const MAX_WIDTH: usize = 1 << 20;
 pub(crate) const MAX_LAYERS: usize = 1024;
 /// Most voxels accepted in an image.
 pub(crate) const MAX_VOXELS: usize = 1 << 28;
+/// Most views of an image accepted.
+const MAX_VIEWS: usize = 16;
 /// Heads of the mask decoder's two-way transformer: a constant of the reference.
 pub(crate) const TWO_WAY_HEADS: usize = 8;
 
@@ -176,6 +178,10 @@ pub struct SegConfig {
     /// Size of its patches, (D,H,W); those of the vision tower where absent, as in the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch_size: Option<[usize; 3]>,
+    /// How the prepared image is moved, in voxels along (D,H,W), for each of the views that a mask is the mean of. With
+    /// none it is seen once and as it is, as in the reference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<[i32; 3]>,
 }
 
 impl Default for SegConfig {
@@ -188,6 +194,7 @@ impl Default for SegConfig {
             decoder_mlp_dim: 2048,
             iou_head_hidden_dim: 256,
             patch_size: None,
+            views: Vec::new(),
         }
     }
 }
@@ -311,6 +318,23 @@ impl LamedConfig {
                 )
             },
         )?;
+        require(seg.views.len() <= MAX_VIEWS, || {
+            format!(
+                "{} views of an image are more than {MAX_VIEWS}",
+                seg.views.len()
+            )
+        })?;
+        for by in &seg.views {
+            require(
+                (0..3).all(|axis| (by[axis].unsigned_abs() as usize) < self.image_size[axis]),
+                || {
+                    format!(
+                        "a view moved by {by:?} shows nothing of an image of {:?}",
+                        self.image_size
+                    )
+                },
+            )?;
+        }
         require((self.seg_token_id as usize) < self.vocab_size, || {
             format!(
                 "seg_token_id {} is outside the vocabulary of {}",

@@ -11,8 +11,9 @@ use super::numbers::Numbers;
 use super::probe::{Probe, run};
 use super::projector::Projector;
 use super::resize::trilinear;
-use super::segvol::{Prompts, SegVol};
+use super::segvol::SegVol;
 use super::source::{TensorMap, WeightSource, Weights};
+use super::views::Views;
 use super::vit::{Vit, VitConfig};
 use super::{Checkpoint, KvCache, LamedConfig, ModelError};
 
@@ -32,6 +33,7 @@ pub struct Lamed {
     lm_head: Matrix,
     seg_projector: SegProjector,
     segvol: SegVol,
+    views: Views,
 }
 
 impl Lamed {
@@ -107,6 +109,7 @@ impl Lamed {
                 &model.exact().pp("seg_projector"),
             )?,
             segvol: SegVol::new(config, &model.pp("seg_module"), numbers.towers)?,
+            views: Views::new(&config.seg_config.views),
             config: config.clone(),
             device: source.device().clone(),
             numbers,
@@ -154,7 +157,8 @@ impl Lamed {
         Ok(self.projector.forward(&tokens)?)
     }
 
-    /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to the segmentation network's features `[1,C,d,h,w]`.
+    /// Prepared image `[1,1,D,H,W]`, f32 in 0..1, to the segmentation network's features of each view of it,
+    /// `[views,C,d,h,w]`.
     pub fn encode_segmentation(&self, image: &Tensor) -> Result<Tensor, ModelError> {
         self.encode_segmentation_probed(image, None)
     }
@@ -165,8 +169,8 @@ impl Lamed {
         image: &Tensor,
         probe: Option<Probe>,
     ) -> Result<Tensor, ModelError> {
-        let image = self.checked_image(image)?;
-        run(probe, |probe| self.segvol.encode(&image, probe))
+        let views = self.views.of(&self.checked_image(image)?)?;
+        run(probe, |probe| self.segvol.encode(&views, probe))
     }
 
     /// Token ids to embeddings `[1,n,hidden]`.
@@ -273,31 +277,26 @@ impl Lamed {
         Ok(self.seg_projector.forward(&hidden.to_dtype(DType::F32)?)?)
     }
 
-    /// Features `[1,C,d,h,w]` and prompt `[1,C]` to mask logits `[D,H,W]`, f32, on the prepared image's grid.
+    /// Features `[views,C,d,h,w]` and prompt `[1,C]` to mask logits `[D,H,W]`, f32, on the prepared image's grid: the mean
+    /// over the views.
     pub fn decode_mask(&self, features: &Tensor, prompt: &Tensor) -> Result<Tensor, ModelError> {
-        let width = self.config.seg_config.embed_dim;
+        let (views, width) = (self.views.count(), self.config.seg_config.embed_dim);
         let [d, h, w] = self.config.seg_grid();
-        if features.dims() != [1, width, d, h, w] {
+        if features.dims() != [views, width, d, h, w] {
             return Err(input(
                 "the segmentation features",
-                &[1, width, d, h, w],
+                &[views, width, d, h, w],
                 features,
             ));
         }
         if prompt.dims() != [1, width] {
             return Err(input("the segmentation prompt", &[1, width], prompt));
         }
-        let prompts = Prompts {
-            text: Some(prompt),
-            ..Prompts::default()
-        };
-        let prediction = self.segvol.predict(features, &prompts)?;
-        self.resize_mask(&prediction.low_res_masks)
-    }
-
-    /// Logits `[1,1,4d,4h,4w]` to `[D,H,W]`.
-    pub fn resize_mask(&self, low_res: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(trilinear(&low_res.squeeze(0)?, self.config.image_size)?.squeeze(0)?)
+        let features = features.to_dtype(DType::F32)?;
+        let prompts = prompt.to_dtype(DType::F32)?.repeat((views, 1))?;
+        let low = self.segvol.predict_texts(&features, &prompts)?;
+        let logits = trilinear(&low.squeeze(1)?, self.config.image_size)?;
+        Ok(self.views.mean(&logits)?)
     }
 
     fn checked_image(&self, image: &Tensor) -> Result<Tensor, ModelError> {

@@ -45,6 +45,7 @@ pub mod source;
 pub mod stored;
 pub mod tensors;
 pub mod tokenizer;
+mod views;
 pub mod vit;
 pub mod weights;
 mod weights_bytes;
