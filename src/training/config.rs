@@ -170,6 +170,10 @@ pub struct StageConfig {
     /// answer.
     #[serde(default)]
     pub balance: f32,
+    /// How many times as much the first token of an answer weighs as each of the others: it chooses the letter, the yes or
+    /// the refusal that the rest only follows.
+    #[serde(default = "one")]
+    pub first: f32,
     /// The highest learning rate.
     pub rate: f64,
     /// The part of it that is left at the end.
@@ -377,6 +381,10 @@ impl TrainingConfig {
             require(
                 (0.0..=1.0).contains(&stage.balance),
                 &format!("stage {name}: balance is from 0 to 1"),
+            )?;
+            require(
+                (1.0..=100.0).contains(&stage.first),
+                &format!("stage {name}: first is from 1 to 100"),
             )?;
             require(
                 !stage.dense || stage.stage != Stage::Contrast,

@@ -344,6 +344,7 @@ impl<'a> Trainer<'a> {
             Stage::Projector | Stage::All => Lesson::Talk(Talking {
                 draw: stage.draw,
                 balance: stage.balance,
+                first: stage.first,
             }),
         };
         let mut wanted = Wanted::default();

@@ -39,6 +39,8 @@ pub struct Talking {
     pub draw: bool,
     /// With 0 every token counts alike, as published; with 1 every answer does, however long it is.
     pub balance: f32,
+    /// How many times as much the first token of an answer weighs as each of the others.
+    pub first: f32,
 }
 
 impl Default for Talking {
@@ -47,6 +49,7 @@ impl Default for Talking {
         Self {
             draw: true,
             balance: 0.0,
+            first: 1.0,
         }
     }
 }
@@ -164,12 +167,13 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
         Lesson::Contrast => 0,
         Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
     };
-    let balance = match lesson {
-        Lesson::Talk(talking) => talking.balance,
-        Lesson::Classes | Lesson::Contrast => 0.0,
+    let talking = match lesson {
+        Lesson::Talk(talking) => talking,
+        Lesson::Classes | Lesson::Contrast => Talking::default(),
     };
     let weight: f64 = talks()
-        .map(|talk| talk.answer.len() as f64 * f64::from(token_weight(talk, balance)))
+        .flat_map(|talk| token_weights(talk, talking))
+        .map(f64::from)
         .sum();
     Totals {
         weight: weight.max(f64::MIN_POSITIVE),
@@ -180,8 +184,16 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
 }
 
 /// What each token of an answer weighs.
-fn token_weight(talk: &super::Talk, balance: f32) -> f32 {
-    (talk.answer.len().max(1) as f32).powf(-balance)
+fn token_weights(talk: &super::Talk, talking: Talking) -> impl Iterator<Item = f32> {
+    let length = talk.answer.len();
+    let weight = (length.max(1) as f32).powf(-talking.balance);
+    (0..length).map(move |j| {
+        if j == 0 {
+            talking.first * weight
+        } else {
+            weight
+        }
+    })
 }
 
 fn classes(sample: &Sample) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -298,8 +310,7 @@ fn talk_losses(
         let mut end = prefix;
         for talk in &sample.talks {
             let answer = end + talk.prompt.len();
-            let weight = token_weight(talk, talking.balance);
-            answers.weights.extend(talk.answer.iter().map(|_| weight));
+            answers.weights.extend(token_weights(talk, talking));
             answers.add(lamed.config().seg_token_id, number, talk, |j| {
                 // The token before: of the prompt or the answer, or where both are missing the last of the image.
                 let before = if answer + j > end { answer + j } else { prefix };
@@ -482,4 +493,34 @@ fn outline(
     let losses = mask_losses(&logits.reshape((masks.len(), ()))?, &targets)?;
     let losses = (losses / totals.masks)?;
     Ok([losses.get(0)?, losses.get(1)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Talk;
+
+    #[test]
+    fn a_short_answer_may_weigh_as_much_as_a_long_one_and_its_first_token_more() {
+        let weights = |length: usize, talking: Talking| -> Vec<f32> {
+            let talk = Talk {
+                prompt: vec![5],
+                answer: vec![7; length],
+                mask: None,
+            };
+            token_weights(&talk, talking).collect()
+        };
+        assert_eq!(weights(3, Talking::default()), [1.0; 3]);
+        let balanced = Talking {
+            balance: 1.0,
+            ..Talking::default()
+        };
+        assert_eq!(weights(4, balanced).iter().sum::<f32>(), 1.0);
+        let led = Talking {
+            first: 4.0,
+            ..balanced
+        };
+        assert_eq!(weights(4, led), [1.0, 0.25, 0.25, 0.25]);
+        assert_eq!(weights(0, led), [0.0; 0]);
+    }
 }
