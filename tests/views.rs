@@ -72,7 +72,7 @@ fn views_that_show_nothing_are_refused() {
         error.contains("[0, -32, 0]") && error.contains("[8, 32, 32]"),
         "{error}"
     );
-    let many = json!([[0; 3]; 17]);
+    let many = json!(vec![[0; 3]; 17]);
     assert!(with_views(&many).unwrap_err().contains("16"));
     assert!(with_views(&json!([[i32::MIN, 0, 0]])).is_err());
 }
