@@ -314,9 +314,6 @@ impl TrainingConfig {
     }
 
     fn check(&self) -> Result<(), String> {
-        let require = |ok: bool, message: &str| {
-            if ok { Ok(()) } else { Err(message.to_string()) }
-        };
         require(!self.stages.is_empty(), "there is no stage; add [[stages]]")?;
         let sources = [
             self.base.is_some(),
@@ -357,65 +354,71 @@ impl TrainingConfig {
             (512..=1 << 20).contains(&self.vocabulary.tokens) && self.vocabulary.samples > 0,
             "a vocabulary has 512 to 1048576 tokens and is learnt from at least one sample",
         )?;
-        for stage in &self.stages {
-            let name = stage.stage.name();
-            let positive = |x: f64| x.is_finite() && x > 0.0;
-            require(
-                stage.steps > 0 && stage.volumes > 0 && stage.accumulate > 0,
-                &format!("stage {name}: steps, volumes and accumulate must be at least 1"),
-            )?;
-            require(
-                positive(stage.rate)
-                    && positive(stage.clip_norm)
-                    && stage.hours.is_none_or(positive),
-                &format!("stage {name}: rate, clip_norm and hours must be above 0"),
-            )?;
-            require(
-                (0.0..1.0).contains(&stage.warm_up) && (0.0..=1.0).contains(&stage.last_rate),
-                &format!("stage {name}: warm_up and last_rate are parts from 0 to 1"),
-            )?;
-            require(
-                stage.stage != Stage::Segmentation || stage.masks > 0,
-                &format!("stage {name}: masks must be at least 1"),
-            )?;
-            require(
-                (0.0..=1.0).contains(&stage.balance),
-                &format!("stage {name}: balance is from 0 to 1"),
-            )?;
-            require(
-                (1.0..=100.0).contains(&stage.first),
-                &format!("stage {name}: first is from 1 to 100"),
-            )?;
-            require(
-                !stage.dense || stage.stage != Stage::Contrast,
-                &format!("stage {name}: dense is for M3D-LaMed"),
-            )?;
-            require(
-                stage.stage != Stage::Contrast || stage.volumes > 1,
-                &format!("stage {name}: a batch needs at least 2 volumes to compare"),
-            )?;
-            require(
-                matches!(stage.stage, Stage::Segmentation | Stage::Contrast)
-                    || stage.talks > 0
-                    || stage.dense,
-                &format!("stage {name}: talks must be at least 1, or dense true"),
-            )?;
-            require(
-                stage.findings.is_none_or(share),
-                &format!("stage {name}: findings is a share from 0 to 1"),
-            )?;
-            require(
-                stage.centre.is_none_or(share),
-                &format!("stage {name}: centre is a value of the image, from 0 to 1"),
-            )?;
-            require(
-                stage
-                    .lora
-                    .as_ref()
-                    .is_none_or(|l| l.rank > 0 && !l.targets.is_empty()),
-                &format!("stage {name}: lora needs a rank and targets"),
-            )?;
-        }
+        self.stages.iter().try_for_each(StageConfig::check)
+    }
+}
+
+impl StageConfig {
+    fn check(&self) -> Result<(), String> {
+        let share = |x: f32| (0.0..=1.0).contains(&x);
+        let name = self.stage.name();
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        require(
+            self.steps > 0 && self.volumes > 0 && self.accumulate > 0,
+            &format!("stage {name}: steps, volumes and accumulate must be at least 1"),
+        )?;
+        require(
+            positive(self.rate) && positive(self.clip_norm) && self.hours.is_none_or(positive),
+            &format!("stage {name}: rate, clip_norm and hours must be above 0"),
+        )?;
+        require(
+            (0.0..1.0).contains(&self.warm_up) && (0.0..=1.0).contains(&self.last_rate),
+            &format!("stage {name}: warm_up and last_rate are parts from 0 to 1"),
+        )?;
+        require(
+            self.stage != Stage::Segmentation || self.masks > 0,
+            &format!("stage {name}: masks must be at least 1"),
+        )?;
+        require(
+            (0.0..=1.0).contains(&self.balance),
+            &format!("stage {name}: balance is from 0 to 1"),
+        )?;
+        require(
+            (1.0..=100.0).contains(&self.first),
+            &format!("stage {name}: first is from 1 to 100"),
+        )?;
+        require(
+            !self.dense || self.stage != Stage::Contrast,
+            &format!("stage {name}: dense is for M3D-LaMed"),
+        )?;
+        require(
+            self.stage != Stage::Contrast || self.volumes > 1,
+            &format!("stage {name}: a batch needs at least 2 volumes to compare"),
+        )?;
+        require(
+            matches!(self.stage, Stage::Segmentation | Stage::Contrast)
+                || self.talks > 0
+                || self.dense,
+            &format!("stage {name}: talks must be at least 1, or dense true"),
+        )?;
+        require(
+            self.findings.is_none_or(share),
+            &format!("stage {name}: findings is a share from 0 to 1"),
+        )?;
+        require(
+            self.centre.is_none_or(share),
+            &format!("stage {name}: centre is a value of the image, from 0 to 1"),
+        )?;
+        require(
+            self.lora
+                .as_ref()
+                .is_none_or(|l| l.rank > 0 && !l.targets.is_empty()),
+            &format!("stage {name}: lora needs a rank and targets"),
+        )?;
         Ok(())
     }
+}
+
+fn require(ok: bool, message: &str) -> Result<(), String> {
+    if ok { Ok(()) } else { Err(message.to_string()) }
 }
