@@ -183,7 +183,7 @@ impl Cut {
         })
     }
 
-    pub fn grid(self) -> [usize; 3] {
+    fn grid(self) -> [usize; 3] {
         patch_grid(self.image, self.patch)
     }
 

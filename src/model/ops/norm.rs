@@ -71,7 +71,7 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
         let wide = widened(&x)?;
         let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
         let normal = by_deviation(&centred, eps)?.to_dtype(x.dtype())?;
-        add_bias(scaled(&normal, weight)?, bias)
+        add_bias((normal * repeated(weight, x.shape())?)?, bias)
     } else {
         candle_nn::ops::layer_norm(&x, weight, bias, eps as f32)
     }
@@ -85,7 +85,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
         x.apply_op2(weight, FusedRmsNorm(eps))
     } else if x.track_op() || weight.track_op() {
         let normal = by_deviation(&widened(&x)?, eps)?.to_dtype(x.dtype())?;
-        scaled(&normal, weight)
+        normal * repeated(weight, x.shape())?
     } else {
         candle_nn::ops::rms_norm(&x, weight, eps as f32)
     }
@@ -103,12 +103,6 @@ fn widened(x: &Tensor) -> Result<Tensor> {
 /// `x / sqrt(mean of squares + eps)` over the last axis, in candle's own operators.
 fn by_deviation(x: &Tensor, eps: f64) -> Result<Tensor> {
     x.broadcast_div(&(x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?)
-}
-
-/// Each row of `[.., w]` times a row `[w]`.
-fn scaled(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let rows = x.elem_count() / weight.elem_count().max(1);
-    x * repeated(weight, rows)?.reshape(x.shape())?
 }
 
 struct FusedLayerNorm(f64);

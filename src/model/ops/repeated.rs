@@ -1,17 +1,16 @@
 //! One tensor for many, where gradients flow through candle's own operators.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Shape, Tensor};
 
-/// `[..]` as `[count, ..]`. Where it learns it is made by a product, for then its gradient is a product as well: summing
-/// over the first axis is what a GPU does slowest, column by column.
-pub fn repeated(x: &Tensor, count: usize) -> Result<Tensor> {
+/// A tensor repeated over the first axes of a shape that ends as its own does. Where it learns it is made by a product,
+/// for then its gradient is a product as well: summing over the first axes is what a GPU does slowest, column by column.
+pub fn repeated(x: &Tensor, shape: &Shape) -> Result<Tensor> {
     if !x.track_op() {
-        return x.broadcast_left(count);
+        return x.broadcast_as(shape);
     }
-    let ones = Tensor::ones((count, 1), x.dtype(), x.device())?;
-    let shape = [&[count], x.dims()].concat();
-    ones.matmul(&x.reshape((1, x.elem_count()))?)?
-        .reshape(shape)
+    let (own, all) = (x.elem_count(), shape.elem_count());
+    let ones = Tensor::ones((all / own.max(1), 1), x.dtype(), x.device())?;
+    ones.matmul(&x.reshape((1, own))?)?.reshape(shape)
 }
 
 #[cfg(test)]
@@ -23,12 +22,11 @@ mod tests {
     #[test]
     fn a_row_is_there_many_times_and_learns_from_all() -> Result<()> {
         let row = Var::new(&[1_f32, -2.0], &Device::Cpu)?;
-        let rows = repeated(&row, 3)?;
+        let shape = Shape::from((3, 2));
+        let rows = repeated(&row, &shape)?;
         assert_eq!(rows.to_vec2::<f32>()?, [[1.0, -2.0]; 3]);
-        assert_eq!(
-            repeated(&row.detach(), 3)?.to_vec2::<f32>()?,
-            [[1.0, -2.0]; 3]
-        );
+        let fixed = repeated(&row.detach(), &shape)?;
+        assert_eq!(fixed.to_vec2::<f32>()?, [[1.0, -2.0]; 3]);
         let weights = Tensor::new(&[[1_f32, 10.0], [2.0, 20.0], [4.0, 40.0]], &Device::Cpu)?;
         let store = (rows * weights)?.sum_all()?.backward()?;
         let gradient = store.get(&row).map(Tensor::to_vec1::<f32>).transpose()?;

@@ -78,8 +78,8 @@ impl Upscaling {
         let centred = x.broadcast_sub(&mean(x)?)?;
         let deviation = (mean(&centred.sqr()?)? + LAYER_NORM_EPS)?.sqrt()?;
         let normal = centred.broadcast_div(&deviation)?;
-        let count = x.dim(0)?;
-        (normal * repeated(&self.norm_weight, count)?)? + repeated(&self.norm_bias, count)?
+        let all = x.shape();
+        (normal * repeated(&self.norm_weight, all)?)? + repeated(&self.norm_bias, all)?
     }
 }
 
