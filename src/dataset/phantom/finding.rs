@@ -136,8 +136,10 @@ impl Plan {
     }
 }
 
-/// Places that are tried for a liver's lesions.
-const PLACES: usize = 12;
+/// Places that are tried for lesions of the liver and for a nodule.
+const PLACES: usize = 24;
+/// What is as bright as this is near white where reports are read, and what is dense does not show beside it, in HU.
+const BRIGHT: f32 = 190.0;
 
 /// The findings of a phantom while it is drawn.
 pub(super) struct Findings {
@@ -179,15 +181,15 @@ impl Findings {
         let liver = patient.tissue.liver;
         let rich = patient.phase == Phase::Arterial && random.chance(0.5);
         let step = if rich {
-            random.range(35.0, 70.0)
+            random.range(45.0, 90.0)
         } else if random.chance(0.4) {
             // Water, wherever the liver itself is not as dark as that.
-            (random.range(0.0, 15.0) - liver).min(-36.0)
+            (random.range(0.0, 15.0) - liver).min(-45.0)
         } else {
-            -random.range(32.0, 70.0)
+            -random.range(40.0, 80.0)
         };
         let number = self.next_number();
-        let radius = random.range(7.0, 26.0).max(self.voxel_mm * 2.2).min(30.0);
+        let radius = random.range(10.0, 32.0).max(self.voxel_mm * 2.6).min(36.0);
         let count = if random.chance(0.3) {
             2 + random.below(3) as u8
         } else {
@@ -221,7 +223,7 @@ impl Findings {
             });
             // Most of it, not a sliver under the capsule.
             let whole = 4.19 * size.element_product() / self.voxel_mm.powi(3);
-            if (patient.canvas.pending() as f32) < 0.6 * whole {
+            if (patient.canvas.pending() as f32) < 0.85 * whole {
                 patient.canvas.discard();
                 continue;
             }
@@ -257,12 +259,15 @@ impl Findings {
         let Some(kidney) = random.pick(kidneys) else {
             return;
         };
+        if patient.tissue.renal_pelvis > BRIGHT {
+            return;
+        }
         let site = match kidney.side {
             Side::Right => Structure::RightKidney,
             Side::Left => Structure::LeftKidney,
         };
         let pole = random.range(-0.8, 0.8);
-        let radius = random.range(2.5, 7.0).max(self.voxel_mm * 1.1).min(10.0);
+        let radius = random.range(3.0, 9.0).max(self.voxel_mm * 1.3).min(12.0);
         let off = Vec3::new(-kidney.side.sign() * 9.0, 0.0, pole * 28.0) * kidney.size;
         let centre = kidney.centre + kidney.turn * off;
         let shape = Ellipsoid::new(centre, Vec3::new(radius, radius * 0.8, radius));
@@ -295,7 +300,8 @@ impl Findings {
         };
         let site = lung_of(side);
         // Larger than a vessel seen end on; a nodule has at most 30 mm.
-        let radius = random.range(4.0, 15.0).max(self.voxel_mm * 1.8).min(15.0);
+        let radius = random.range(5.0, 15.0).max(self.voxel_mm * 2.1).min(15.0);
+        let flat = random.range(0.85, 1.0);
         let label = site.label();
         let voxels: Vec<u32> = patient
             .canvas
@@ -303,21 +309,33 @@ impl Findings {
             .into_iter()
             .filter(|&n| patient.canvas.look(n).cavity < -radius - 6.0)
             .collect();
-        let Some(&at) = random.pick(&voxels) else {
+        let mut free = None;
+        for _ in 0..PLACES {
+            let Some(&at) = random.pick(&voxels) else {
+                return;
+            };
+            let centre = patient.canvas.look(at).p;
+            // Lung all around it, not a lump on the hilum or the heart.
+            let around = Ellipsoid::new(centre, Vec3::splat(radius + self.voxel_mm));
+            patient.canvas.add(around.bounds(), |h| {
+                if h.label == label {
+                    f32::INFINITY
+                } else {
+                    around.distance(h.p)
+                }
+            });
+            let alone = patient.canvas.pending() == 0;
+            patient.canvas.discard();
+            if alone {
+                free = Some(centre);
+                break;
+            }
+        }
+        let Some(centre) = free else {
             return;
         };
-        let centre = patient.canvas.look(at).p;
-        let shape = Ellipsoid::new(
-            centre,
-            Vec3::new(radius, radius * random.range(0.85, 1.0), radius),
-        );
-        patient.canvas.add(shape.bounds(), |h| {
-            if h.label == label {
-                shape.distance(h.p)
-            } else {
-                f32::INFINITY
-            }
-        });
+        let shape = Ellipsoid::new(centre, Vec3::new(radius, radius * flat, radius));
+        patient.canvas.add(shape.bounds(), |h| shape.distance(h.p));
         if patient.canvas.pending() == 0 {
             patient.canvas.discard();
             return;
@@ -384,13 +402,16 @@ impl Findings {
         aorta: &[Segment],
         random: &mut Random,
     ) {
+        if patient.tissue.aorta > BRIGHT {
+            return;
+        }
         let label = Structure::Aorta.label();
         let voxels = patient.canvas.voxels_of(label);
         let number = self.next_number();
         let hu = random.range(450.0, 1100.0) + patient.tissue.aorta * 0.5;
-        let thick = random.range(2.0, 3.5).max(self.voxel_mm * 0.8);
-        let reach = random.range(6.0, 14.0).max(self.voxel_mm * 1.4);
-        let count = 2 + random.below(5);
+        let thick = random.range(2.0, 3.5).max(self.voxel_mm * 0.9);
+        let reach = random.range(7.0, 15.0).max(self.voxel_mm * 1.6);
+        let count = 3 + random.below(5);
         let mut drawn = 0;
         let mut below = 0;
         for _ in 0..count {
