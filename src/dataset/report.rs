@@ -1,50 +1,68 @@
-//! Reports in radiological English from what is known about a phantom.
+//! Structured reports in radiological English from what is known about a phantom.
+//!
+//! After the technique comes one statement for each part of the body in the picture, in the same order always, as a
+//! reader with a checklist dictates. So a statement's first word after its heading decides between what is normal and
+//! what is not, and a model that writes the likeliest word weighs one finding at a time. In free prose the way a sentence
+//! begins belongs to several findings at once; together they outweigh silence where each alone is unlikely.
 
 use super::phantom::{Finding, FindingKind, Phase};
-use super::{Random, Scene, Side, Structure, Target, capital};
+use super::{Random, Scene, Side, Structure, Target};
 
 /// Least voxels of an organ that a report speaks of.
 const LEAST_VOXELS: usize = 12;
 
-/// A report: how the image was taken, each finding with side and size, and the organs without one. A
-/// kind of finding is named if and only if it is present.
+/// A statement's heading, the structures of which one must be in the picture, and the finding that would stand there.
+type Part = (&'static str, &'static [Structure], Option<FindingKind>);
+
+const LUNGS: &[Structure] = &[Structure::RightLung, Structure::LeftLung];
+const KIDNEYS: &[Structure] = &[Structure::RightKidney, Structure::LeftKidney];
+
+/// The parts of the body from top to bottom, bones last.
+const PARTS: [Part; 13] = [
+    ("Lungs", LUNGS, Some(FindingKind::LungNodule)),
+    ("Pleura", LUNGS, Some(FindingKind::PleuralEffusion)),
+    ("Heart", &[Structure::Heart], None),
+    (
+        "Aorta",
+        &[Structure::Aorta],
+        Some(FindingKind::AorticCalcification),
+    ),
+    ("Liver", &[Structure::Liver], Some(FindingKind::LiverLesion)),
+    ("Gallbladder", &[Structure::Gallbladder], None),
+    (
+        "Spleen",
+        &[Structure::Spleen],
+        Some(FindingKind::Splenomegaly),
+    ),
+    ("Pancreas", &[Structure::Pancreas], None),
+    ("Stomach", &[Structure::Stomach], None),
+    ("Kidneys", KIDNEYS, Some(FindingKind::KidneyStone)),
+    ("Bladder", &[Structure::Bladder], None),
+    (
+        "Spine",
+        &[Structure::Vertebrae],
+        Some(FindingKind::VertebralFracture),
+    ),
+    ("Ribs", &[Structure::Ribs], Some(FindingKind::RibFracture)),
+];
+
+/// A report: how the image was taken, and of each part of the body in the picture what is wrong with it or that it is
+/// normal. A kind of finding is named if and only if it is present.
 pub fn report(scene: &Scene, random: &mut Random) -> String {
-    let mut sentences = vec![technique(scene, random)];
-    let mut said: Vec<FindingKind> = Vec::new();
-    for finding in &scene.findings {
-        if said.contains(&finding.kind) {
-            continue;
-        }
-        said.push(finding.kind);
-        sentences.push(sentence(scene, finding, random));
-    }
-    let normal = normal_organs(scene);
-    if let Some(text) = listed(&normal) {
-        sentences.push(match random.below(3) {
-            0 => format!("The {text} {} unremarkable.", be(&normal)),
-            1 => format!("No abnormality is seen in the {text}."),
-            _ => format!(
-                "The {text} {} normal.",
-                if normal.len() > 1 {
-                    "appear"
-                } else {
-                    "appears"
-                }
-            ),
-        });
-    }
-    if said.is_empty() {
-        sentences.push(
-            random
-                .word(&[
-                    "No acute abnormality.",
-                    "There is no abnormality.",
-                    "Normal examination.",
-                ])
-                .to_owned(),
-        );
-    }
-    sentences.join(" ")
+    let statements = PARTS.iter().filter_map(|&(heading, structures, kind)| {
+        let wrong = scene.findings.iter().find(|f| Some(f.kind) == kind);
+        let shown = |s: &Structure| scene.voxels(Target::Structure(*s)) >= LEAST_VOXELS;
+        let text = match wrong {
+            Some(finding) => statement(scene, finding),
+            None if structures.iter().any(shown) => "normal".to_owned(),
+            None => return None,
+        };
+        Some(format!("{heading}: {text}."))
+    });
+    let all: Vec<String> = std::iter::once(technique(scene, random))
+        .chain(statements)
+        .collect();
+    all.join(" ")
 }
 
 fn technique(scene: &Scene, random: &mut Random) -> String {
@@ -70,40 +88,31 @@ fn sides(scene: &Scene, kind: FindingKind) -> &'static str {
     }
 }
 
-fn sentence(scene: &Scene, finding: &Finding, random: &mut Random) -> String {
+/// What is wrong, the finding's name first where its size or side may not be told as surely.
+fn statement(scene: &Scene, finding: &Finding) -> String {
     let side = sides(scene, finding.kind);
     let mm = finding.size.round().max(1.0);
     let place = finding.place;
-    let many = finding.count > 1;
-    let form = random.below(2);
-    match (finding.kind, form) {
-        (FindingKind::LiverLesion, _) => {
+    match finding.kind {
+        FindingKind::LiverLesion => {
             let look = if finding.bright == Some(true) {
                 "hyperattenuating"
             } else {
                 "hypoattenuating"
             };
-            match (many, form) {
-                (true, _) => {
-                    format!("Multiple {look} liver lesions, the largest of {mm} mm in the {place}.")
-                }
-                (false, 0) => format!("There is a {look} liver lesion of {mm} mm in the {place}."),
-                (false, _) => format!("A {mm} mm {look} liver lesion lies in the {place}."),
+            if finding.count > 1 {
+                format!("liver lesions, {look}, the largest of {mm} mm in the {place}")
+            } else {
+                format!("liver lesion, {look}, of {mm} mm in the {place}")
             }
         }
-        (FindingKind::KidneyStone, 0) => {
-            format!("There is a {mm} mm kidney stone in the {place} of the {side} kidney.")
+        FindingKind::KidneyStone => {
+            format!("kidney stone of {mm} mm in the {place} of the {side} kidney")
         }
-        (FindingKind::KidneyStone, _) => {
-            format!("A {side} kidney stone of {mm} mm is seen in the {place}.")
+        FindingKind::LungNodule => {
+            format!("lung nodule of {mm} mm in the {place} of the {side} lung")
         }
-        (FindingKind::LungNodule, 0) => {
-            format!("A {mm} mm lung nodule is seen in the {place} of the {side} lung.")
-        }
-        (FindingKind::LungNodule, _) => {
-            format!("There is a solid {side} lung nodule of {mm} mm in the {place}.")
-        }
-        (FindingKind::PleuralEffusion, _) => {
+        FindingKind::PleuralEffusion => {
             let amount = if mm < 30.0 {
                 "small"
             } else if mm < 48.0 {
@@ -111,94 +120,17 @@ fn sentence(scene: &Scene, finding: &Finding, random: &mut Random) -> String {
             } else {
                 "large"
             };
-            match (side, form) {
-                ("bilateral", 0) => "Bilateral pleural effusion.".to_owned(),
-                ("bilateral", _) => "There is pleural effusion on both sides.".to_owned(),
-                (_, 0) => format!("There is a {amount} {side} pleural effusion."),
-                _ => format!(
-                    "{amount} pleural effusion on the {side} side.",
-                    amount = capital(amount)
-                ),
-            }
+            format!("pleural effusion, {amount}, {side}")
         }
-        (FindingKind::AorticCalcification, 0) => {
-            format!("Aortic calcification of the {place} aorta.")
+        FindingKind::AorticCalcification => format!("aortic calcification of the {place} part"),
+        FindingKind::Splenomegaly => format!("splenomegaly with a length of {mm} mm"),
+        FindingKind::VertebralFracture => {
+            format!("vertebral fracture of {place} with about {mm} percent loss of height")
         }
-        (FindingKind::AorticCalcification, _) => {
-            format!("There is aortic calcification in the {place} part.")
-        }
-        (FindingKind::Splenomegaly, 0) => format!("Splenomegaly with a length of {mm} mm."),
-        (FindingKind::Splenomegaly, _) => {
-            format!("The spleen measures {mm} mm, consistent with splenomegaly.")
-        }
-        (FindingKind::VertebralFracture, 0) => {
-            format!("Vertebral fracture of {place} with about {mm} percent loss of height.")
-        }
-        (FindingKind::VertebralFracture, _) => {
-            format!("There is a vertebral fracture at {place}, wedge-shaped.")
-        }
-        (FindingKind::RibFracture, 0) => {
-            format!("There is a rib fracture of the {place} rib on the {side} side.")
-        }
-        (FindingKind::RibFracture, _) => format!("Rib fracture, {side} {place} rib."),
-    }
-}
-
-/// The organs in the picture that nothing is wrong with, kidneys and lungs as pairs where both are so.
-fn normal_organs(scene: &Scene) -> Vec<&'static str> {
-    let sound = |s: Structure| {
-        scene.voxels(Target::Structure(s)) >= LEAST_VOXELS
-            && !scene.findings.iter().any(|f| f.site == s)
-    };
-    let mut names = Vec::new();
-    for s in [
-        Structure::Liver,
-        Structure::Gallbladder,
-        Structure::Spleen,
-        Structure::Pancreas,
-        Structure::Stomach,
-        Structure::Heart,
-        Structure::Aorta,
-        Structure::Bladder,
-    ] {
-        if sound(s) {
-            names.push(s.name());
+        FindingKind::RibFracture => {
+            format!("rib fracture of the {place} rib on the {side} side")
         }
     }
-    for (pair, both) in [
-        ([Structure::RightKidney, Structure::LeftKidney], "kidneys"),
-        ([Structure::RightLung, Structure::LeftLung], "lungs"),
-    ] {
-        match pair.map(sound) {
-            [true, true] => names.push(both),
-            [true, false] => names.push(pair[0].name()),
-            [false, true] => names.push(pair[1].name()),
-            [false, false] => {}
-        }
-    }
-    names
-}
-
-fn be(names: &[&str]) -> &'static str {
-    if names.len() > 1
-        || names
-            .first()
-            .is_some_and(|n| n.ends_with('s') && *n != "pancreas")
-    {
-        "are"
-    } else {
-        "is"
-    }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[&str]) -> Option<String> {
-    let (last, rest) = names.split_last()?;
-    Some(if rest.is_empty() {
-        (*last).to_owned()
-    } else {
-        format!("{} and {last}", rest.join(", "))
-    })
 }
 
 /// The words for sides in answers.
