@@ -67,6 +67,7 @@ impl Case {
                 talks: vec![Talk {
                     prompt: tokens(&ids[n][prefix..first]),
                     answer: tokens(&ids[n][first..=last]),
+                    openings: vec![0],
                     mask: Some(0),
                 }],
                 masks: vec![Target {

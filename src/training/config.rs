@@ -170,8 +170,8 @@ pub struct StageConfig {
     /// answer.
     #[serde(default)]
     pub balance: f32,
-    /// How many times as much the first token of an answer weighs as each of the others: it chooses the letter, the yes or
-    /// the refusal that the rest only follows.
+    /// How many times as much the first token of an answer weighs as each of the others, and in a structured report the
+    /// first after each heading: it chooses the letter, the yes or the refusal that the rest only follows.
     #[serde(default = "one")]
     pub first: f32,
     /// The highest learning rate.

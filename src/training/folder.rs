@@ -252,11 +252,7 @@ impl FolderSamples {
             masks.push(self.target(&mask, class));
             masks.len() - 1
         });
-        Ok(Some(Talk {
-            prompt: words.prompt(&said.question)?,
-            answer: words.answer(&said.answer)?,
-            mask,
-        }))
+        Ok(Some(words.talk(&said.question, &said.answer, mask)?))
     }
 
     fn said(

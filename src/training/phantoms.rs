@@ -34,7 +34,7 @@ const ASKED: [VqaType; 12] = [
     VqaType::Location,
 ];
 /// The share of reports among what captions' images are asked about.
-const REPORTS: f32 = 0.35;
+const REPORTS: f32 = 0.2;
 /// Seeds that are tried where a phantom cannot be prepared.
 const TRIES: u64 = 8;
 
@@ -127,11 +127,8 @@ impl PhantomSamples {
                 masks.push(target(scene, pair.target));
                 masks.len() - 1
             });
-            return Ok(Some(Talk {
-                prompt: words.prompt(&format!(" {}", pair.question))?,
-                answer: words.answer(&pair.answer)?,
-                mask,
-            }));
+            let question = format!(" {}", pair.question);
+            return Ok(Some(words.talk(&question, &pair.answer, mask)?));
         }
         let (question, answer) = if random.chance(REPORTS) {
             // Captions were trained without a space between image and question.
@@ -152,11 +149,7 @@ impl PhantomSamples {
                 (format!(" {}", item.question), item.answer().to_owned())
             }
         };
-        Ok(Some(Talk {
-            prompt: words.prompt(&question)?,
-            answer: words.answer(&answer)?,
-            mask: None,
-        }))
+        Ok(Some(words.talk(&question, &answer, None)?))
     }
 
     /// Texts in the forms of the data, to learn a vocabulary from.

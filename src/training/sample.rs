@@ -12,6 +12,9 @@ pub struct Talk {
     pub prompt: Vec<u32>,
     /// What the model is to say, the stop token included.
     pub answer: Vec<u32>,
+    /// Which of the answer's tokens decide what the others only follow from: its first one, and in a structured report
+    /// the one after each heading.
+    pub openings: Vec<usize>,
     /// What the `[SEG]` of the answer is to outline: the number of one of the sample's masks.
     pub mask: Option<usize>,
 }

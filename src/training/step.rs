@@ -39,7 +39,7 @@ pub struct Talking {
     pub draw: bool,
     /// With 0 every token counts alike, as published; with 1 every answer does, however long it is.
     pub balance: f32,
-    /// How many times as much the first token of an answer weighs as each of the others.
+    /// How many times as much an answer's openings weigh as each of its other tokens.
     pub first: f32,
 }
 
@@ -188,7 +188,7 @@ fn token_weights(talk: &super::Talk, talking: Talking) -> impl Iterator<Item = f
     let length = talk.answer.len();
     let weight = (length.max(1) as f32).powf(-talking.balance);
     (0..length).map(move |j| {
-        if j == 0 {
+        if talk.openings.contains(&j) {
             talking.first * weight
         } else {
             weight
@@ -501,11 +501,12 @@ mod tests {
     use crate::training::Talk;
 
     #[test]
-    fn a_short_answer_may_weigh_as_much_as_a_long_one_and_its_first_token_more() {
+    fn a_short_answer_may_weigh_as_much_as_a_long_one_and_its_openings_more() {
         let weights = |length: usize, talking: Talking| -> Vec<f32> {
             let talk = Talk {
                 prompt: vec![5],
                 answer: vec![7; length],
+                openings: vec![0, 2],
                 mask: None,
             };
             token_weights(&talk, talking).collect()
@@ -520,7 +521,7 @@ mod tests {
             first: 4.0,
             ..balanced
         };
-        assert_eq!(weights(4, led), [1.0, 0.25, 0.25, 0.25]);
+        assert_eq!(weights(4, led), [1.0, 0.25, 1.0, 0.25]);
         assert_eq!(weights(0, led), [0.0; 0]);
     }
 }
