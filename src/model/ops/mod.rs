@@ -22,6 +22,7 @@ mod softmax;
 pub mod taught;
 mod taught_attention;
 mod taught_rows;
+mod taught_run;
 
 pub mod attention;
 pub mod autocast;

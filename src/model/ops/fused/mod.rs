@@ -6,6 +6,7 @@
 
 mod decoder_layer;
 mod two_way;
+mod two_way_attention;
 mod upscaling;
 mod vit_block;
 
