@@ -316,6 +316,9 @@ fn draw_bones(
         None
     };
     if let Some(c) = collapse {
+        // Bone that gives way is porous: the body that sank in is white among grey ones.
+        let porous = random.range(70.0, 120.0);
+        patient.tissue.trabecular = patient.tissue.trabecular.min(porous);
         let lost = (1.0 - c.left) * 100.0;
         let facts = (None, LEVELS[c.level].name, lost, 1);
         found.push(
