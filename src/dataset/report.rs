@@ -1,7 +1,7 @@
 //! Structured reports in radiological English from what is known about a phantom.
 //!
 //! After the technique comes one statement for each part of the body in the picture, in the same order always, as a
-//! reader with a checklist dictates. So a statement's first word after its heading decides between what is normal and
+//! reader with a checklist dictates (European Society of Radiology, paper on structured reporting, 2018). So a statement's first word after its heading decides between what is normal and
 //! what is not, and a model that writes the likeliest word weighs one finding at a time. In free prose the way a sentence
 //! begins belongs to several findings at once; together they outweigh silence where each alone is unlikely.
 
@@ -88,7 +88,7 @@ fn sides(scene: &Scene, kind: FindingKind) -> &'static str {
     }
 }
 
-/// What is wrong, the finding's name first where its size or side may not be told as surely.
+/// What is wrong: the finding's name first, for size and place are told less surely.
 fn statement(scene: &Scene, finding: &Finding) -> String {
     let side = sides(scene, finding.kind);
     let mm = finding.size.round().max(1.0);
