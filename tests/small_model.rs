@@ -72,7 +72,14 @@ fn questions_with_choices_are_answered() {
     at_least(&answered, "accuracy_organ", 0.85);
     at_least(&answered, "accuracy_location", 0.8);
     at_least(&answered, "accuracy_phase", 0.8);
-    at_least(&answered, "accuracy_abnormality", 0.5);
+    at_least(&answered, "accuracy_abnormality", 0.75);
+}
+
+#[test]
+fn reports_mention_what_is_there() {
+    let told = figures("report");
+    at_least(&told, "finding_precision", 0.65);
+    at_least(&told, "finding_recall", 0.65);
 }
 
 #[test]
