@@ -1,9 +1,10 @@
 //! Structured reports in radiological English from what is known about a phantom.
 //!
 //! After the technique comes one statement for each part of the body in the picture, in the same order always, as a
-//! reader with a checklist dictates (European Society of Radiology, paper on structured reporting, 2018). So a statement's first word after its heading decides between what is normal and
-//! what is not, and a model that writes the likeliest word weighs one finding at a time. In free prose the way a sentence
-//! begins belongs to several findings at once; together they outweigh silence where each alone is unlikely.
+//! reader with a checklist dictates (European Society of Radiology, paper on structured reporting, 2018). So a
+//! statement's first word after its heading decides between what is normal and what is not, and a model that writes the
+//! likeliest word weighs one finding at a time. In free prose the way a sentence begins belongs to several findings at
+//! once; together they outweigh silence where each alone is unlikely.
 
 use super::phantom::{Finding, FindingKind, Phase};
 use super::{Random, Scene, Side, Structure, Target};
