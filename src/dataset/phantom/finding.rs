@@ -309,11 +309,8 @@ impl Findings {
             .into_iter()
             .filter(|&n| patient.canvas.look(n).cavity < -radius - 6.0)
             .collect();
-        let mut free = None;
-        for _ in 0..PLACES {
-            let Some(&at) = random.pick(&voxels) else {
-                return;
-            };
+        let mut places = (0..PLACES).map_while(|_| random.pick(&voxels));
+        let free = places.find_map(|&at| {
             let centre = patient.canvas.look(at).p;
             // Lung all around it, not a lump on the hilum or the heart.
             let around = Ellipsoid::new(centre, Vec3::splat(radius + self.voxel_mm));
@@ -326,11 +323,8 @@ impl Findings {
             });
             let alone = patient.canvas.pending() == 0;
             patient.canvas.discard();
-            if alone {
-                free = Some(centre);
-                break;
-            }
-        }
+            alone.then_some(centre)
+        });
         let Some(centre) = free else {
             return;
         };
