@@ -199,13 +199,17 @@ fn decays(name: &str, var: &Var) -> bool {
         && !embeddings.iter().any(|part| name.contains(part))
 }
 
-/// The length of all gradients together.
+/// The length of all gradients together. A device is waited for once.
 pub fn global_norm(gradients: &Gradients) -> Result<f64> {
     let squares = gradients
         .par_iter()
-        .map(|(_, gradient)| gradient.sqr()?.sum_all()?.to_scalar::<f32>().map(f64::from))
-        .collect::<Result<Vec<f64>>>()?;
-    Ok(squares.iter().sum::<f64>().sqrt())
+        .map(|(_, gradient)| gradient.sqr()?.sum_all())
+        .collect::<Result<Vec<Tensor>>>()?;
+    if squares.is_empty() {
+        return Ok(0.0);
+    }
+    let squares = Tensor::stack(&squares, 0)?.to_vec1::<f32>()?;
+    Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 
 /// The part of the highest rate at a place from 0 to 1 of the way: up in a straight line over `warm_up`, then down

@@ -1,5 +1,7 @@
 //! Whole sequences at once, without a cache, as when training: several texts that share one beginning.
 
+use std::cell::OnceCell;
+
 use candle_core::{D, Device, Result, Tensor};
 
 use super::{Attention, Decoder, GateUpWeights, Layer, QkvWeights};
@@ -103,6 +105,7 @@ impl Decoder {
             packings,
             cos: &self.rotary.cos,
             sin: &self.rotary.sin,
+            laid_out: &OnceCell::new(),
         };
         let mut x = embeddings.contiguous()?;
         for layer in &self.layers {

@@ -1,13 +1,13 @@
 //! Scaled dot-product attention, shared by all networks.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use half::f16;
 
 use super::attention_block::{self, MAX_HEAD_DIM};
+use super::dot_product::dot_product_attention;
 use super::number::Number;
 use super::pack::Heads;
-use super::softmax::softmax;
 use super::taught_attention::attend_back;
 use super::{attention_single, fusable, fusable_memory, on_processor};
 
@@ -74,15 +74,11 @@ pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) 
     let q = (q.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
     let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
     let (k, v) = (packed_rows(&k)?, packed_rows(&v)?);
-    let scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
-    let scores = match mask {
-        Mask::Causal if n > 1 => {
-            let mask = causal_mask(n, m, q.device())?;
-            scores.broadcast_add(&mask.repeat((group, 1))?)?
-        }
-        _ => scores,
+    let mask = match mask {
+        Mask::Causal if n > 1 => Some(causal_mask(n, m, q.device())?.repeat((group, 1))?),
+        _ => None,
     };
-    let mixed = softmax(&scores)?.to_dtype(v.dtype())?.matmul(&v)?;
+    let mixed = dot_product_attention(&q, &k, &v, mask.as_ref())?;
     mixed
         .reshape((b, heads, n, d))?
         .transpose(1, 2)?

@@ -14,11 +14,11 @@ mod simd_x86;
 
 mod attention_block;
 mod attention_single;
+mod dot_product;
 mod number;
 mod pack;
 mod product;
 mod simd;
-mod softmax;
 pub mod taught;
 mod taught_attention;
 mod taught_rows;

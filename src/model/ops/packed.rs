@@ -1,8 +1,11 @@
 //! Attention of queries, keys and values that lie side by side, as projections leave them, with gradients.
 
-use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
+use std::cell::OnceCell;
 
-use super::softmax::softmax;
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::dot_product::dot_product_attention;
 use super::taught_attention::{Joint, Sight};
 use super::{contiguous, lend, on_processor};
 use crate::model::decoder::Packing;
@@ -27,6 +30,46 @@ pub struct PackedSight<'a> {
     pub cos: &'a Tensor,
     /// Sines of each position.
     pub sin: &'a Tensor,
+    /// What candle's own operators need of all this; empty until a first layer needs it.
+    pub laid_out: &'a OnceCell<LaidOut>,
+}
+
+/// The angles and the mask of whole sequences, the same for all layers.
+#[derive(Debug)]
+pub struct LaidOut {
+    /// `[b,n,1,d/2]`.
+    cos: Tensor,
+    sin: Tensor,
+    /// `[b,1,n,n]` of 0 and -inf.
+    mask: Tensor,
+}
+
+impl PackedSight<'_> {
+    fn lay_out(&self) -> Result<&LaidOut> {
+        if let Some(laid_out) = self.laid_out.get() {
+            return Ok(laid_out);
+        }
+        let (b, device) = (self.packings.len(), self.cos.device());
+        let n = self.packings.first().map_or(0, Packing::len);
+        let positions: Vec<u32> = self
+            .packings
+            .iter()
+            .flat_map(|packing| (0..n).map(|i| packing.position(i) as u32))
+            .collect();
+        let positions = Tensor::from_vec(positions, b * n, device)?;
+        let table = |t: &Tensor| t.index_select(&positions, 0)?.reshape((b, n, 1, ()));
+        let masks: Vec<Tensor> = self
+            .packings
+            .par_iter()
+            .map(|packing| packing.mask(device))
+            .collect::<Result<_>>()?;
+        let laid_out = LaidOut {
+            cos: table(self.cos)?,
+            sin: table(self.sin)?,
+            mask: Tensor::stack(&masks, 0)?.reshape((b, 1, n, n))?,
+        };
+        Ok(self.laid_out.get_or_init(|| laid_out))
+    }
 }
 
 /// `softmax(q k^T * scale) v` with the heads joined again, `[b,n,heads*d]`: all positions see each other, or what
@@ -50,7 +93,9 @@ pub fn attend_joint(
         return attend_joint_plain(qkv, cut, scale, sight);
     }
     let tables = match sight {
-        Some(PackedSight { packings, cos, sin }) => Some(Tables {
+        Some(PackedSight {
+            packings, cos, sin, ..
+        }) => Some(Tables {
             packings: packings.to_vec(),
             cos: cos.flatten_all()?.to_vec1()?,
             sin: sin.flatten_all()?.to_vec1()?,
@@ -135,35 +180,16 @@ pub fn attend_joint_plain(
     let v = part(heads + key_heads, key_heads)?
         .transpose(1, 2)?
         .contiguous()?;
-    let mut mask = None;
-    if let Some(PackedSight { packings, cos, sin }) = sight {
-        let positions: Vec<u32> = packings
-            .iter()
-            .flat_map(|packing| (0..n).map(|i| packing.position(i) as u32))
-            .collect();
-        let positions = Tensor::from_vec(positions, b * n, qkv.device())?;
-        let table = |t: &Tensor| t.index_select(&positions, 0)?.reshape((b, n, 1, d / 2));
-        let (cos, sin) = (table(cos)?, table(sin)?);
-        (q, k) = (rotate(&q, &cos, &sin)?, rotate(&k, &cos, &sin)?);
-        let masks = packings
-            .iter()
-            .map(|packing| packing.mask(qkv.device()))
-            .collect::<Result<Vec<_>>>()?;
-        mask = Some(Tensor::stack(&masks, 0)?.reshape((b, 1, 1, n, n))?);
-    }
     let group = heads / key_heads;
+    let mut seen = None;
+    if let Some(sight) = &sight {
+        let LaidOut { cos, sin, mask } = sight.lay_out()?;
+        (q, k) = (rotate(&q, cos, sin)?, rotate(&k, cos, sin)?);
+        seen = Some(mask.repeat((1, 1, group, 1))?);
+    }
     let q = (q.transpose(1, 2)?.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
     let k = k.transpose(1, 2)?.contiguous()?;
-    let mut scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
-    if let Some(mask) = mask {
-        scores = scores
-            .reshape((b, key_heads, group, n, n))?
-            .broadcast_add(&mask)?
-            .reshape((b, key_heads, group * n, n))?;
-    }
-    softmax(&scores)?
-        .to_dtype(v.dtype())?
-        .matmul(&v)?
+    dot_product_attention(&q, &k, &v, seen.as_ref())?
         .reshape((b, heads, n, d))?
         .transpose(1, 2)?
         .reshape((b, n, heads * d))
