@@ -34,7 +34,7 @@ const ASKED: [VqaType; 12] = [
     VqaType::Location,
 ];
 /// The share of reports among what captions' images are asked about.
-const REPORTS: f32 = 0.2;
+const REPORTS: f32 = 0.35;
 /// Seeds that are tried where a phantom cannot be prepared.
 const TRIES: u64 = 8;
 
