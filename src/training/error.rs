@@ -31,6 +31,9 @@ pub enum TrainingError {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// Another training writes this folder.
+    #[error("another training is writing {}; wait for it, stop it or choose another out", .0.display())]
+    Busy(PathBuf),
     /// The data gave nothing that can be learnt from.
     #[error("{0}")]
     Data(String),
@@ -42,9 +45,12 @@ pub enum TrainingError {
         /// The loss.
         loss: f64,
     },
+    /// The memory of the machine or of the GPU did not suffice.
+    #[error("memory ran out ({0}); take fewer volumes, talks or masks at once, and accumulate")]
+    OutOfMemory(String),
     /// The networks refused.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(ModelError),
 }
 
 impl TrainingError {
@@ -65,8 +71,17 @@ impl TrainingError {
     }
 }
 
+impl From<ModelError> for TrainingError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::OutOfMemory(what) => Self::OutOfMemory(what),
+            other => Self::Model(other),
+        }
+    }
+}
+
 impl From<candle_core::Error> for TrainingError {
     fn from(error: candle_core::Error) -> Self {
-        Self::Model(error.into())
+        ModelError::from(error).into()
     }
 }

@@ -1,5 +1,6 @@
 //! A training from its configuration to a model.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use super::config::{Stage, StageConfig, TrainingConfig};
 use super::dense::{Cut, DENSE_HEAD};
 use super::device_memory::keep_freed_memory;
 use super::facts::FACTS_HEAD;
+use super::files;
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
 use super::lora::{AdapterSettings, save_adapters};
@@ -84,12 +86,15 @@ struct Trainer<'a> {
     device: Device,
     progress: Progress,
     resumed: Option<state::State>,
+    /// Keeps other trainings out.
+    _lock: File,
 }
 
 impl<'a> Trainer<'a> {
     fn open(config: &'a TrainingConfig, resume: bool) -> Result<Self, TrainingError> {
         let out = &config.out;
         std::fs::create_dir_all(out).map_err(|e| TrainingError::io(out, e))?;
+        let lock = files::lock(out)?;
         let wrong = |message: String| TrainingError::Config {
             path: out.clone(),
             message,
@@ -147,6 +152,7 @@ impl<'a> Trainer<'a> {
             device,
             progress,
             resumed,
+            _lock: lock,
         };
         trainer.take_class_prompts()?;
         Ok(trainer)
