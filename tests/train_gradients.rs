@@ -3,8 +3,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use m3d_viewer::model::decoder::Packing;
 use m3d_viewer::model::ops::fused::{
-    DecoderLayerSizes, TwoWaySizes, UpscalingSizes, VitBlockSizes, decoder_layer, two_way, upscale,
-    vit_block,
+    BlockSizes, TwoWaySizes, UpscalingSizes, decoder_layer, two_way, upscale, vit_block,
 };
 use m3d_viewer::model::ops::packed::attend_joint_plain;
 use m3d_viewer::model::ops::{
@@ -127,11 +126,7 @@ fn packed_attention_is_the_plain_operators() -> Result<()> {
     let packings = [Packing::new(9, [20, 1, 50], n), Packing::new(9, [3, 60], n)];
     let (cos, sin) = (random("cos", &[80, d / 2]), random("sin", &[80, d / 2]));
     let (cos, sin) = (cos.as_detached_tensor(), sin.as_detached_tensor());
-    let sight = PackedSight {
-        packings: &packings,
-        cos: &cos,
-        sin: &sin,
-    };
+    let sight = PackedSight::new(&packings, &cos, &sin);
     let cut = JointHeads {
         heads,
         key_heads,
@@ -139,10 +134,13 @@ fn packed_attention_is_the_plain_operators() -> Result<()> {
     };
     let qkv = random("qkv", &[2, n, (heads + 2 * key_heads) * d]);
     check("packed", &[&qkv], || {
-        attend_joint(&qkv, cut, 0.4, Some(sight))
+        attend_joint(&qkv, cut, 0.4, Some(&sight))
     });
-    let fused = attend_joint(&qkv, cut, 0.4, Some(sight))?;
-    let plain = attend_joint_plain(&qkv, cut, 0.4, Some(sight))?;
+    check("packed, plain", &[&qkv], || {
+        attend_joint_plain(&qkv, cut, 0.4, Some(&sight))
+    });
+    let fused = attend_joint(&qkv, cut, 0.4, Some(&sight))?;
+    let plain = attend_joint_plain(&qkv, cut, 0.4, Some(&sight))?;
     // Padding sees nothing in one and itself in the other; nobody reads it.
     for (batch, len) in [(0, 80), (1, 72)] {
         let part = |t: &Tensor| t.get(batch)?.narrow(0, 0, len);
@@ -159,11 +157,14 @@ fn joined(name: &str, count: usize) -> Var {
 }
 
 fn vision(x: &Tensor, weights: &Tensor) -> Result<Tensor> {
-    let sizes = VitBlockSizes {
-        tokens: 21,
+    let sizes = BlockSizes {
         width: 32,
         mlp: 48,
-        heads: 4,
+        cut: JointHeads {
+            heads: 4,
+            key_heads: 4,
+            d: 8,
+        },
         eps: 1e-5,
     };
     vit_block(x, weights, sizes)
@@ -182,12 +183,8 @@ fn whole_layers() {
     let packings = [Packing::new(5, [9, 16], n), Packing::new(5, [20], n)];
     let (cos, sin) = (random("cos", &[40, 4]), random("sin", &[40, 4]));
     let (cos, sin) = (cos.as_detached_tensor(), sin.as_detached_tensor());
-    let sight = PackedSight {
-        packings: &packings,
-        cos: &cos,
-        sin: &sin,
-    };
-    let sizes = DecoderLayerSizes {
+    let sight = PackedSight::new(&packings, &cos, &sin);
+    let sizes = BlockSizes {
         width: 32,
         mlp: 48,
         cut: JointHeads {
@@ -200,7 +197,7 @@ fn whole_layers() {
     let x = random("x", &[2, n, 32]);
     let weights = joined("decoder", 2 * 32 + 64 * 32 + 32 * 32 + 96 * 32 + 32 * 48);
     check_by(LAYER_STEP, "decoder layer", &[&x, &weights], || {
-        decoder_layer(&x, sight, &weights, sizes)
+        decoder_layer(&x, &sight, &weights, sizes)
     });
 
     let (image, tokens) = (random("image", &[2, 48, 32]), random("tokens", &[2, 5, 32]));

@@ -5,8 +5,8 @@ use candle_core::{DType, IndexOp, Result, Tensor};
 
 use super::config::patch_grid;
 use super::linear::Linear;
-use super::ops::fused::{Part, VitBlockSizes, joined, vit_block};
-use super::ops::{LANES, LayerNorm, Mask, attend, gelu};
+use super::ops::fused::{BlockSizes, Part, joined, vit_block};
+use super::ops::{JointHeads, LANES, LayerNorm, Mask, attend, gelu};
 use super::probe::{Probe, show};
 use super::source::Weights;
 
@@ -172,12 +172,16 @@ impl Block {
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if let (Some(weights), Some((linear1, _))) = (&self.joined, self.linear1.parts()) {
-            let (_, tokens, width) = x.dims3()?;
-            let sizes = VitBlockSizes {
-                tokens,
-                width,
-                mlp: linear1.dim(0)?,
+            let (mlp, width) = linear1.dims2()?;
+            let cut = JointHeads {
                 heads: self.heads,
+                key_heads: self.heads,
+                d: width / self.heads,
+            };
+            let sizes = BlockSizes {
+                width,
+                mlp,
+                cut,
                 eps: LAYER_NORM_EPS,
             };
             return vit_block(x, weights, sizes);

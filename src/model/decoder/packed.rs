@@ -1,11 +1,9 @@
 //! Whole sequences at once, without a cache, as when training: several texts that share one beginning.
 
-use std::cell::OnceCell;
-
 use candle_core::{D, Device, Result, Tensor};
 
 use super::{Attention, Decoder, GateUpWeights, Layer, QkvWeights};
-use crate::model::ops::fused::{DecoderLayerSizes, Part, decoder_layer, joined};
+use crate::model::ops::fused::{BlockSizes, Part, decoder_layer, joined};
 use crate::model::ops::{JointHeads, LANES, PackedSight, attend_joint};
 
 /// A sequence that begins with what all its texts see (`<s>` and the image) and goes on with the texts one after
@@ -101,15 +99,10 @@ impl Decoder {
         if packings.len() != b || packings.iter().any(|packing| packing.len() != n) {
             candle_core::bail!("{b} sequences of {n} positions are packed otherwise")
         }
-        let sight = PackedSight {
-            packings,
-            cos: &self.rotary.cos,
-            sin: &self.rotary.sin,
-            laid_out: &OnceCell::new(),
-        };
+        let sight = PackedSight::new(packings, &self.rotary.cos, &self.rotary.sin);
         let mut x = embeddings.contiguous()?;
         for layer in &self.layers {
-            x = layer.forward_packed(&x, sight)?;
+            x = layer.forward_packed(&x, &sight)?;
         }
         self.norm.forward(&x)
     }
@@ -138,10 +131,10 @@ impl Layer {
         ])
     }
 
-    fn forward_packed(&self, x: &Tensor, sight: PackedSight) -> Result<Tensor> {
+    fn forward_packed(&self, x: &Tensor, sight: &PackedSight) -> Result<Tensor> {
         if let (Some(weights), Some((down, _))) = (&self.joined, self.mlp.down_proj.parts()) {
             let (width, mlp) = down.dims2()?;
-            let sizes = DecoderLayerSizes {
+            let sizes = BlockSizes {
                 width,
                 mlp,
                 cut: self.self_attn.cut(),
@@ -161,7 +154,7 @@ impl Layer {
 }
 
 impl Attention {
-    fn forward_packed(&self, x: &Tensor, sight: PackedSight) -> Result<Tensor> {
+    fn forward_packed(&self, x: &Tensor, sight: &PackedSight) -> Result<Tensor> {
         let qkv = match &self.qkv {
             QkvWeights::Fused(qkv) => qkv.forward(x)?,
             QkvWeights::Separate { q, k, v } => {

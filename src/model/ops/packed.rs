@@ -22,7 +22,7 @@ pub struct JointHeads {
 }
 
 /// The rotary tables `[positions, d/2]` in f32 and what each sequence packs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct PackedSight<'a> {
     /// A packing for each sequence.
     pub packings: &'a [Packing],
@@ -31,12 +31,12 @@ pub struct PackedSight<'a> {
     /// Sines of each position.
     pub sin: &'a Tensor,
     /// What candle's own operators need of all this; empty until a first layer needs it.
-    pub laid_out: &'a OnceCell<LaidOut>,
+    laid_out: OnceCell<LaidOut>,
 }
 
 /// The angles and the mask of whole sequences, the same for all layers.
 #[derive(Debug)]
-pub struct LaidOut {
+struct LaidOut {
     /// `[b,n,1,d/2]`.
     cos: Tensor,
     sin: Tensor,
@@ -44,7 +44,17 @@ pub struct LaidOut {
     mask: Tensor,
 }
 
-impl PackedSight<'_> {
+impl<'a> PackedSight<'a> {
+    /// A packing for each sequence, and the tables.
+    pub const fn new(packings: &'a [Packing], cos: &'a Tensor, sin: &'a Tensor) -> Self {
+        Self {
+            packings,
+            cos,
+            sin,
+            laid_out: OnceCell::new(),
+        }
+    }
+
     fn lay_out(&self) -> Result<&LaidOut> {
         if let Some(laid_out) = self.laid_out.get() {
             return Ok(laid_out);
@@ -78,7 +88,7 @@ pub fn attend_joint(
     qkv: &Tensor,
     cut: JointHeads,
     scale: f64,
-    sight: Option<PackedSight>,
+    sight: Option<&PackedSight>,
 ) -> Result<Tensor> {
     let (b, n, width) = qkv.dims3()?;
     let JointHeads {
@@ -164,7 +174,7 @@ pub fn attend_joint_plain(
     qkv: &Tensor,
     cut: JointHeads,
     scale: f64,
-    sight: Option<PackedSight>,
+    sight: Option<&PackedSight>,
 ) -> Result<Tensor> {
     let (b, n, _) = qkv.dims3()?;
     let JointHeads {
@@ -182,7 +192,7 @@ pub fn attend_joint_plain(
         .contiguous()?;
     let group = heads / key_heads;
     let mut seen = None;
-    if let Some(sight) = &sight {
+    if let Some(sight) = sight {
         let LaidOut { cos, sin, mask } = sight.lay_out()?;
         (q, k) = (rotate(&q, cos, sin)?, rotate(&k, cos, sin)?);
         seen = Some(mask.repeat((1, 1, group, 1))?);

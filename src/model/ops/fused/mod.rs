@@ -4,21 +4,19 @@
 //! by operator there are far fewer of them. A layer's weights come as one tensor, joined by [`joined`]; where each lies
 //! in it, its linear layers and norms know.
 
-mod decoder_layer;
+mod block;
 mod two_way;
 mod two_way_attention;
 mod upscaling;
-mod vit_block;
 
 use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-pub use decoder_layer::{DecoderLayerSizes, decoder_layer};
+pub use block::{BlockSizes, decoder_layer, vit_block};
 pub use two_way::{TwoWaySizes, two_way};
 pub use upscaling::{UpscalingSizes, upscale};
-pub use vit_block::{VitBlockSizes, vit_block};
 
 use super::norm::{LayerNorm, RmsNorm, Rows};
 use super::product::product;
