@@ -19,7 +19,7 @@ const OWN_KIND: f32 = 0.7;
 /// The share of questions with choices among those that can be asked either way.
 const CLOSED: f32 = 0.6;
 /// The types of questions that are drawn from: what takes long to see is asked more often.
-const ASKED: [VqaType; 12] = [
+const ASKED: [VqaType; 14] = [
     VqaType::Plane,
     VqaType::Phase,
     VqaType::Phase,
@@ -30,6 +30,8 @@ const ASKED: [VqaType; 12] = [
     VqaType::Abnormality,
     VqaType::Abnormality,
     VqaType::Abnormality,
+    VqaType::Location,
+    VqaType::Location,
     VqaType::Location,
     VqaType::Location,
 ];
