@@ -10,6 +10,7 @@ use super::transfer::{Tally, transfer};
 use super::{
     FileRecord, Hub, HubError, LocalModel, Plan, PlannedFile, Progress, Record, disk, local,
 };
+use crate::model::lock::lock_file;
 
 /// Held while a process fetches into a folder.
 const LOCK_FILE: &str = ".lock";
@@ -143,12 +144,8 @@ fn take_over(plan: &Plan, folder: &Path, part: &Path) -> Result<bool, HubError> 
 
 fn lock(part: &Path) -> Result<File, HubError> {
     let path = part.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|e| HubError::write(&path, e))?;
-    match file.try_lock() {
-        Err(fs::TryLockError::WouldBlock) => Err(HubError::Busy(part.to_owned())),
-        // Some file systems know no locks.
-        Ok(()) | Err(fs::TryLockError::Error(_)) => Ok(file),
-    }
+    let locked = lock_file(&path).map_err(|e| HubError::write(&path, e))?;
+    locked.ok_or_else(|| HubError::Busy(part.to_owned()))
 }
 
 fn check_room(plan: &Plan, part: &Path) -> Result<(), HubError> {

@@ -28,6 +28,7 @@ pub mod kernels;
 pub mod kv_cache;
 pub mod lamed;
 pub mod linear;
+pub mod lock;
 mod lora;
 mod lora_config;
 pub mod matrix;

@@ -1,10 +1,11 @@
 //! Files that are either there whole or not at all, in a folder that one training writes.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
 use super::TrainingError;
+use crate::model::lock::lock_file;
 
 /// Held by the training that writes a folder.
 const LOCK_FILE: &str = ".lock";
@@ -25,12 +26,8 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainingError
 /// Keeps other trainings out of a folder until the file is dropped, or the program ends in whatever way.
 pub(super) fn lock(out: &Path) -> Result<File, TrainingError> {
     let path = out.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|e| TrainingError::io(&path, e))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(TrainingError::Busy(out.to_owned())),
-        // Some file systems know no locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-    }
+    let locked = lock_file(&path).map_err(|e| TrainingError::io(&path, e))?;
+    locked.ok_or_else(|| TrainingError::Busy(out.to_owned()))
 }
 
 #[cfg(test)]
