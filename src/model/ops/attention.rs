@@ -67,22 +67,14 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// [`attend`] in candle's own operators, on any device, any type, and with gradients.
 pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Result<Tensor> {
-    let (b, heads, n, d) = q.dims4()?;
-    let (_, key_heads, m, _) = k.dims4()?;
-    // Query heads that share a key head become further rows of it: keys and values are never repeated.
-    let group = heads / key_heads;
-    let q = (q.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
+    let (n, m) = (q.dim(2)?, k.dim(2)?);
     let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
     let (k, v) = (packed_rows(&k)?, packed_rows(&v)?);
     let mask = match mask {
-        Mask::Causal if n > 1 => Some(causal_mask(n, m, q.device())?.repeat((group, 1))?),
+        Mask::Causal if n > 1 => Some(causal_mask(n, m, q.device())?),
         _ => None,
     };
-    let mixed = dot_product_attention(&q, &k, &v, mask.as_ref())?;
-    mixed
-        .reshape((b, heads, n, d))?
-        .transpose(1, 2)?
-        .reshape((b, n, heads * d))
+    dot_product_attention(&q.contiguous()?, &k, &v, scale, mask.as_ref())
 }
 
 /// Matrix products take views of a cache as they are, but not rows with gaps between.
@@ -95,7 +87,7 @@ fn packed_rows(t: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// `[n,m]` of 0 and -inf.
+/// `[1,1,n,m]` of 0 and -inf.
 fn causal_mask(n: usize, m: usize, device: &Device) -> Result<Tensor> {
     let mask: Vec<f32> = (0..n)
         .flat_map(|i| {
@@ -103,7 +95,7 @@ fn causal_mask(n: usize, m: usize, device: &Device) -> Result<Tensor> {
             (0..m).map(move |j| if j < seen { 0.0 } else { f32::NEG_INFINITY })
         })
         .collect();
-    Tensor::from_vec(mask, (n, m), device)
+    Tensor::from_vec(mask, (1, 1, n, m), device)
 }
 
 struct Attention {

@@ -5,18 +5,33 @@ use candle_nn::ops::softmax_last_dim;
 
 use super::with_back;
 
-/// `softmax(q k^T + mask) v`, the softmax in f32 whatever the type: q `[b,heads,n,d]`, k and v `[b,heads,m,d]`, the mask
-/// of any shape that can be repeated to `[b,heads,n,m]`. Returns `[b,heads,n,d]`.
+/// `softmax(q k^T * scale + mask) v` with the heads joined again, the softmax in f32 whatever the type: q `[b,heads,n,d]`,
+/// k and v `[b,key heads,m,d]`, the mask `[b or 1,1,n,m]`. Returns `[b,n,heads*d]`.
 pub(super) fn dot_product_attention(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
+    scale: f64,
     mask: Option<&Tensor>,
 ) -> Result<Tensor> {
+    let (b, heads, n, d) = q.dims4()?;
+    let key_heads = k.dim(1)?;
+    // Query heads that share a key head become further rows of it: keys and values are never repeated.
+    let group = heads / key_heads;
+    let q = (q * scale)?.reshape((b, key_heads, group * n, d))?;
+    let mask = mask.map(|mask| mask.repeat((1, 1, group, 1))).transpose()?;
+    mixed(&q, k, v, mask.as_ref())?
+        .reshape((b, heads, n, d))?
+        .transpose(1, 2)?
+        .reshape((b, n, heads * d))
+}
+
+/// `softmax(q k^T + mask) v` where there are as many heads of each.
+fn mixed(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     if ![q, k, v].iter().any(|t| t.track_op()) {
         return shares(q, k, mask)?.to_dtype(v.dtype())?.matmul(v);
     }
-    let rows = [q.dim(2)?, k.dim(2)?, v.dim(2)?];
+    let rows = [q.dim(2)?, k.dim(2)?];
     let all = Tensor::cat(&[q, k, v], 2)?.contiguous()?;
     let [q, k, v] = apart(&all.detach(), rows)?;
     let shares = shares(&q, &k, mask)?;
@@ -36,7 +51,7 @@ fn shares(q: &Tensor, k: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
 }
 
 /// Queries, keys and values that lie one after another.
-fn apart(all: &Tensor, [n, m, _]: [usize; 3]) -> Result<[Tensor; 3]> {
+fn apart(all: &Tensor, [n, m]: [usize; 2]) -> Result<[Tensor; 3]> {
     Ok([
         all.narrow(2, 0, n)?,
         all.narrow(2, n, m)?,
@@ -74,10 +89,13 @@ mod tests {
     use super::*;
     use crate::model::ops::testing::{assert_close, random};
 
+    const SCALE: f64 = 0.5;
+
     /// The same composed of operators whose way back is candle's.
     fn composed(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        let scores = q.matmul(&k.t()?)?.broadcast_add(mask)?;
-        candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(v)
+        let scores = (q.matmul(&k.t()?)? * SCALE)?.broadcast_add(mask)?;
+        let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(v)?;
+        mixed.transpose(1, 2)?.flatten_from(2)
     }
 
     #[test]
@@ -87,14 +105,15 @@ mod tests {
         let v = var((2, 3, 7, 4), 3)?;
         let hidden = |i: usize, j: usize| if j > i + 2 { f32::NEG_INFINITY } else { 0.0 };
         let mask: Vec<f32> = (0..35).map(|at| hidden(at / 7, at % 7)).collect();
-        let mask = Tensor::from_vec(mask, (5, 7), &Device::Cpu)?;
-        let weights = random((2, 3, 5, 4), 4)?;
+        let mask = Tensor::from_vec(mask, (1, 1, 5, 7), &Device::Cpu)?;
+        let weights = random((2, 5, 12), 4)?;
         let both = [
-            dot_product_attention(&q, &k, &v, Some(&mask))?,
+            dot_product_attention(&q, &k, &v, SCALE, Some(&mask))?,
             composed(&q, &k, &v, &mask)?,
         ];
         assert_close(&both[0], &both[1], 1e-6, "result")?;
-        let still = dot_product_attention(&q.detach(), &k.detach(), &v.detach(), Some(&mask))?;
+        let still =
+            dot_product_attention(&q.detach(), &k.detach(), &v.detach(), SCALE, Some(&mask))?;
         assert_close(&still, &both[1], 1e-6, "result without a graph")?;
         let stores = both.map(|mixed| (mixed * &weights)?.sum_all()?.backward());
         let [ours, theirs] = stores;

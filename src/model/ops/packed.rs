@@ -1,6 +1,7 @@
 //! Attention of queries, keys and values that lie side by side, as projections leave them, with gradients.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -24,14 +25,30 @@ pub struct JointHeads {
 /// The rotary tables `[positions, d/2]` in f32 and what each sequence packs.
 #[derive(Debug)]
 pub struct PackedSight<'a> {
-    /// A packing for each sequence.
-    pub packings: &'a [Packing],
-    /// Cosines of each position.
-    pub cos: &'a Tensor,
-    /// Sines of each position.
-    pub sin: &'a Tensor,
-    /// What candle's own operators need of all this; empty until a first layer needs it.
+    packings: &'a [Packing],
+    cos: &'a Tensor,
+    sin: &'a Tensor,
+    /// What the kernels need of all this, and candle's own operators: empty until a first layer needs it.
+    tables: OnceCell<Arc<Tables>>,
     laid_out: OnceCell<LaidOut>,
+}
+
+/// Packings and tables in main memory.
+#[derive(Debug)]
+pub(super) struct Tables {
+    packings: Vec<Packing>,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+}
+
+impl Tables {
+    pub(super) fn lend(&self) -> Sight<'_> {
+        Sight::Packed {
+            packings: &self.packings,
+            cos: &self.cos,
+            sin: &self.sin,
+        }
+    }
 }
 
 /// The angles and the mask of whole sequences, the same for all layers.
@@ -45,20 +62,33 @@ struct LaidOut {
 }
 
 impl<'a> PackedSight<'a> {
-    /// A packing for each sequence, and the tables.
+    /// A packing for each sequence, and cosines and sines of each position.
     pub const fn new(packings: &'a [Packing], cos: &'a Tensor, sin: &'a Tensor) -> Self {
         Self {
             packings,
             cos,
             sin,
+            tables: OnceCell::new(),
             laid_out: OnceCell::new(),
         }
     }
 
-    fn lay_out(&self) -> Result<&LaidOut> {
-        if let Some(laid_out) = self.laid_out.get() {
-            return Ok(laid_out);
-        }
+    pub(super) fn tables(&self) -> Result<Arc<Tables>> {
+        let make = || {
+            Ok(Arc::new(Tables {
+                packings: self.packings.to_vec(),
+                cos: self.cos.flatten_all()?.to_vec1()?,
+                sin: self.sin.flatten_all()?.to_vec1()?,
+            }))
+        };
+        once(&self.tables, make).cloned()
+    }
+
+    fn laid_out(&self) -> Result<&LaidOut> {
+        once(&self.laid_out, || self.lay_out())
+    }
+
+    fn lay_out(&self) -> Result<LaidOut> {
         let (b, device) = (self.packings.len(), self.cos.device());
         let n = self.packings.first().map_or(0, Packing::len);
         let positions: Vec<u32> = self
@@ -73,13 +103,21 @@ impl<'a> PackedSight<'a> {
             .par_iter()
             .map(|packing| packing.mask(device))
             .collect::<Result<_>>()?;
-        let laid_out = LaidOut {
+        Ok(LaidOut {
             cos: table(self.cos)?,
             sin: table(self.sin)?,
             mask: Tensor::stack(&masks, 0)?.reshape((b, 1, n, n))?,
-        };
-        Ok(self.laid_out.get_or_init(|| laid_out))
+        })
     }
+}
+
+/// What is in the cell, made by whoever comes first.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
 }
 
 /// `softmax(q k^T * scale) v` with the heads joined again, `[b,n,heads*d]`: all positions see each other, or what
@@ -102,16 +140,7 @@ pub fn attend_joint(
     if !on_processor(&[qkv]) {
         return attend_joint_plain(qkv, cut, scale, sight);
     }
-    let tables = match sight {
-        Some(PackedSight {
-            packings, cos, sin, ..
-        }) => Some(Tables {
-            packings: packings.to_vec(),
-            cos: cos.flatten_all()?.to_vec1()?,
-            sin: sin.flatten_all()?.to_vec1()?,
-        }),
-        None => None,
-    };
+    let tables = sight.map(PackedSight::tables).transpose()?;
     qkv.contiguous()?.apply_op1(JointAttention {
         size: [b, n],
         cut,
@@ -120,17 +149,11 @@ pub fn attend_joint(
     })
 }
 
-struct Tables {
-    packings: Vec<Packing>,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-}
-
 struct JointAttention {
     size: [usize; 2],
     cut: JointHeads,
     scale: f32,
-    tables: Option<Tables>,
+    tables: Option<Arc<Tables>>,
 }
 
 impl JointAttention {
@@ -142,10 +165,7 @@ impl JointAttention {
             key_heads: self.cut.key_heads,
             d: self.cut.d,
             scale: self.scale,
-            sight: match &self.tables {
-                Some(Tables { packings, cos, sin }) => Sight::Packed { packings, cos, sin },
-                None => Sight::All,
-            },
+            sight: self.tables.as_deref().map_or(Sight::All, Tables::lend),
         }
     }
 }
@@ -187,22 +207,21 @@ pub fn attend_joint_plain(
             .reshape((b, n, count, d))
     };
     let (mut q, mut k) = (part(0, heads)?, part(heads, key_heads)?);
-    let v = part(heads + key_heads, key_heads)?
-        .transpose(1, 2)?
-        .contiguous()?;
-    let group = heads / key_heads;
+    let v = part(heads + key_heads, key_heads)?;
     let mut seen = None;
     if let Some(sight) = sight {
-        let LaidOut { cos, sin, mask } = sight.lay_out()?;
+        let LaidOut { cos, sin, mask } = sight.laid_out()?;
         (q, k) = (rotate(&q, cos, sin)?, rotate(&k, cos, sin)?);
-        seen = Some(mask.repeat((1, 1, group, 1))?);
+        seen = Some(mask);
     }
-    let q = (q.transpose(1, 2)?.contiguous()? * scale)?.reshape((b, key_heads, group * n, d))?;
-    let k = k.transpose(1, 2)?.contiguous()?;
-    dot_product_attention(&q, &k, &v, seen.as_ref())?
-        .reshape((b, heads, n, d))?
-        .transpose(1, 2)?
-        .reshape((b, n, heads * d))
+    let heads_first = |t: &Tensor| t.transpose(1, 2)?.contiguous();
+    dot_product_attention(
+        &heads_first(&q)?,
+        &heads_first(&k)?,
+        &heads_first(&v)?,
+        scale,
+        seen,
+    )
 }
 
 /// `[b,n,heads,d]` by `[b,n,1,d/2]`.

@@ -1,11 +1,13 @@
 //! A pre-norm transformer block as one operator: attention and an MLP, each of a norm of what it is added to.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Shape, Tensor};
 
 use super::{Layer, Lin, Norm, Places, Taught, add, gelu_of, run, sum_of};
-use crate::model::decoder::Packing;
 use crate::model::kernels::amx::Amx;
 use crate::model::ops::gated_silu;
+use crate::model::ops::packed::Tables;
 use crate::model::ops::simd::dispatch;
 use crate::model::ops::taught_attention::{Joint, Sight};
 use crate::model::ops::taught_rows::{GateBack, GeluBack};
@@ -27,26 +29,7 @@ pub struct BlockSizes {
 /// A block of a vision transformer: tokens `[b,tokens,width]` to the same. The weights, joined: norm, queries, keys and
 /// values without a bias, projection, norm, both layers of the MLP; each weight with its bias behind it.
 pub fn vit_block(x: &Tensor, weights: &Tensor, sizes: BlockSizes) -> Result<Tensor> {
-    let mut places = Places::default();
-    let BlockSizes {
-        width,
-        mlp,
-        cut,
-        eps,
-    } = sizes;
-    let block = Block {
-        sizes,
-        positions: x.dim(1)?,
-        seen: Seen::All,
-        norm1: places.norm(width, eps),
-        qkv: places.lin(columns(cut), width, false),
-        out: places.lin(width, cut.heads * cut.d, true),
-        norm2: places.norm(width, eps),
-        up: places.lin(mlp, width, true),
-        activation: Activation::Gelu,
-        down: places.lin(width, mlp, true),
-    };
-    block.run(x, weights)
+    Block::new(Kind::Vit, x.dim(1)?, sizes).run(x, weights)
 }
 
 /// A layer of the language model: positions `[b,n,width]` to the same. The weights, joined: norm, queries, keys and
@@ -57,69 +40,30 @@ pub fn decoder_layer(
     weights: &Tensor,
     sizes: BlockSizes,
 ) -> Result<Tensor> {
-    let mut places = Places::default();
-    let BlockSizes {
-        width,
-        mlp,
-        cut,
-        eps,
-    } = sizes;
-    let block = Block {
-        sizes,
-        positions: x.dim(1)?,
-        seen: Seen::Packed {
-            packings: sight.packings.to_vec(),
-            cos: sight.cos.flatten_all()?.to_vec1()?,
-            sin: sight.sin.flatten_all()?.to_vec1()?,
-        },
-        norm1: places.rms_norm(width, eps),
-        qkv: places.lin(columns(cut), width, false),
-        out: places.lin(width, cut.heads * cut.d, false),
-        norm2: places.rms_norm(width, eps),
-        up: places.lin(2 * mlp, width, false),
-        activation: Activation::GatedSilu,
-        down: places.lin(width, mlp, false),
-    };
-    block.run(x, weights)
-}
-
-/// Columns of queries, keys and values together.
-const fn columns(cut: JointHeads) -> usize {
-    (cut.heads + 2 * cut.key_heads) * cut.d
+    Block::new(Kind::Decoder(sight.tables()?), x.dim(1)?, sizes).run(x, weights)
 }
 
 #[derive(Debug)]
 struct Block {
+    kind: Kind,
     sizes: BlockSizes,
     /// Of one sequence.
     positions: usize,
-    seen: Seen,
     norm1: Norm,
     qkv: Lin,
     out: Lin,
     norm2: Norm,
     up: Lin,
-    activation: Activation,
     down: Lin,
 }
 
-/// What a [`Sight`] lends.
+/// Which network's block.
 #[derive(Debug)]
-enum Seen {
-    All,
-    Packed {
-        packings: Vec<Packing>,
-        cos: Vec<f32>,
-        sin: Vec<f32>,
-    },
-}
-
-/// What is between the layers of the MLP.
-#[derive(Debug, Clone, Copy)]
-enum Activation {
-    Gelu,
-    /// Of a gate and what it lets through, side by side.
-    GatedSilu,
+enum Kind {
+    /// Layer norms, biases and GELU; all see each other.
+    Vit,
+    /// RMS norms and a gated SiLU, its gate and what that lets through side by side; who sees whom is packed.
+    Decoder(Arc<Tables>),
 }
 
 struct Kept {
@@ -134,33 +78,72 @@ struct Kept {
 }
 
 impl Block {
+    fn new(kind: Kind, positions: usize, sizes: BlockSizes) -> Self {
+        let BlockSizes {
+            width,
+            mlp,
+            cut,
+            eps,
+        } = sizes;
+        let (biased, up) = match kind {
+            Kind::Vit => (true, mlp),
+            Kind::Decoder(_) => (false, 2 * mlp),
+        };
+        let norm = |places: &mut Places| {
+            if biased {
+                places.norm(width, eps)
+            } else {
+                places.rms_norm(width, eps)
+            }
+        };
+        let mut places = Places::default();
+        Self {
+            kind,
+            sizes,
+            positions,
+            norm1: norm(&mut places),
+            qkv: places.lin((cut.heads + 2 * cut.key_heads) * cut.d, width, false),
+            out: places.lin(width, cut.heads * cut.d, biased),
+            norm2: norm(&mut places),
+            up: places.lin(up, width, biased),
+            down: places.lin(width, mlp, biased),
+        }
+    }
+
     fn run(self, x: &Tensor, weights: &Tensor) -> Result<Tensor> {
         let none = Tensor::zeros(0, x.dtype(), x.device())?;
         run(self, x, &none, weights)
     }
 
     fn joint<'a>(&'a self, qkv: &'a [f32]) -> Joint<'a> {
-        let cut = self.sizes.cut;
+        let JointHeads {
+            heads,
+            key_heads,
+            d,
+        } = self.sizes.cut;
         Joint {
             numbers: qkv,
-            size: [qkv.len() / (columns(cut) * self.positions), self.positions],
-            heads: cut.heads,
-            key_heads: cut.key_heads,
-            d: cut.d,
-            scale: 1.0 / (cut.d as f32).sqrt(),
-            sight: match &self.seen {
-                Seen::All => Sight::All,
-                Seen::Packed { packings, cos, sin } => Sight::Packed { packings, cos, sin },
+            size: [
+                qkv.len() / (self.qkv.width_out * self.positions),
+                self.positions,
+            ],
+            heads,
+            key_heads,
+            d,
+            scale: 1.0 / (d as f32).sqrt(),
+            sight: match &self.kind {
+                Kind::Vit => Sight::All,
+                Kind::Decoder(tables) => tables.lend(),
             },
         }
     }
-}
 
-impl Activation {
-    fn forward(self, inner: &[f32], width: usize) -> Vec<f32> {
-        match self {
-            Self::Gelu => gelu_of(inner),
-            Self::GatedSilu => {
+    /// What is between the layers of the MLP.
+    fn activate(&self, inner: &[f32]) -> Vec<f32> {
+        match self.kind {
+            Kind::Vit => gelu_of(inner),
+            Kind::Decoder(_) => {
+                let width = self.sizes.mlp;
                 let mut active = vec![0.0; inner.len() / 2];
                 let both = inner.chunks_exact(2 * width);
                 for (out, both) in active.chunks_exact_mut(width).zip(both) {
@@ -172,20 +155,20 @@ impl Activation {
         }
     }
 
-    /// The gradient of what went in.
-    fn backward(self, inner: &[f32], gradient: &[f32], width: usize) -> Vec<f32> {
-        let mut to_inner = vec![0.0; inner.len()];
-        let (x, out) = (inner, to_inner.as_mut_slice());
-        match self {
-            Self::Gelu => dispatch(GeluBack { x, gradient, out }),
-            Self::GatedSilu => dispatch(GateBack {
+    /// The gradient of what was activated.
+    fn activate_back(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let mut to_x = vec![0.0; x.len()];
+        let (width, out) = (self.sizes.mlp, to_x.as_mut_slice());
+        match self.kind {
+            Kind::Vit => dispatch(GeluBack { x, gradient, out }),
+            Kind::Decoder(_) => dispatch(GateBack {
                 x,
                 gradient,
                 width,
                 out,
             }),
         }
-        to_inner
+        to_x
     }
 }
 
@@ -193,9 +176,9 @@ impl Layer for Block {
     type Kept = Kept;
 
     fn name(&self) -> &'static str {
-        match self.activation {
-            Activation::Gelu => "vision-block",
-            Activation::GatedSilu => "decoder-layer",
+        match self.kind {
+            Kind::Vit => "vision-block",
+            Kind::Decoder(_) => "decoder-layer",
         }
     }
 
@@ -211,7 +194,7 @@ impl Layer for Block {
         add(&mut middle, x);
         let normed2 = self.norm2.forward(weights, &middle);
         let inner = self.up.forward(weights, &normed2, amx);
-        let active = self.activation.forward(&inner, self.sizes.mlp);
+        let active = self.activate(&inner);
         let mut y = self.down.forward(weights, &active, amx);
         add(&mut y, &middle);
         let (positions, width) = (self.positions, self.sizes.width);
@@ -236,9 +219,7 @@ impl Layer for Block {
         taught: &mut Taught,
     ) -> [Vec<f32>; 2] {
         let to_active = self.down.backward(taught, &kept.active, gradient);
-        let to_inner = self
-            .activation
-            .backward(&kept.inner, &to_active, self.sizes.mlp);
+        let to_inner = self.activate_back(&kept.inner, &to_active);
         let to_normed2 = self.up.backward(taught, &kept.normed2, &to_inner);
         let to_middle = self.norm2.backward(taught, &kept.middle, &to_normed2);
         let to_middle = sum_of(&to_middle, gradient);
