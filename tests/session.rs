@@ -282,6 +282,8 @@ fn images_are_kept_apart_and_are_few() {
     assert!(of(&mut session, &question), "another window");
     question.task = Some(Task::Seg);
     assert!(of(&mut session, &question), "another way of preparing");
+    assert_eq!(session.cached_images(), 4, "small ones are all kept");
+    session.keep_images_within(0);
     for revision in 100..110 {
         question.revision = revision;
         assert!(of(&mut session, &question));

@@ -1,121 +1,22 @@
 //! The real window, driven by role and label on whatever adapter there is, software included.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+#[path = "support/window.rs"]
+mod window;
 
 use egui::accesskit::Role;
-use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use m3d_viewer::app::{
-    CardState, Command, FindingKind, Layout, ModelStatus, Settings, Shown, StartOptions, Tool,
-    ViewId,
+    CardState, Command, FindingKind, Layout, ModelStatus, Settings, StartOptions, Tool, ViewId,
 };
 use m3d_viewer::geometry::Orientation;
 use m3d_viewer::hub::{BuiltIn, ModelFolder};
-use m3d_viewer::model::demo::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The random checkpoint, written once for all tests.
-fn model() -> &'static Path {
-    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
-    FOLDER
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            write_demo_checkpoint(folder.path(), &root().join("tests/golden/tokenizer")).unwrap();
-            folder
-        })
-        .path()
-}
-
-fn start(path: Option<PathBuf>, model: Option<&Path>) -> Harness<'static, Viewer> {
-    start_with(StartOptions {
-        path,
-        model: model.map(Into::into),
-        models: Vec::new(),
-        settings_path: None,
-    })
-}
-
-fn start_with(options: StartOptions) -> Harness<'static, Viewer> {
-    Harness::builder()
-        .with_size(Vec2::new(1280.0, 800.0))
-        .with_step_dt(1.0 / 60.0)
-        .wgpu()
-        .build_eframe(move |cc| Viewer::new(&cc.egui_ctx, cc.wgpu_render_state.as_ref(), options))
-}
-
-fn sample() -> PathBuf {
-    root().join("assets/sample/ct_abdomen")
-}
-
-/// Runs frames until `done` holds; work goes on in other threads meanwhile.
-fn wait(harness: &mut Harness<Viewer>, what: &str, mut done: impl FnMut(&Viewer) -> bool) {
-    let begin = Instant::now();
-    while !done(harness.state()) {
-        assert!(
-            begin.elapsed() < Duration::from_mins(2),
-            "waited in vain for {what}"
-        );
-        harness.step();
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    harness.step();
-}
-
-fn open_sample(model: Option<&Path>) -> Harness<'static, Viewer> {
-    let mut harness = start(Some(sample()), model);
-    wait(&mut harness, "the sample", |v| {
-        v.app.document.shown.is_some()
-    });
-    harness.run_steps(3);
-    harness
-}
-
-fn shown<'a>(harness: &'a Harness<Viewer>) -> &'a Shown {
-    harness.state().app.document.shown.as_ref().unwrap()
-}
-
-fn centre_of(harness: &Harness<Viewer>, view: &str) -> Pos2 {
-    harness.get_by_label(view).rect().center()
-}
-
-fn wheel(harness: &mut Harness<Viewer>, at: Pos2, notches: f32) {
-    harness.hover_at(at);
-    harness.step();
-    harness.event(Event::MouseWheel {
-        unit: MouseWheelUnit::Line,
-        delta: Vec2::new(0.0, notches),
-        phase: egui::TouchPhase::Move,
-        source: egui::MouseWheelSource::Unknown,
-        modifiers: Modifiers::NONE,
-    });
-    harness.step();
-}
-
-fn drag(harness: &mut Harness<Viewer>, button: PointerButton, from: Pos2, to: Pos2) {
-    let press = |pos, pressed| Event::PointerButton {
-        pos,
-        button,
-        pressed,
-        modifiers: Modifiers::NONE,
-    };
-    harness.event(Event::PointerMoved(from));
-    harness.step();
-    harness.event(press(from, true));
-    harness.step();
-    for n in 1..=4 {
-        harness.event(Event::PointerMoved(from.lerp(to, n as f32 / 4.0)));
-        harness.step();
-    }
-    harness.event(press(to, false));
-    harness.step();
-}
+use window::{
+    centre_of, drag, model, open_sample, shown, start, start_with, type_question, wait,
+    wait_for_model, wheel,
+};
 
 fn slice_of(harness: &Harness<Viewer>, orientation: Orientation) -> u32 {
     shown(harness).slice_position(orientation).1
@@ -317,20 +218,6 @@ fn the_box_is_the_same_whichever_way_it_is_dragged() {
         assert!(other.min.distance(boxes[0].min) < 1e-6, "{boxes:?}");
         assert!(other.max.distance(boxes[0].max) < 1e-6, "{boxes:?}");
     }
-}
-
-fn wait_for_model(harness: &mut Harness<Viewer>) {
-    wait(harness, "the model", |v| {
-        assert!(!matches!(&v.app.assistant.status, ModelStatus::Failed(_)));
-        v.app.assistant.is_ready()
-    });
-}
-
-fn type_question(harness: &mut Harness<Viewer>, text: &str) {
-    harness.get_by_label("Question").focus();
-    harness.step();
-    harness.get_by_label("Question").type_text(text);
-    harness.step();
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::hub::{BuiltIn, ModelFolder, local};
 use crate::inference::Task;
-use crate::io::{IoError, Library, Series};
+use crate::io::{IoError, Library, Series, SeriesId};
 use crate::render::Gpu;
 use crate::volume::{CT_PRESETS, Modality, Window};
 
@@ -95,8 +95,8 @@ impl Application {
     }
 
     /// Shows a series of the library.
-    pub fn open_series(&mut self, uid: &str) {
-        if let Some(series) = self.document.series(uid) {
+    pub fn open_series(&mut self, id: &SeriesId) {
+        if let Some(series) = self.document.series(id) {
             self.jobs.load(series.clone());
         }
     }
@@ -231,7 +231,11 @@ impl Application {
                     let text = format!("The image cannot be drawn: {error}");
                     self.notices.add(NoticeKind::Error, text);
                 }
-                self.document.show(series, read.loaded);
+                if self.document.show(series, read.loaded) {
+                    let text = "This series has changed since it was last shown; what was found in it \
+                                before is not drawn on it.";
+                    self.notices.add(NoticeKind::Warning, text);
+                }
                 if let (Some(shown), true) = (&self.document.shown, self.assistant.is_ready()) {
                     self.assistant.study_opened(shown);
                 }
@@ -265,26 +269,21 @@ impl Application {
     }
 }
 
-/// Puts what an answer brought into the document, if the study it was made from is still shown.
+/// Puts what an answer brought among the findings of the image it was made from, whatever is shown by
+/// now; the views go there if it is that image.
 fn bring(document: &mut Document, card: &Card, brought: Brought) -> Option<FindingId> {
-    let shown = document.shown.as_mut()?;
-    if shown.revision != card.revision {
-        return None;
-    }
     let name = super::assistant::short_name(&card.question);
     let kind = match brought {
-        Brought::Box(voxel_box) => {
-            shown.go_to_voxel(voxel_box.centre());
-            FindingKind::Box(voxel_box)
-        }
-        Brought::Mask(mask, drawn_at_mm) => {
-            if let Some(centre) = mask.centroid() {
-                shown.go_to_voxel(centre);
-            }
-            FindingKind::Mask { mask, drawn_at_mm }
-        }
+        Brought::Box(voxel_box) => FindingKind::Box(voxel_box),
+        Brought::Mask(mask, drawn_at_mm) => FindingKind::Mask { mask, drawn_at_mm },
     };
-    Some(shown.findings.add(name, kind))
+    if let Some(shown) = &mut document.shown
+        && shown.identity == card.image
+        && let Some(centre) = kind.centre()
+    {
+        shown.go_to_voxel(centre);
+    }
+    Some(document.findings_of(&card.image)?.add(name, kind))
 }
 
 fn run_on_shown(shown: &mut Shown, command: Command) {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use glam::DVec3;
 
 use super::jobs::Waker;
-use super::{FindingId, Revision, Shown};
+use super::{FindingId, Shown};
 use crate::geometry::VoxelBox;
 use crate::hub::{ModelFolder, local};
 use crate::inference::{
     Answer, DTypeChoice, DeviceChoice, Event, InferenceError, ModelFacts, Request, Settings, Task,
     Worker, WorkerEvent, recognise,
 };
-use crate::volume::Mask;
+use crate::volume::{ImageIdentity, Mask};
 
 /// Whether a model is there.
 #[derive(Clone, Debug)]
@@ -56,9 +56,9 @@ impl CardState {
 pub struct Card {
     /// The worker's name for it.
     pub id: u64,
-    /// The opening of the study it was asked about.
-    pub revision: Revision,
-    /// The image it was asked about, for when another is shown.
+    /// The image it was asked about.
+    pub image: ImageIdentity,
+    /// That image in words, for when another is shown.
     pub about: String,
     /// What the reader wrote or pressed.
     pub question: String,
@@ -131,7 +131,8 @@ impl Assistant {
     /// Starts encoding a study, so that the first question finds it ready.
     pub fn study_opened(&self, shown: &Shown) {
         if let Some(worker) = &self.worker {
-            worker.encode(Arc::clone(&shown.volume), shown.revision.0, shown.window);
+            let fingerprint = shown.identity.digest.short();
+            worker.encode(Arc::clone(&shown.volume), fingerprint, shown.window);
         }
     }
 
@@ -155,7 +156,7 @@ impl Assistant {
             worker.ask(Request {
                 id,
                 volume: Arc::clone(&shown.volume),
-                revision: shown.revision.0,
+                revision: shown.identity.digest.short(),
                 task: Some(task),
                 text: text.to_owned(),
                 voxel_box: shown.region,
@@ -165,7 +166,7 @@ impl Assistant {
         });
         self.cards.push(Card {
             id,
-            revision: shown.revision,
+            image: shown.identity.clone(),
             about: shown.title(),
             question: match text.trim() {
                 "" => task.label().to_owned(),
@@ -202,8 +203,8 @@ impl Assistant {
             .and_then(ask)
     }
 
-    /// Takes in what the worker has said since the last call; `bring` puts a box or a mask into the
-    /// document of the opening it was made from and returns its name there.
+    /// Takes in what the worker has said since the last call; `bring` puts a box or a mask among
+    /// the findings of the image it was made from and returns its name there.
     pub fn update(&mut self, mut bring: impl FnMut(&Card, Brought) -> Option<FindingId>) {
         let Some(worker) = &self.worker else {
             return;

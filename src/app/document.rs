@@ -7,10 +7,11 @@ use glam::{DVec3, UVec3};
 
 use super::{Findings, Revision, SliceState, ViewId};
 use crate::geometry::{Camera, Orientation, SlicePlane, VoxelBox};
-use crate::io::{Library, Series};
+use crate::io::{Library, Series, SeriesId};
 use crate::render::{LabelTexture, Picture, VolumeTexture};
 use crate::volume::{
-    LabelMap, Modality, Statistics, TransferFunction, Volume, VolumePreset, Window,
+    ImageIdentity, ImageKey, LabelMap, Modality, Statistics, TransferFunction, Volume,
+    VolumePreset, Window,
 };
 
 /// A series as it is read: the image, figures of it, and its copy on the GPU where there is one.
@@ -18,6 +19,8 @@ use crate::volume::{
 pub struct LoadedVolume {
     /// The image.
     pub volume: Arc<Volume>,
+    /// What it is.
+    pub identity: ImageIdentity,
     /// Figures of its values.
     pub statistics: Statistics,
     /// Its copy on the GPU; none without an adapter, or when it did not fit.
@@ -42,6 +45,8 @@ pub struct ShownLabels {
 pub struct Shown {
     /// The series it came from.
     pub series: Series,
+    /// What the image is.
+    pub identity: ImageIdentity,
     /// The patient's name, for the corner of the views; never for a log.
     pub patient: String,
     /// The study's date as in the file.
@@ -95,6 +100,7 @@ impl Shown {
     ) -> Self {
         let LoadedVolume {
             volume,
+            identity,
             statistics,
             texture,
         } = loaded;
@@ -112,6 +118,7 @@ impl Shown {
             region: None,
             findings: Findings::default(),
             series,
+            identity,
             volume,
             statistics,
             texture,
@@ -213,9 +220,10 @@ pub fn first_window(series: &Series, modality: Modality, statistics: &Statistics
     own.unwrap_or_else(|| Window::for_volume(modality, statistics))
 }
 
-/// What a series keeps while another is shown.
+/// What an image keeps while another is shown.
 #[derive(Debug)]
 struct Kept {
+    identity: ImageIdentity,
     findings: Findings,
     region: Option<VoxelBox>,
 }
@@ -225,29 +233,34 @@ struct Kept {
 pub struct Document {
     /// The files found.
     pub library: Option<Library>,
-    /// Small pictures of its series, by UID, as far as they are drawn.
-    pub thumbnails: HashMap<String, Picture>,
+    /// Small pictures of its series, as far as they are drawn.
+    pub thumbnails: HashMap<SeriesId, Picture>,
     /// The series on screen.
     pub shown: Option<Shown>,
-    kept: HashMap<String, Kept>,
+    kept: HashMap<ImageKey, Kept>,
     revision: Revision,
 }
 
 impl Document {
-    /// Puts a loaded series on screen; the one before keeps its findings for when it comes back.
-    pub fn show(&mut self, series: Series, loaded: LoadedVolume) {
-        let names = self.names_of(&series.uid);
+    /// Puts a loaded series on screen; the one before keeps its findings for when it comes back. What was
+    /// found in an image that has changed since is not drawn on it: returns whether that was so.
+    pub fn show(&mut self, series: Series, loaded: LoadedVolume) -> bool {
+        let names = self.names_of(&series.id());
         let place = self
             .shown
             .as_ref()
             .map(|s| (s.patient.clone(), s.crosshair_mm));
         self.keep_shown();
         self.revision = self.revision.next();
-        let kept = self.kept.remove(&series.uid);
+        let kept = self.kept.remove(&loaded.identity.key);
         let mut shown = Shown::new(series, names, loaded, self.revision);
+        let mut has_changed = false;
         if let Some(kept) = kept {
-            shown.findings = kept.findings;
-            shown.region = kept.region;
+            has_changed = kept.identity != shown.identity;
+            if !has_changed {
+                shown.findings = kept.findings;
+                shown.region = kept.region;
+            }
         }
         // Another series of the same patient is shown at the same place.
         if let Some((patient, place_mm)) = place {
@@ -258,29 +271,41 @@ impl Document {
             }
         }
         self.shown = Some(shown);
+        has_changed
+    }
+
+    /// The findings of an image, shown or kept; `None` when it was never shown or has changed since.
+    pub fn findings_of(&mut self, image: &ImageIdentity) -> Option<&mut Findings> {
+        if let Some(shown) = self.shown.as_mut().filter(|s| s.identity == *image) {
+            return Some(&mut shown.findings);
+        }
+        let kept = self.kept.get_mut(&image.key)?;
+        (kept.identity == *image).then_some(&mut kept.findings)
     }
 
     fn keep_shown(&mut self) {
         if let Some(shown) = self.shown.take() {
+            let key = shown.identity.key.clone();
             let kept = Kept {
+                identity: shown.identity,
                 findings: shown.findings,
                 region: shown.region,
             };
-            self.kept.insert(shown.series.uid, kept);
+            self.kept.insert(key, kept);
         }
     }
 
-    /// A series of the library by its UID.
-    pub fn series(&self, uid: &str) -> Option<&Series> {
-        self.library.as_ref()?.series().find(|s| s.uid == uid)
+    /// A series of the library.
+    pub fn series(&self, id: &SeriesId) -> Option<&Series> {
+        self.library.as_ref()?.series().find(|s| s.id() == *id)
     }
 
     /// The patient's name and the study's date of a series.
-    fn names_of(&self, uid: &str) -> (String, String) {
+    fn names_of(&self, id: &SeriesId) -> (String, String) {
         let patients = self.library.iter().flat_map(|l| &l.patients);
         for patient in patients {
             for study in &patient.studies {
-                if study.series.iter().any(|s| s.uid == uid) {
+                if study.series.iter().any(|s| s.id() == *id) {
                     return (patient.name.clone(), study.date.clone());
                 }
             }

@@ -25,6 +25,16 @@ pub enum FindingKind {
     Box(VoxelBox),
 }
 
+impl FindingKind {
+    /// The voxel-space middle of it; `None` for an empty mask.
+    pub fn centre(&self) -> Option<glam::DVec3> {
+        match self {
+            Self::Mask { mask, .. } => mask.centroid(),
+            Self::Box(voxel_box) => Some(voxel_box.centre()),
+        }
+    }
+}
+
 /// A mask or a box with a name.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -40,24 +50,28 @@ pub struct Finding {
     pub kind: FindingKind,
 }
 
-impl Finding {
-    /// The voxel-space middle of it; `None` for an empty mask.
-    pub fn centre(&self) -> Option<glam::DVec3> {
-        match &self.kind {
-            FindingKind::Mask { mask, .. } => mask.centroid(),
-            FindingKind::Box(voxel_box) => Some(voxel_box.centre()),
-        }
-    }
-}
-
 /// The findings of one series, in the order they came, with the steps that led there.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     list: Vec<Finding>,
-    undo: Vec<Vec<Finding>>,
-    redo: Vec<Vec<Finding>>,
+    undo: Vec<Step>,
+    redo: Vec<Step>,
     next_id: u64,
     masks: Revision,
+}
+
+/// What takes a change back, or makes it again.
+#[derive(Clone, Debug)]
+struct Step {
+    /// The change in words.
+    label: String,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Insert(usize, Finding),
+    Remove(FindingId),
 }
 
 /// Masks are shared, so a step costs little; still, there is an end.
@@ -81,8 +95,8 @@ impl Findings {
 
     /// Adds one, visible, in the next colour.
     pub fn add(&mut self, name: String, kind: FindingKind) -> FindingId {
-        self.keep_step();
         let id = FindingId(self.next_id);
+        self.keep_step(format!("add {name}"), Change::Remove(id));
         self.list.push(Finding {
             id,
             name,
@@ -97,9 +111,10 @@ impl Findings {
 
     /// Takes one away.
     pub fn remove(&mut self, id: FindingId) {
-        if self.get(id).is_some() {
-            self.keep_step();
-            self.list.retain(|f| f.id != id);
+        if let Some(at) = self.list.iter().position(|f| f.id == id) {
+            let finding = self.list.remove(at);
+            let label = format!("remove {}", finding.name);
+            self.keep_step(label, Change::Insert(at, finding));
             self.masks = self.masks.next();
         }
     }
@@ -119,25 +134,44 @@ impl Findings {
         }
     }
 
-    /// Whether there is a step to take back, and one to take again.
-    pub fn can_undo_redo(&self) -> (bool, bool) {
-        (!self.undo.is_empty(), !self.redo.is_empty())
+    /// The step that would be taken back, and the one that would be taken again, in words.
+    pub fn undo_redo_labels(&self) -> [Option<&str>; 2] {
+        [&self.undo, &self.redo].map(|steps| steps.last().map(|step| step.label.as_str()))
     }
 
     /// Takes the last step back.
     pub fn undo(&mut self) {
-        if let Some(before) = self.undo.pop() {
-            self.redo.push(std::mem::replace(&mut self.list, before));
-            self.masks = self.masks.next();
+        if let Some(step) = self.undo.pop() {
+            let again = self.take(step);
+            self.redo.push(again);
         }
     }
 
     /// Takes the last step taken back again.
     pub fn redo(&mut self) {
-        if let Some(after) = self.redo.pop() {
-            self.undo.push(std::mem::replace(&mut self.list, after));
-            self.masks = self.masks.next();
+        if let Some(step) = self.redo.pop() {
+            let back = self.take(step);
+            self.undo.push(back);
         }
+    }
+
+    /// Takes a step and returns the one that leads back. A finding keeps the name it has now.
+    fn take(&mut self, step: Step) -> Step {
+        self.masks = self.masks.next();
+        let Step { label, change } = step;
+        let inverse = match change {
+            Change::Insert(at, finding) => {
+                let id = finding.id;
+                self.list.insert(at.min(self.list.len()), finding);
+                Change::Remove(id)
+            }
+            Change::Remove(id) => match self.list.iter().position(|f| f.id == id) {
+                Some(at) => Change::Insert(at, self.list.remove(at)),
+                None => Change::Remove(id),
+            },
+        };
+        let change = inverse;
+        Step { label, change }
     }
 
     /// Changes whenever what is drawn of the masks does.
@@ -158,9 +192,9 @@ impl Findings {
             .collect()
     }
 
-    fn keep_step(&mut self) {
+    fn keep_step(&mut self, label: String, change: Change) {
         self.redo.clear();
-        self.undo.push(self.list.clone());
+        self.undo.push(Step { label, change });
         if self.undo.len() > MOST_STEPS {
             self.undo.remove(0);
         }
@@ -187,8 +221,25 @@ mod tests {
         assert!(findings.get(second).is_none());
         findings.redo();
         assert!(findings.get(second).is_some());
-        assert_eq!(findings.can_undo_redo(), (true, true));
+        let [undo, redo] = findings.undo_redo_labels();
+        assert_eq!((undo, redo), (Some("add spleen"), Some("remove liver")));
         findings.add("kidney".into(), FindingKind::Box(a_box));
-        assert_eq!(findings.can_undo_redo(), (true, false));
+        let [undo, redo] = findings.undo_redo_labels();
+        assert_eq!((undo, redo), (Some("add kidney"), None));
+    }
+
+    #[test]
+    fn a_new_name_outlives_steps_taken_back_and_again() {
+        let mut findings = Findings::default();
+        let a_box = VoxelBox::from_corners(DVec3::ZERO, DVec3::ONE);
+        let liver = findings.add("liver".into(), FindingKind::Box(a_box));
+        findings.add("spleen".into(), FindingKind::Box(a_box));
+        findings.rename(liver, "segment 4".into());
+        findings.undo();
+        assert_eq!(findings.get(liver).unwrap().name, "segment 4");
+        findings.redo();
+        findings.remove(liver);
+        findings.undo();
+        assert_eq!(findings.get(liver).unwrap().name, "segment 4");
     }
 }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::thumbnail::thumbnail;
 use super::{LoadedVolume, ModelResult, Revision, ShownLabels};
-use crate::io::{self, IoError, Library, Progress, Series};
+use crate::io::{self, IoError, Library, LoadedImage, Progress, Series, SeriesId};
 use crate::render::{Gpu, LabelTexture, Picture, RenderError, VolumeTexture};
 use crate::volume::{LabelMap, Mask, Volume};
 
@@ -24,8 +24,8 @@ pub enum JobResult {
     Loaded(Box<Series>, Result<Box<LoadedSeries>, IoError>),
     /// The visible masks of an opening were made ready to draw.
     Labelled(Revision, Box<ShownLabels>),
-    /// Small pictures of series, by UID.
-    Thumbnails(Vec<(String, Picture)>),
+    /// Small pictures of series.
+    Thumbnails(Vec<(SeriesId, Picture)>),
     /// A mask was written.
     Exported(PathBuf, Result<(), IoError>),
     /// Something was done with models.
@@ -139,7 +139,7 @@ impl Jobs {
         let title = format!("Loading {} {}", series.modality_code, series.description);
         let gpu = self.gpu.clone();
         self.start(Kind::Load, title, move |progress| {
-            let loaded = io::load(&series, progress).map(|volume| upload(gpu.as_ref(), volume));
+            let loaded = io::load_image(&series, progress).map(|image| upload(gpu.as_ref(), image));
             JobResult::Loaded(Box::new(series), loaded.map(Box::new))
         });
     }
@@ -185,7 +185,7 @@ impl Jobs {
                     }
                     progress.set(n as f32 / count);
                     if let Ok(picture) = thumbnail(series, &silent) {
-                        drawn.push((series.uid.clone(), picture));
+                        drawn.push((series.id(), picture));
                     }
                 }
                 JobResult::Thumbnails(drawn)
@@ -264,7 +264,8 @@ impl Jobs {
     }
 }
 
-fn upload(gpu: Option<&Gpu>, volume: Volume) -> LoadedSeries {
+fn upload(gpu: Option<&Gpu>, image: LoadedImage) -> LoadedSeries {
+    let LoadedImage { volume, identity } = image;
     let statistics = volume.statistics();
     let texture = gpu.map(|gpu| VolumeTexture::upload(gpu, &volume));
     let (texture, render_error) = match texture {
@@ -275,6 +276,7 @@ fn upload(gpu: Option<&Gpu>, volume: Volume) -> LoadedSeries {
     LoadedSeries {
         loaded: LoadedVolume {
             volume: Arc::new(volume),
+            identity,
             statistics,
             texture,
         },

@@ -18,7 +18,7 @@ pub struct CacheStats {
 /// An image with what the model made of it so far. Stages are filled in one after the other and kept
 /// when work is interrupted between them.
 pub(super) struct CachedImage {
-    /// The study's revision it was made from.
+    /// The revision of the voxels it was made from.
     pub revision: u64,
     /// The prepared image.
     pub image: PreparedImage,
@@ -31,17 +31,46 @@ pub(super) struct CachedImage {
     pub features: Option<Tensor>,
 }
 
+impl CachedImage {
+    /// Bytes of everything kept for it.
+    fn byte_len(&self) -> usize {
+        let tensors = self.prefix.iter().chain(&self.features);
+        let tensors: usize = tensors
+            .map(|t| t.elem_count() * t.dtype().size_in_bytes())
+            .sum();
+        tensors + self.keys.byte_len() + size_of_val(self.image.voxels.as_slice())
+    }
+}
+
 /// A few images, the least recently used one first.
-#[derive(Default)]
 pub(super) struct ImageCache {
     entries: Vec<CachedImage>,
+    /// The bytes within which more than [`Self::LEAST`] are kept.
+    pub spare_bytes: usize,
     stats: CacheStats,
 }
 
 impl ImageCache {
-    /// The most images kept. Each holds keys and values of the image prefix: for the published model
-    /// about 200 MB in f32, half of it beside weights in fewer bits.
-    pub const MOST: usize = 3;
+    /// The images kept however large they are. Each holds keys and values of the image prefix: for the
+    /// published model about 200 MB in f32, half of it beside weights in fewer bits.
+    pub const LEAST: usize = 3;
+    /// More are kept while all together take no more bytes than this, so that a reader who goes back and
+    /// forth between series finds each of them encoded.
+    pub const SPARE_BYTES: usize = 512 << 20;
+
+    /// No images; more than [`Self::LEAST`] are kept within `spare_bytes`.
+    pub fn bounded(spare_bytes: usize) -> Self {
+        Self {
+            entries: Vec::new(),
+            spare_bytes,
+            stats: CacheStats::default(),
+        }
+    }
+
+    /// Bytes of everything kept.
+    pub fn byte_len(&self) -> usize {
+        self.entries.iter().map(CachedImage::byte_len).sum()
+    }
 
     /// Takes an image out. It is put back after use, unless the model failed over it.
     pub fn take(
@@ -64,12 +93,13 @@ impl ImageCache {
         }
     }
 
-    /// Puts an image in as the most recently used; the least recently used one goes when there are
-    /// too many.
+    /// Puts an image in as the most recently used; the least recently used ones go when they are too
+    /// many bytes.
     pub fn put(&mut self, entry: CachedImage) {
         self.entries.push(entry);
-        if self.entries.len() > Self::MOST {
-            self.entries.remove(0);
+        let mut bytes = self.byte_len();
+        while self.entries.len() > Self::LEAST && bytes > self.spare_bytes {
+            bytes -= self.entries.remove(0).byte_len();
         }
     }
 

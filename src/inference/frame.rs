@@ -207,7 +207,7 @@ impl ModelFrame {
     /// A mask of the source grid on the prepared grid `[D,H,W]`, 1 inside: cropped and resized to the
     /// nearest voxel, as the training data's labels were. Masks of another grid give nothing.
     pub fn labels_from_mask(&self, mask: &Mask) -> Vec<u8> {
-        let same_grid = mask.grid().dims() == self.grid.dims();
+        let same_grid = *mask.grid() == self.grid;
         nearest_voxels(self.crop(), self.size)
             .map(|voxel| u8::from(same_grid && mask.contains(voxel)))
             .collect()

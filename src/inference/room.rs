@@ -177,7 +177,7 @@ pub(super) fn choose(
 /// What answering needs beside the weights: keys and values of the images kept and of one conversation, and the widest
 /// activations of the vision towers.
 fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
-    let positions = (config.image_token_count() + 256) * (ImageCache::MOST + 1);
+    let positions = (config.image_token_count() + 256) * (ImageCache::LEAST + 1);
     let width = config.key_value_heads() * config.head_dim();
     let keys = positions * config.num_hidden_layers * 2 * width;
     let widest = |grid: [usize; 3], mlp: usize| grid.iter().product::<usize>() * mlp;

@@ -149,7 +149,7 @@ impl OpenedModel {
             stop_ids: self.checkpoint.stop_ids,
             facts,
             alternatives,
-            images: ImageCache::default(),
+            images: ImageCache::bounded(ImageCache::SPARE_BYTES),
         })
     }
 }
@@ -183,6 +183,11 @@ impl Session {
     /// Images kept at the moment.
     pub fn cached_images(&self) -> usize {
         self.images.len()
+    }
+
+    /// Keeps more than the least number of images only while all take at most so many bytes.
+    pub const fn keep_images_within(&mut self, spare_bytes: usize) {
+        self.images.spare_bytes = spare_bytes;
     }
 
     /// Forgets all images.

@@ -71,9 +71,21 @@ pub struct Series {
     pub windows: Vec<Window>,
     /// MONOCHROME1: low values are meant to look bright. The values themselves are as stored.
     pub inverted: bool,
+    /// Frame of Reference UID (0020,0052): images of one patient that share it share their coordinates.
+    pub frame_of_reference: Option<String>,
     /// What a reader should know about this image.
     pub warnings: Vec<Warning>,
     pub(super) source: Source,
+}
+
+/// Names one series among the files found, while they are listed; what an image is once it was read, its
+/// [`ImageKey`](crate::volume::ImageKey) tells.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId {
+    /// Its first file.
+    pub path: PathBuf,
+    /// Its UID in the library.
+    pub uid: String,
 }
 
 /// Where the voxels come from.
@@ -129,6 +141,14 @@ impl std::fmt::Display for Refused {
 }
 
 impl Series {
+    /// Its name in the library.
+    pub fn id(&self) -> SeriesId {
+        SeriesId {
+            path: self.path.clone(),
+            uid: self.uid.clone(),
+        }
+    }
+
     /// The files the series is made of; DICOM's in slice order.
     pub fn files(&self) -> Vec<&Path> {
         match &self.source {

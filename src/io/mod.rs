@@ -19,12 +19,12 @@ use std::path::Path;
 
 pub use error::IoError;
 pub use hash::voxels_sha256;
-pub use library::{Library, Patient, Refused, Series, Study, Warning};
+pub use library::{Library, Patient, Refused, Series, SeriesId, Study, Warning};
 pub use nifti::{check_nifti_name, read_mask, write_mask, write_nifti};
 pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
 
-use crate::volume::Volume;
+use crate::volume::{ImageIdentity, Volume};
 use library::Source;
 
 /// What a file or a folder, at any depth, holds. Headers are read in parallel; voxels are not.
@@ -36,11 +36,28 @@ pub fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError> {
     scan::scan(path, progress)
 }
 
-/// The voxels of a series, decoded in parallel into one allocation.
+/// An image as it was read.
+#[derive(Clone, Debug)]
+pub struct LoadedImage {
+    /// The voxels and their place.
+    pub volume: Volume,
+    /// What the image is, counted while it was read.
+    pub identity: ImageIdentity,
+}
+
+/// The voxels of a series, as [`load_image`].
+///
+/// # Errors
+/// As [`load_image`].
+pub fn load(series: &Series, progress: &Progress) -> Result<Volume, IoError> {
+    load_image(series, progress).map(|image| image.volume)
+}
+
+/// A series, decoded in parallel into one allocation, and what it is.
 ///
 /// # Errors
 /// When a file is damaged or has changed since the scan, when the volume does not fit, or when cancelled.
-pub fn load(series: &Series, progress: &Progress) -> Result<Volume, IoError> {
+pub fn load_image(series: &Series, progress: &Progress) -> Result<LoadedImage, IoError> {
     progress.check()?;
     match &series.source {
         Source::Dicom(source) => dicom::load(source, series, progress),

@@ -46,6 +46,14 @@ impl KvCache {
         self.limit
     }
 
+    /// Bytes of the storage, filled or not.
+    pub fn byte_len(&self) -> usize {
+        let tensors = self.layers.iter().flatten().flat_map(|(k, v)| [k, v]);
+        tensors
+            .map(|t| t.elem_count() * t.dtype().size_in_bytes())
+            .sum()
+    }
+
     /// Forgets all but the first `len` positions; no effect where fewer are held.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

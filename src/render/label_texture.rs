@@ -51,7 +51,7 @@ impl LabelTexture {
 
     /// Whether the labels lie on the voxels of `volume`: others are not drawn.
     pub fn fits(&self, volume: &VolumeTexture) -> bool {
-        self.grid.dims() == volume.grid().dims()
+        self.grid == *volume.grid()
     }
 
     /// Label voxels per voxel of the volume's texture, and the label coordinate of its coordinate 0.

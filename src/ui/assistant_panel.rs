@@ -114,7 +114,7 @@ fn introduction(ui: &mut Ui) {
 }
 
 fn show_card(ui: &mut Ui, card: &mut Card, shown: Option<&Shown>) -> Option<FindingId> {
-    let here = shown.is_some_and(|shown| shown.revision == card.revision);
+    let here = shown.is_some_and(|shown| shown.identity == card.image);
     if !here {
         let text = format!("About another image: {}", card.about);
         ui.label(RichText::new(text).small().color(theme::WARNING));

@@ -53,9 +53,20 @@ pub fn button(
     enabled: bool,
     commands: &mut Vec<Command>,
 ) -> Response {
+    named_button(ui, command, command.label(), enabled, commands)
+}
+
+/// A button for a command under a name that says more than the command's label.
+pub fn named_button(
+    ui: &mut Ui,
+    command: Command,
+    name: &str,
+    enabled: bool,
+    commands: &mut Vec<Command>,
+) -> Response {
     let hint = hint(ui, command);
     let response = ui
-        .add_enabled(enabled, egui::Button::new(command.label()))
+        .add_enabled(enabled, egui::Button::new(name))
         .on_hover_text(hint);
     if response.clicked() {
         commands.push(command);

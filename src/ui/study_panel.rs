@@ -7,38 +7,39 @@ use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 use super::slice_overlay::readable_date;
 use super::theme;
 use crate::app::{Application, Document, THUMBNAIL_PX, shortened};
-use crate::io::{Refused, Series};
+use crate::io::{Refused, Series, SeriesId};
 
-/// The thumbnails known to egui, by UID.
+/// The thumbnails known to egui.
 #[derive(Default)]
 pub struct Thumbnails {
-    textures: HashMap<String, TextureHandle>,
+    textures: HashMap<SeriesId, TextureHandle>,
 }
 
 impl Thumbnails {
     /// The texture of a series' thumbnail, once it is drawn.
-    fn get(&mut self, ui: &Ui, document: &Document, uid: &str) -> Option<&TextureHandle> {
-        let Some(picture) = document.thumbnails.get(uid) else {
-            self.textures.remove(uid);
+    fn get(&mut self, ui: &Ui, document: &Document, id: &SeriesId) -> Option<&TextureHandle> {
+        let Some(picture) = document.thumbnails.get(id) else {
+            self.textures.remove(id);
             return None;
         };
-        let texture = self.textures.entry(uid.to_owned()).or_insert_with(|| {
+        let texture = self.textures.entry(id.clone()).or_insert_with(|| {
             let size = [picture.width as usize, picture.height as usize];
             let image = ColorImage::from_rgba_unmultiplied(size, &picture.rgba);
-            ui.ctx().load_texture(uid, image, TextureOptions::LINEAR)
+            ui.ctx()
+                .load_texture(&id.uid, image, TextureOptions::LINEAR)
         });
         Some(texture)
     }
 }
 
-/// Shows the panel; returns the UID of a series the reader chose.
-pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Option<String> {
+/// Shows the panel; returns a series the reader chose.
+pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Option<SeriesId> {
     ui.heading("Study");
     let Some(library) = &app.document.library else {
         ui.weak("Nothing is open. Drop a folder or a file here, or use Open.");
         return None;
     };
-    let current = app.document.shown.as_ref().map(|s| s.series.uid.as_str());
+    let current = app.document.shown.as_ref().map(|s| s.series.id());
     let mut chosen = None;
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         for patient in &library.patients {
@@ -60,10 +61,11 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Opti
                     ui.label(RichText::new(title.trim()).color(theme::FAINT));
                 }
                 for series in &study.series {
-                    let on = current == Some(series.uid.as_str());
-                    let picture = thumbnails.get(ui, &app.document, &series.uid);
+                    let id = series.id();
+                    let on = current.as_ref() == Some(&id);
+                    let picture = thumbnails.get(ui, &app.document, &id);
                     if series_entry(ui, series, picture, on) && !on {
-                        chosen = Some(series.uid.clone());
+                        chosen = Some(id);
                     }
                 }
             }

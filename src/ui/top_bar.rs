@@ -2,7 +2,7 @@
 
 use egui::Ui;
 
-use super::command_ui::{button, toggle};
+use super::command_ui::{button, named_button, toggle};
 use crate::app::{Application, Command, Tool};
 use crate::volume::{CT_PRESETS, Modality, VolumePreset, Window};
 
@@ -37,9 +37,12 @@ pub fn show(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
         button(ui, Command::NextLayout, true, commands);
         button(ui, Command::ResetView, true, commands);
         ui.separator();
-        let (undo, redo) = shown.findings.can_undo_redo();
-        button(ui, Command::Undo, undo, commands);
-        button(ui, Command::Redo, redo, commands);
+        let steps = shown.findings.undo_redo_labels();
+        for (command, step) in [Command::Undo, Command::Redo].into_iter().zip(steps) {
+            let label = command.label();
+            let name = step.map_or(label.to_owned(), |step| format!("{label}: {step}"));
+            named_button(ui, command, &name, step.is_some(), commands);
+        }
     });
 }
 

@@ -168,7 +168,7 @@ impl Viewer {
     fn go_to(&mut self, id: FindingId) {
         if let Some(shown) = &mut self.app.document.shown {
             shown.findings.show(id, true);
-            if let Some(centre) = shown.findings.get(id).and_then(crate::app::Finding::centre) {
+            if let Some(centre) = shown.findings.get(id).and_then(|f| f.kind.centre()) {
                 shown.go_to_voxel(centre);
             }
         }
@@ -200,8 +200,8 @@ impl eframe::App for Viewer {
         Panel::left("study")
             .default_size(side(250.0, 200.0))
             .show(ui, |ui| {
-                if let Some(uid) = study_panel::show(ui, &self.app, &mut self.thumbnails) {
-                    self.app.open_series(&uid);
+                if let Some(id) = study_panel::show(ui, &self.app, &mut self.thumbnails) {
+                    self.app.open_series(&id);
                 }
             });
         Panel::right("assistant")

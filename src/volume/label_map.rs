@@ -19,7 +19,7 @@ impl LabelMap {
     pub fn from_masks<'a>(grid: VoxelGrid, masks: impl IntoIterator<Item = &'a Mask>) -> Self {
         let mut labels = vec![0; grid.len()];
         for (mask, label) in masks.into_iter().zip(1..=u8::MAX) {
-            if mask.grid().dims() != grid.dims() {
+            if *mask.grid() != grid {
                 continue;
             }
             for voxel in mask.iter() {

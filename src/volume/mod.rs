@@ -2,6 +2,7 @@
 
 pub(crate) mod axis;
 mod image;
+mod image_key;
 mod label_map;
 mod mask;
 mod prepare;
@@ -12,6 +13,7 @@ mod voxels;
 mod window;
 
 pub use image::{Modality, Rescale, Units, Volume, VolumeError};
+pub use image_key::{Digest, ImageIdentity, ImageKey, NotADigest};
 pub use label_map::LabelMap;
 pub use mask::Mask;
 pub(crate) use prepare::volume_of;

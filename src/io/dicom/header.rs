@@ -12,7 +12,7 @@ use crate::io::error::{Refusal, reserve};
 use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
-const WANTED: [Tag; 31] = [
+const WANTED: [Tag; 34] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -22,8 +22,11 @@ const WANTED: [Tag; 31] = [
     tags::SERIES_DESCRIPTION,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,
+    tags::SOP_INSTANCE_UID,
+    tags::FRAME_OF_REFERENCE_UID,
     tags::SERIES_NUMBER,
     tags::IMAGE_POSITION_PATIENT,
     tags::IMAGE_ORIENTATION_PATIENT,

@@ -7,11 +7,13 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use dicom_pixeldata::PixelDecoder;
+use sha2::{Digest as _, Sha256};
 
 use super::codestream;
 use super::header::{is_native, pixel_bytes};
 use super::slice::{Slice, required, whole};
 use crate::io::error::Refusal;
+use crate::volume::{Digest, Rescale};
 
 /// How samples are stored (PS3.5 chapter 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +73,15 @@ impl PixelFormat {
     }
 }
 
-/// Decodes a slice and writes `convert(number)` of each sample, row by row, to `out`.
+/// Decodes a slice and writes `convert(number)` of each sample, row by row, to `out`. Gives the digest of
+/// its SOP Instance UID, its rescale and its pixels as they stand in the file.
 pub(super) fn decode<T>(
     slice: &Slice,
     out: &mut [T],
     convert: impl Fn(i64) -> T,
-) -> Result<(), Refusal> {
+) -> Result<Digest, Refusal> {
     let mut bytes = pixel_bytes(&slice.path, &slice.place)?;
+    let digest = digest(slice, &bytes);
     let format = slice.format;
     let native = is_native(&slice.place.syntax);
     if !native {
@@ -107,7 +111,18 @@ pub(super) fn decode<T>(
         };
         *to = convert(format.number(bits));
     }
-    Ok(())
+    Ok(digest)
+}
+
+fn digest(slice: &Slice, pixels: &[u8]) -> Digest {
+    let mut hash = Sha256::new();
+    hash.update(&slice.sop_uid);
+    let rescale = slice.rescale.unwrap_or(Rescale::IDENTITY);
+    for number in [rescale.slope, rescale.intercept] {
+        hash.update(number.to_le_bytes());
+    }
+    hash.update(pixels);
+    Digest::finish(hash)
 }
 
 /// The samples of a compressed frame, little endian.

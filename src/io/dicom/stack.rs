@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::place::{depth_mm, grid, repeated};
 use super::slice::Slice;
-use super::{DicomSource, load};
+use super::{DicomSource, ImageName, load};
 use crate::io::error::Refusal;
 use crate::io::library::{Filed, Source};
 use crate::io::{Refused, Series, Warning};
@@ -49,9 +49,9 @@ pub(in crate::io) fn stack(
             }
         }
         // The largest keeps the series' UID.
-        volumes.sort_by_key(|volume| std::cmp::Reverse(volume.series.grid.dims().z));
+        volumes.sort_by_key(|(volume, _)| std::cmp::Reverse(volume.series.grid.dims().z));
         let count = volumes.len();
-        for (n, mut volume) in volumes.into_iter().enumerate() {
+        for (n, (mut volume, slices)) in volumes.into_iter().enumerate() {
             if count > 1 {
                 let message = format!("one of {count} volumes that this series held");
                 volume
@@ -59,6 +59,12 @@ pub(in crate::io) fn stack(
                     .warnings
                     .push(Warning::new("split_series", message));
             }
+            let first = slices.first();
+            let name = first.map(|first| ImageName::of(first, n as u32 + 1));
+            volume.series.source = Source::Dicom(Arc::new(DicomSource {
+                name: name.unwrap_or_default(),
+                slices,
+            }));
             if volume.series.uid.is_empty() {
                 volume.series.uid = made_uid(&volume.series, root, &mut made);
             } else if n > 0 {
@@ -147,19 +153,15 @@ fn split_repeated(mut slices: Vec<Slice>, splits: &[Split]) -> Vec<Vec<Slice>> {
         .collect()
 }
 
-/// The series of an ordered stack, or its slices back with the reason why it is none.
-fn volume(slices: Vec<Slice>) -> Result<Filed, (Vec<Slice>, Refusal)> {
+/// The series of an ordered stack beside its slices, or the slices with the reason why it is none.
+fn volume(slices: Vec<Slice>) -> Result<(Filed, Vec<Slice>), (Vec<Slice>, Refusal)> {
     match describe(&slices) {
-        Ok((mut filed, first)) => {
-            filed.series.path.clone_from(&first);
-            filed.series.source = Source::Dicom(Arc::new(DicomSource { slices }));
-            Ok(filed)
-        }
+        Ok(filed) => Ok((filed, slices)),
         Err(refusal) => Err((slices, refusal)),
     }
 }
 
-fn describe(slices: &[Slice]) -> Result<(Filed, PathBuf), Refusal> {
+fn describe(slices: &[Slice]) -> Result<Filed, Refusal> {
     let repeats = repeated(slices);
     if repeats > 0 {
         let places = slices.len() - repeats;
@@ -194,17 +196,24 @@ fn describe(slices: &[Slice]) -> Result<(Filed, PathBuf), Refusal> {
         windows: middle.windows.clone(),
         inverted: first.inverted,
         warnings,
-        source: Source::Dicom(Arc::new(DicomSource { slices: Vec::new() })),
+        frame_of_reference: frame_of_reference(slices),
+        source: Source::Dicom(Arc::default()),
     };
-    let filed = Filed {
+    Ok(Filed {
         patient_id: first.patient_id.clone(),
         patient_name: first.patient_name.clone(),
         study_uid: first.study_uid.clone(),
         study_date: first.study_date.clone(),
         study_description: first.study_description.clone(),
         series,
-    };
-    Ok((filed, first.path.clone()))
+    })
+}
+
+/// The frame that all slices share, if they do.
+fn frame_of_reference(slices: &[Slice]) -> Option<String> {
+    let first = slices.first()?.frame_uid.as_str();
+    let shared = !first.is_empty() && slices.iter().all(|s| s.frame_uid == first);
+    shared.then(|| first.to_owned())
 }
 
 /// Hounsfield only where CT says how to get there (PS3.3 C.8.2.1.1.2), Bq/mL where PET says so.

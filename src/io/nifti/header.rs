@@ -100,7 +100,12 @@ impl Header {
 
 /// Opens a file, unpacking it when it is gzip, whatever its name says.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Refusal> {
-    let mut reader = BufReader::with_capacity(1 << 16, files::open(path)?);
+    unpacked(files::open(path)?)
+}
+
+/// The bytes of a file, unpacked when they are gzip.
+pub(super) fn unpacked(file: impl Read + 'static) -> Result<Box<dyn Read>, Refusal> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
     if is_gzip(&mut reader)? {
         Ok(Box::new(MultiGzDecoder::new(reader)))
     } else {

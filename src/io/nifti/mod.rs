@@ -1,5 +1,6 @@
 //! NIfTI-1 in and out. Its world is RAS; rows x and y are negated once, here, to give LPS.
 
+mod hashed_file;
 mod header;
 mod mask;
 mod orientation;
@@ -54,6 +55,7 @@ impl NiftiSource {
             units: Units::Arbitrary,
             windows: self.header.window.into_iter().collect(),
             inverted: false,
+            frame_of_reference: None,
             warnings: self.header.warnings.clone(),
             source: Source::Nifti(Arc::new(self)),
         };

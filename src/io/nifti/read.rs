@@ -6,24 +6,36 @@ use std::path::Path;
 use nifti::NiftiType;
 
 use super::NiftiSource;
-use super::header::{Header, open};
+use super::hashed_file::HashedFile;
+use super::header::{Header, open, unpacked};
 use crate::io::error::{Refusal, reserve};
-use crate::io::{IoError, Progress, Series};
-use crate::volume::{Rescale, Volume, Voxels};
+use crate::io::{IoError, LoadedImage, Progress, Series};
+use crate::volume::{ImageIdentity, ImageKey, Rescale, Volume, Voxels};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Reads the first volume of the file as it streams (and unpacks) by.
+/// Reads the first volume of the file as it streams (and unpacks) by, and counts the file's digest.
 pub(in crate::io) fn load(
     source: &NiftiSource,
     series: &Series,
     progress: &Progress,
-) -> Result<Volume, IoError> {
+) -> Result<LoadedImage, IoError> {
     let header = &source.header;
-    let (voxels, rescale) = read(header, progress)?;
-    Volume::new(header.grid, voxels, rescale, series.modality, series.units)
-        .map_err(|e| Refusal::new("bad_rescale", e.to_string()).at(&source.path))
+    let at = |refusal: Refusal| refusal.at(&header.voxels);
+    // Of a pair the header's bytes count, too.
+    let before = (header.voxels != source.path).then_some(source.path.as_path());
+    let file = HashedFile::open(&header.voxels, before).map_err(at)?;
+    let stream = unpacked(file.reader()).map_err(at)?;
+    let (voxels, rescale) = read_from(stream, header, progress)?;
+    let digest = file.digest().map_err(|e| at(e.into()))?;
+    let volume = Volume::new(header.grid, voxels, rescale, series.modality, series.units)
+        .map_err(|e| Refusal::new("bad_rescale", e.to_string()).at(&source.path))?;
+    let key = ImageKey::File { sha256: digest };
+    Ok(LoadedImage {
+        volume,
+        identity: ImageIdentity { key, digest },
+    })
 }
 
 /// Reads slice `k` of the first volume alone, as a volume of its own.
@@ -49,8 +61,16 @@ pub(in crate::io) fn load_slice(
 
 /// The voxels and their rescale.
 pub(super) fn read(header: &Header, progress: &Progress) -> Result<(Voxels, Rescale), IoError> {
+    let source = open(&header.voxels).map_err(|refusal| refusal.at(&header.voxels))?;
+    read_from(source, header, progress)
+}
+
+fn read_from(
+    mut source: Box<dyn Read>,
+    header: &Header,
+    progress: &Progress,
+) -> Result<(Voxels, Rescale), IoError> {
     let at = |refusal: Refusal| refusal.at(&header.voxels);
-    let mut source = open(&header.voxels).map_err(at)?;
     let skipped = io::copy(&mut source.by_ref().take(header.offset), &mut io::sink());
     skipped.map_err(|e| cut(&header.voxels, e, 0, header.grid.len()))?;
     let mut stream = Stream {
