@@ -10,15 +10,15 @@ use std::time::Duration;
 use candle_core::{DType, Device, Tensor};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use glam::{DAffine3, DVec2, DVec3, UVec3};
+use m3d_assistant::inference::{Preparation, prepare};
+use m3d_imaging::geometry::{Camera, Orientation, VoxelGrid};
+use m3d_imaging::io::{self, Progress};
+use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, VolumePreset, Voxels};
+use m3d_model::{Checkpoint, Lamed, demo::write_demo_checkpoint};
 use m3d_viewer::app::SliceState;
-use m3d_viewer::geometry::{Camera, Orientation, VoxelGrid};
-use m3d_viewer::inference::{Preparation, prepare};
-use m3d_viewer::io::{self, Progress};
-use m3d_viewer::model::{Checkpoint, Lamed, demo::write_demo_checkpoint};
 use m3d_viewer::render::{
     Gpu, RayCastConfig, SliceConfig, SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, cpu,
 };
-use m3d_viewer::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, VolumePreset, Voxels};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

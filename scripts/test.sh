@@ -13,13 +13,13 @@ rustup component add rustfmt clippy >/dev/null 2>&1 || true
 
 # One profile for all steps, so that the dependencies are built once.
 say "Formatting"
-cargo fmt --check
+cargo fmt --all --check
 say "Lints"
-cargo clippy --release --locked --all-targets -- -D warnings
+cargo clippy --release --locked --workspace --all-targets -- -D warnings
 say "Tests"
 [ -d "${M3D_SHARED:-../shared}" ] ||
     say "The public studies are not beside the project (\$M3D_SHARED or ../shared): tests on them are skipped."
-cargo test --release --locked
+cargo test --release --locked --workspace
 say "Documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
 say "All well."

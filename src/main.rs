@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
 use clap::Parser;
+use m3d_assistant::hub::local;
+use m3d_imaging::io::IoError;
 use m3d_viewer::app::{Settings, StartOptions};
 use m3d_viewer::cli::output::{self, OutputError};
 use m3d_viewer::cli::{self, Arguments, WindowArguments};
-use m3d_viewer::hub::local;
-use m3d_viewer::io::IoError;
 use tracing_subscriber::EnvFilter;
 
 /// The exit status of bad usage, clap's own.

@@ -1,40 +1,44 @@
-//! The layers point down: no source file uses a layer that stands above its own or beside it.
+//! What Cargo does not keep apart inside a package: no source file uses a layer that stands above its own or beside it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer with all it may use.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("geometry", &[]),
-    ("volume", &["geometry"]),
-    ("model", &[]),
-    ("wording", &[]),
-    ("hub", &["model"]),
-    ("io", &["volume", "geometry"]),
-    ("render", &["volume", "geometry"]),
-    ("inference", &["model", "wording", "volume", "geometry"]),
-    ("dataset", &["io", "wording", "volume", "geometry"]),
+/// Each layer with its folder and all layers of this project it may use. Whole packages below are Cargo's to keep.
+const LAYERS: &[(&str, &str, &[&str])] = &[
+    ("geometry", "crates/imaging/src", &[]),
+    ("wording", "crates/imaging/src", &[]),
+    ("volume", "crates/imaging/src", &["geometry"]),
+    ("io", "crates/imaging/src", &["volume", "geometry"]),
+    ("hub", "crates/assistant/src", &[]),
+    (
+        "inference",
+        "crates/assistant/src",
+        &["wording", "volume", "geometry"],
+    ),
+    (
+        "dataset",
+        "crates/lab/src",
+        &["io", "wording", "volume", "geometry"],
+    ),
     (
         "training",
-        &[
-            "inference",
-            "dataset",
-            "wording",
-            "model",
-            "volume",
-            "geometry",
-        ],
+        "crates/lab/src",
+        &["inference", "dataset", "wording", "volume", "geometry"],
     ),
     (
         "evaluation",
-        &["inference", "dataset", "model", "volume", "geometry", "io"],
+        "crates/lab/src",
+        &["inference", "dataset", "volume", "geometry", "io"],
     ),
+    ("render", "src", &["volume", "geometry"]),
     (
         "app",
+        "src",
         &["inference", "hub", "render", "io", "volume", "geometry"],
     ),
     (
         "ui",
+        "src",
         &[
             "app",
             "inference",
@@ -48,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
+        "src",
         &[
             "app",
             "training",
@@ -55,7 +60,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "evaluation",
             "inference",
             "hub",
-            "model",
             "render",
             "io",
             "wording",
@@ -64,6 +68,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// The packages that hold layers, as the sources name them.
+const PACKAGES: [&str; 4] = ["crate::", "m3d_imaging::", "m3d_assistant::", "m3d_lab::"];
+
+/// Packages that a layer may not use though its own package does.
+const FOREIGN: &[(&str, &[&str])] = &[
+    ("dataset", &["m3d_model", "m3d_engine"]),
+    ("render", &["m3d_model", "m3d_engine"]),
+    ("app", &["m3d_model", "m3d_engine"]),
+    ("ui", &["m3d_model", "m3d_engine"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -78,11 +97,13 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The layers that a line of source names as `crate::LAYER`.
+/// The layers that a line of source names as `PACKAGE::LAYER`.
 fn used(line: &str) -> Vec<&str> {
     let code = line.split("//").next().unwrap_or_default();
-    code.split("crate::")
-        .skip(1)
+    let after = |package: &'static str| code.split(package).skip(1);
+    PACKAGES
+        .into_iter()
+        .flat_map(after)
         .map(|rest| {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
             &rest[..end.unwrap_or(rest.len())]
@@ -92,22 +113,29 @@ fn used(line: &str) -> Vec<&str> {
 
 #[test]
 fn imports_point_down() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
     let mut seen = 0;
-    for (layer, allowed) in ALLOWED {
-        for file in rust_files(&src.join(layer)) {
+    for (layer, folder, allowed) in LAYERS {
+        let foreign = FOREIGN.iter().find(|(l, _)| l == layer);
+        let foreign = foreign.map_or(&[][..], |(_, packages)| packages);
+        for file in rust_files(&root().join(folder).join(layer)) {
             for (number, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+                let mut told = |name: &str| {
+                    wrong.push(format!(
+                        "{}:{}: {layer} uses {name}",
+                        file.display(),
+                        number + 1
+                    ));
+                };
                 for name in used(line) {
-                    let is_layer = ALLOWED.iter().any(|(l, _)| *l == name);
+                    let is_layer = LAYERS.iter().any(|(l, ..)| *l == name);
                     if is_layer && name != *layer && !allowed.contains(&name) {
-                        wrong.push(format!(
-                            "{}:{}: {layer} uses {name}",
-                            file.display(),
-                            number + 1
-                        ));
+                        told(name);
                     }
                     seen += usize::from(is_layer);
+                }
+                for package in foreign.iter().filter(|p| line.contains(**p)) {
+                    told(package);
                 }
             }
         }
@@ -118,24 +146,24 @@ fn imports_point_down() {
 
 #[test]
 fn every_folder_of_the_sources_is_a_known_layer() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for entry in fs::read_dir(src).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            assert!(
-                ALLOWED.iter().any(|(l, _)| *l == name),
-                "{name} is no known layer"
-            );
+    for (_, folder, _) in LAYERS {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                assert!(
+                    LAYERS.iter().any(|(l, f, _)| *l == name && f == folder),
+                    "{name} is no known layer"
+                );
+            }
         }
     }
 }
 
 #[test]
 fn only_the_window_knows_egui() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for (layer, _) in ALLOWED.iter().filter(|(l, _)| *l != "ui") {
-        for file in rust_files(&src.join(layer)) {
+    for (layer, folder, _) in LAYERS.iter().filter(|(l, ..)| *l != "ui") {
+        for file in rust_files(&root().join(folder).join(layer)) {
             let text = fs::read_to_string(&file).unwrap();
             assert!(!text.contains("egui::"), "{} uses egui", file.display());
         }

@@ -1,6 +1,6 @@
 //! The Models dialog in the real window: using, verifying, fetching and cancelling.
 
-#[path = "model_fetch/server.rs"]
+#[path = "../crates/assistant/tests/model_fetch/server.rs"]
 #[allow(dead_code)]
 mod server;
 
@@ -11,9 +11,9 @@ use egui::Vec2;
 use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use m3d_assistant::hub::{BuiltIn, HubOptions, LocalModel, ModelFolder, Record};
+use m3d_model::write_demo_checkpoint;
 use m3d_viewer::app::{ModelStatus, StartOptions};
-use m3d_viewer::hub::{BuiltIn, HubOptions, LocalModel, ModelFolder, Record};
-use m3d_viewer::model::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
 use server::{Faults, Server};
 

@@ -10,10 +10,10 @@ use dicom_dictionary_std::tags;
 use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use m3d_imaging::io::{self, Progress, write_nifti};
+use m3d_imaging::volume::{ImageIdentity, Rescale, Volume, Voxels};
 use m3d_viewer::app::{Card, CardState, FindingKind};
-use m3d_viewer::io::{self, Progress, write_nifti};
 use m3d_viewer::ui::Viewer;
-use m3d_viewer::volume::{ImageIdentity, Rescale, Volume, Voxels};
 use window::{model, sample, shown, start, type_question, wait, wait_for_model};
 
 fn sample_volume() -> Volume {

@@ -7,11 +7,11 @@ use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use m3d_assistant::hub::{BuiltIn, ModelFolder};
+use m3d_imaging::geometry::Orientation;
 use m3d_viewer::app::{
     CardState, Command, FindingKind, Layout, ModelStatus, Settings, StartOptions, Tool, ViewId,
 };
-use m3d_viewer::geometry::Orientation;
-use m3d_viewer::hub::{BuiltIn, ModelFolder};
 use m3d_viewer::ui::Viewer;
 use window::{
     centre_of, drag, model, open_sample, shown, start, start_with, type_question, wait,

@@ -84,10 +84,10 @@ def own_command(run, args):
     """The engine's benchmark, built beforehand so that no build runs between the measurements."""
     if args.ours:
         return shlex.split(args.ours)
-    if not (ROOT / "benches/engine.rs").is_file():
-        run.missing["ours"] = "there is no benches/engine.rs"
+    if not (ROOT / "crates/model/benches/engine.rs").is_file():
+        run.missing["ours"] = "there is no crates/model/benches/engine.rs"
         return None
-    bench = ["cargo", "bench", "--bench", "engine"]
+    bench = ["cargo", "bench", "-p", "m3d-model", "--bench", "engine"]
     if subprocess.run([*bench, "--no-run"], cwd=ROOT).returncode:
         run.missing["ours"] = "the benchmark does not build"
         return None

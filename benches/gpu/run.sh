@@ -5,8 +5,8 @@
 #
 #   sh benches/gpu/run.sh
 #
-# M3D_GPU_TEST   tests/model_golden built with `--features cuda`   } without them cargo builds both,
-# M3D_GPU_BENCH  benches/engine built with `--features cuda`       } which needs the CUDA toolkit
+# M3D_GPU_TEST   model_golden of m3d-model built with `--features cuda`   } without them cargo builds both,
+# M3D_GPU_BENCH  engine of m3d-model built with `--features cuda`         } which needs the CUDA toolkit
 # M3D_PYTHON     a Python with PyTorch for CUDA; else target/compare-venv's, else python3
 # M3D_OUT        where the raw outputs go; target/gpu by default
 # M3D_GPU_SECS   the time for everything, 570 by default
@@ -70,9 +70,9 @@ run_own() {
 }
 
 say "Goldens in bf16"
-cargo_words=8 # everything before the program's own arguments
+cargo_words=10 # everything before the program's own arguments
 M3D_GOLDEN_DIR=${M3D_GOLDEN_DIR:-$PWD/tests/golden} \
-    run_own "$test" cargo test --release --features cuda --test model_golden -- --nocapture > "$out/golden.log" 2>&1
+    run_own "$test" cargo test --release -p m3d-model --features cuda --test model_golden -- --nocapture > "$out/golden.log" 2>&1
 code=$?
 case $code in
     0) note "Goldens in bf16 on the GPU: passed." ;;
@@ -82,11 +82,11 @@ case $code in
 esac
 
 say "Our engine"
-if [ -z "$bench" ] && [ ! -f benches/engine.rs ]; then
-    note "Our engine: not measured; there is no benches/engine.rs."
+if [ -z "$bench" ] && [ ! -f crates/model/benches/engine.rs ]; then
+    note "Our engine: not measured; there is no crates/model/benches/engine.rs."
 else
-    cargo_words=7
-    run_own "$bench" cargo bench --features cuda --bench engine -- --json > "$out/ours.raw" 2> "$out/ours.log"
+    cargo_words=9
+    run_own "$bench" cargo bench -p m3d-model --features cuda --bench engine -- --json > "$out/ours.raw" 2> "$out/ours.log"
     code=$?
     grep '^{' "$out/ours.raw" | tail -n 1 > "$out/ours.json"
     if [ "$code" = 127 ]; then

@@ -9,11 +9,11 @@ use super::{
     Assistant, Card, Command, Document, FindingId, FindingKind, Layout, Models, NoticeKind,
     Notices, Revision, Settings, Shown, Tool,
 };
-use crate::hub::{BuiltIn, ModelFolder, local};
-use crate::inference::Task;
-use crate::io::{IoError, Library, Series, SeriesId};
 use crate::render::Gpu;
-use crate::volume::{CT_PRESETS, Modality, Window};
+use m3d_assistant::hub::{BuiltIn, ModelFolder, local};
+use m3d_assistant::inference::Task;
+use m3d_imaging::io::{IoError, Library, Series, SeriesId};
+use m3d_imaging::volume::{CT_PRESETS, Modality, Window};
 
 /// A folder may hold thousands of series; the first ones get a small picture.
 const MOST_THUMBNAILS: usize = 100;

@@ -6,13 +6,14 @@ use glam::DVec3;
 
 use super::jobs::Waker;
 use super::{FindingId, Shown};
-use crate::geometry::VoxelBox;
-use crate::hub::{ModelFolder, local};
-use crate::inference::{
-    Answer, DTypeChoice, DeviceChoice, Event, InferenceError, ModelFacts, Request, Settings, Task,
-    Worker, WorkerEvent, recognise,
+use m3d_assistant::hub::{ModelFolder, local};
+use m3d_assistant::inference::{
+    Answer, Event, InferenceError, ModelFacts, Request, Settings, Task, Worker, WorkerEvent,
+    recognise,
 };
-use crate::volume::{ImageIdentity, Mask};
+use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::volume::{ImageIdentity, Mask};
+use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// Whether a model is there.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use glam::DVec3;
 
-use crate::geometry::{SlicePlane, VoxelBox, VoxelGrid};
+use m3d_imaging::geometry::{SlicePlane, VoxelBox, VoxelGrid};
 
 /// A side of the box on one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ mod tests {
     use glam::{DAffine3, UVec3};
 
     use super::*;
-    use crate::geometry::Orientation;
+    use m3d_imaging::geometry::Orientation;
 
     fn grid() -> VoxelGrid {
         let place = DAffine3::from_scale(DVec3::new(-0.7, -0.7, 2.5));

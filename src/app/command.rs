@@ -1,7 +1,7 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
 use super::{Tool, ViewId};
-use crate::volume::{CT_PRESETS, VolumePreset};
+use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
 /// A key with its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use glam::{DVec3, UVec3};
 
 use super::{Findings, Revision, SliceState, ViewId};
-use crate::geometry::{Camera, Orientation, SlicePlane, VoxelBox};
-use crate::io::{Library, Series, SeriesId};
 use crate::render::{LabelTexture, Picture, VolumeTexture};
-use crate::volume::{
+use m3d_imaging::geometry::{Camera, Orientation, SlicePlane, VoxelBox};
+use m3d_imaging::io::{Library, Series, SeriesId};
+use m3d_imaging::volume::{
     ImageIdentity, ImageKey, LabelMap, Modality, Statistics, TransferFunction, Volume,
     VolumePreset, Window,
 };

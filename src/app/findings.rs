@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Revision;
-use crate::geometry::VoxelBox;
-use crate::volume::{LabelMap, Mask};
+use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::volume::{LabelMap, Mask};
 
 /// Names one finding of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,9 +8,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::thumbnail::thumbnail;
 use super::{LoadedVolume, ModelResult, Revision, ShownLabels};
-use crate::io::{self, IoError, Library, LoadedImage, Progress, Series, SeriesId};
 use crate::render::{Gpu, LabelTexture, Picture, RenderError, VolumeTexture};
-use crate::volume::{LabelMap, Mask, Volume};
+use m3d_imaging::io::{self, IoError, Library, LoadedImage, Progress, Series, SeriesId};
+use m3d_imaging::volume::{LabelMap, Mask, Volume};
 
 /// Called from a job's thread when the window has something new to show.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::jobs::{Job, JobResult, Jobs, Kind};
-use crate::hub::{
+use m3d_assistant::hub::{
     self, Fetched, Hub, HubError, HubOptions, LocalModel, ModelFolder, ModelName, Published,
     Revision, Verification, local,
 };

@@ -3,9 +3,9 @@
 use glam::DVec2;
 
 use super::{SliceState, first_window};
-use crate::geometry::Orientation;
-use crate::io::{self, IoError, Progress, Series};
 use crate::render::{Picture, SliceConfig, cpu};
+use m3d_imaging::geometry::Orientation;
+use m3d_imaging::io::{self, IoError, Progress, Series};
 
 /// The side of a thumbnail, in pixels.
 pub const THUMBNAIL_PX: u32 = 96;

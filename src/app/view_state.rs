@@ -2,7 +2,7 @@
 
 use glam::{DVec2, DVec3};
 
-use crate::geometry::{Orientation, SlicePlane, SliceView, VoxelGrid};
+use m3d_imaging::geometry::{Orientation, SlicePlane, SliceView, VoxelGrid};
 
 /// One of the four views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,13 +14,12 @@ use serde::Serialize;
 use super::output::{self, OutputError};
 use super::{numbers, source, target};
 use crate::app::{Settings, chosen_assistant, first_window};
-use crate::geometry::{VoxelBox, VoxelGrid};
-use crate::hub::{ModelFolder, local};
-use crate::inference::{
-    self, Answer, DTypeChoice, DeviceChoice, Event, OpenedModel, Request, Session, Task,
-};
-use crate::io;
 use crate::render::RESEARCH_NOTICE;
+use m3d_assistant::hub::{ModelFolder, local};
+use m3d_assistant::inference::{self, Answer, Event, OpenedModel, Request, Session, Task};
+use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
+use m3d_imaging::io;
+use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// Arguments of `ask`.
 #[derive(Args, Debug)]
@@ -81,7 +80,7 @@ fn parse_task(text: &str) -> Result<TaskChoice, String> {
         named => named
             .parse()
             .map(|task| TaskChoice(Some(task)))
-            .map_err(|error: inference::InferenceError| error.to_string()),
+            .map_err(|error: m3d_model::UnknownChoice| error.to_string()),
     }
 }
 

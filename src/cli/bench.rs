@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{ask, numbers, output};
-use crate::evaluation::metrics::{BertScorer, WordNet};
-use crate::evaluation::{
+use m3d_assistant::hub::{BuiltIn, ModelFolder, local};
+use m3d_lab::evaluation::metrics::{BertScorer, WordNet};
+use m3d_lab::evaluation::{
     Bench, BenchOptions, BenchTask, Engine, Helpers, Part, Shard, Summary, Wording, merge,
 };
-use crate::hub::{BuiltIn, ModelFolder, local};
-use crate::inference::{DTypeChoice, DeviceChoice};
+use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]

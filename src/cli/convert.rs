@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{output, source, target};
-use crate::io;
+use m3d_imaging::io;
 
 /// Arguments of `convert`.
 #[derive(Args, Debug)]

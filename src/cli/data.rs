@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::{data_prepare, output};
-use crate::dataset::{LayoutWriter, Phantom, PhantomConfig, PreparedPhantom, Scene};
-use crate::inference::{Preparation, PreparedImage, prepare};
-use crate::volume::{CT_PRESETS, Window};
+use m3d_assistant::inference::{Preparation, PreparedImage, prepare};
+use m3d_imaging::volume::{CT_PRESETS, Window};
+use m3d_lab::dataset::{LayoutWriter, Phantom, PhantomConfig, PreparedPhantom, Scene};
 
 /// Arguments of `data`.
 #[derive(Args, Debug)]

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::data::size;
 use super::output;
-use crate::dataset::prepare::{PrepareOptions, Source, keep_apart, prepare_set};
+use m3d_lab::dataset::prepare::{PrepareOptions, Source, keep_apart, prepare_set};
 
 /// Arguments of `data prepare`.
 #[derive(Args, Debug)]

@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output;
-use crate::io::{self, IoError, Progress, Series};
-use crate::volume::Volume;
+use m3d_imaging::io::{self, IoError, Progress, Series};
+use m3d_imaging::volume::Volume;
 
 /// Arguments of `info`.
 #[derive(Args, Debug)]

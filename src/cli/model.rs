@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::model_progress::Shown;
 use super::model_quantize::{self, QuantizeArguments};
 use super::output;
-use crate::hub::{
+use m3d_assistant::hub::{
     self, Hub, HubError, HubOptions, Kind, LocalModel, ModelFolder, ModelName, PUBLISHED, Progress,
     Published, Revision, Verification, local, parameters_text, size_text,
 };

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::hub::{Stage, Status, size_text};
+use m3d_assistant::hub::{Stage, Status, size_text};
 
 /// What is shown of a job on a model.
 pub struct Shown {

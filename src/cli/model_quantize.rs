@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::ask::percent;
 use super::output;
-use crate::hub::{self, local};
-use crate::inference::{DTypeChoice, numbers_of};
-use crate::model::Checkpoint;
-use crate::model::quantize::{quantize, quantized_bytes};
+use m3d_assistant::hub::{self, local};
+use m3d_model::Checkpoint;
+use m3d_model::quantize::{quantize, quantized_bytes};
+use m3d_model::{DTypeChoice, numbers_of};
 
 /// Arguments of `model quantize`.
 #[derive(Args, Debug)]

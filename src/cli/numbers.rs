@@ -28,10 +28,13 @@ pub fn corners(text: &str) -> Result<[DVec3; 2], String> {
 }
 
 /// `C,W`: centre and width of a window.
-pub fn window(text: &str) -> Result<crate::volume::Window, String> {
+pub fn window(text: &str) -> Result<m3d_imaging::volume::Window, String> {
     let [centre, width] = numbers::<2>(text)?;
     if width > 0.0 {
-        Ok(crate::volume::Window::new(centre as f32, width as f32))
+        Ok(m3d_imaging::volume::Window::new(
+            centre as f32,
+            width as f32,
+        ))
     } else {
         Err("the width of the window must be above 0".into())
     }

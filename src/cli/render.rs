@@ -7,13 +7,13 @@ use glam::{DVec2, DVec3};
 
 use super::{numbers, output, source, target};
 use crate::app::{SliceState, first_window};
-use crate::geometry::{Camera, Orientation, VoxelBox};
-use crate::io;
 use crate::render::{
     Gpu, LabelStyle, LabelTexture, Picture, RayCastConfig, RenderError, SliceConfig, SliceRenderer,
     ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, read_back,
 };
-use crate::volume::{LabelMap, Volume, VolumePreset, Window};
+use m3d_imaging::geometry::{Camera, Orientation, VoxelBox};
+use m3d_imaging::io;
+use m3d_imaging::volume::{LabelMap, Volume, VolumePreset, Window};
 
 /// Arguments of `render`.
 #[derive(Args, Debug)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::target;
-use crate::io::{self, Library, Progress, Series};
-use crate::volume::Volume;
+use m3d_imaging::io::{self, Library, Progress, Series};
+use m3d_imaging::volume::Volume;
 
 /// The series of a path that a command is about: the one named, or the largest; and all that is there.
 ///

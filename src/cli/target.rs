@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::io::{self, Library};
+use m3d_imaging::io::{self, Library};
 
 /// Refuses a name that no NIfTI image can be written to.
 ///

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::training::{TrainingConfig, TrainingEvent, train};
+use m3d_lab::training::{TrainingConfig, TrainingEvent, train};
 
 /// Arguments of `train`.
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use font8x8::UnicodeFonts as _;
 use glam::DVec2;
 
 use super::{Picture, RESEARCH_NOTICE};
-use crate::geometry::{SliceView, direction_letters};
+use m3d_imaging::geometry::{SliceView, direction_letters};
 
 /// The side of a character's cell in dots.
 const CELL: u32 = 8;
@@ -247,7 +247,7 @@ mod tests {
     use glam::{DAffine3, DVec3, UVec3};
 
     use super::*;
-    use crate::geometry::{Orientation, SlicePlane, VoxelGrid};
+    use m3d_imaging::geometry::{Orientation, SlicePlane, VoxelGrid};
 
     fn lit(picture: &Picture, x: std::ops::Range<u32>, y: std::ops::Range<u32>) -> usize {
         y.flat_map(|y| x.clone().map(move |x| (x, y)))

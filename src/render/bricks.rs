@@ -4,7 +4,7 @@ use glam::{IVec3, UVec3};
 use rayon::prelude::*;
 
 use super::texels::{Stored, with_values};
-use crate::volume::{LabelMap, Volume};
+use m3d_imaging::volume::{LabelMap, Volume};
 
 /// The side of a brick in voxels.
 pub(super) const BRICK: u32 = 8;
@@ -173,8 +173,8 @@ mod tests {
     use glam::DAffine3;
 
     use super::*;
-    use crate::geometry::VoxelGrid;
-    use crate::volume::{Modality, Rescale, Units, Voxels};
+    use m3d_imaging::geometry::VoxelGrid;
+    use m3d_imaging::volume::{Modality, Rescale, Units, Voxels};
 
     #[test]
     fn ranges_reach_one_voxel_beyond_the_brick() {

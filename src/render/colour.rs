@@ -1,6 +1,6 @@
 //! Light and display colours, opacity and transfer functions as both twins use them.
 
-use crate::volume::{LUT_SIZE, TransferFunction};
+use m3d_imaging::volume::{LUT_SIZE, TransferFunction};
 
 /// How a lit sample is made of its parts: light from everywhere, light from the eye, and gloss.
 pub(super) struct Lighting;

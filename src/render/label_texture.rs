@@ -4,8 +4,8 @@ use super::bricks::LabelBricks;
 use super::reduce::{reduced_labels, reduction_to_fit};
 use super::volume_texture::{VolumeTexture, create_3d, write_slabs};
 use super::{Gpu, RenderError};
-use crate::geometry::VoxelGrid;
-use crate::volume::LabelMap;
+use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::volume::LabelMap;
 
 /// A label map as a 3-D texture, one byte per voxel.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::slot::{Drawn, DrawnConfig, write_2d};
 use super::style::ray_cast_styles;
 use super::uniforms::RayCastUniforms;
 use super::{Gpu, LabelStyle, LabelTexture, Shader, ViewSlot, VolumeTexture};
-use crate::geometry::{Camera, VoxelGrid};
-use crate::volume::{Blend, LUT_SIZE, TransferFunction};
+use m3d_imaging::geometry::{Camera, VoxelGrid};
+use m3d_imaging::volume::{Blend, LUT_SIZE, TransferFunction};
 
 /// A picture of the whole volume to draw.
 ///

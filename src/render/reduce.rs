@@ -4,8 +4,8 @@ use glam::{DAffine3, DVec3, UVec3};
 use rayon::prelude::*;
 
 use super::texels::{Stored, with_values};
-use crate::geometry::{GridError, VoxelGrid};
-use crate::volume::{LabelMap, Volume, Voxels};
+use m3d_imaging::geometry::{GridError, VoxelGrid};
+use m3d_imaging::volume::{LabelMap, Volume, Voxels};
 
 /// The grid of blocks of `n` voxels a side; the last ones may be partly filled.
 fn reduced_grid(grid: &VoxelGrid, n: u32) -> Result<VoxelGrid, GridError> {
@@ -105,7 +105,7 @@ pub(super) fn stored_range(volume: &Volume) -> [f32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::{Modality, Rescale, Units};
+    use m3d_imaging::volume::{Modality, Rescale, Units};
 
     #[test]
     fn blocks_stay_where_their_voxels_were() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::bricks::BRICK;
 use super::colour::{Lighting, MOST_SAMPLES, OPAQUE};
-use crate::volume::LUT_SIZE;
+use m3d_imaging::volume::LUT_SIZE;
 
 /// The shaders, each assembled of generated constants, the shared part and its own file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::slot::{Drawn, DrawnConfig};
 use super::style::slice_styles;
 use super::uniforms::SliceUniforms;
 use super::{Gpu, LabelStyle, LabelTexture, Shader, ViewSlot, VolumeTexture};
-use crate::geometry::SliceView;
-use crate::volume::Window;
+use m3d_imaging::geometry::SliceView;
+use m3d_imaging::volume::Window;
 
 /// How far the outline of a label goes from the label's opacity to full.
 pub(super) const OUTLINE: f32 = 0.6;

@@ -5,7 +5,7 @@ use super::pass::TARGET;
 use super::style::StyleTable;
 use super::volume_texture::{create_3d, write_slabs};
 use super::{Gpu, Picture, RayCastConfig, SliceConfig};
-use crate::volume::{LUT_SIZE, TransferFunction};
+use m3d_imaging::volume::{LUT_SIZE, TransferFunction};
 
 /// One view's uniforms, bind group and target. Every view has its own: renderers are shared, and all
 /// views are prepared before any is shown.

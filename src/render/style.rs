@@ -1,8 +1,8 @@
 //! How labels look.
 
 use super::colour::linear_from_display;
-use crate::geometry::VoxelGrid;
-use crate::volume::LabelMap;
+use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::volume::LabelMap;
 
 /// How one label looks; the first style of a list is label 1's.
 #[derive(Clone, Copy, Debug, PartialEq)]

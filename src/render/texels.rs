@@ -10,7 +10,7 @@
 
 use half::f16;
 
-use crate::volume::Voxels;
+use m3d_imaging::volume::Voxels;
 
 /// A type voxels are stored as.
 pub(super) trait Stored: Copy + Send + Sync + 'static {
@@ -54,12 +54,12 @@ impl Stored for f32 {
 macro_rules! with_values {
     ($voxels:expr, $values:ident => $body:expr) => {
         match $voxels {
-            $crate::volume::Voxels::U8($values) => $body,
-            $crate::volume::Voxels::I8($values) => $body,
-            $crate::volume::Voxels::U16($values) => $body,
-            $crate::volume::Voxels::I16($values) => $body,
-            $crate::volume::Voxels::I32($values) => $body,
-            $crate::volume::Voxels::F32($values) => $body,
+            m3d_imaging::volume::Voxels::U8($values) => $body,
+            m3d_imaging::volume::Voxels::I8($values) => $body,
+            m3d_imaging::volume::Voxels::U16($values) => $body,
+            m3d_imaging::volume::Voxels::I16($values) => $body,
+            m3d_imaging::volume::Voxels::I32($values) => $body,
+            m3d_imaging::volume::Voxels::F32($values) => $body,
         }
     };
 }

@@ -6,8 +6,8 @@ use super::bricks::Bricks;
 use super::reduce::{reduced_volume, reduction_to_fit, stored_range};
 use super::texels::Encoding;
 use super::{Gpu, RenderError};
-use crate::geometry::VoxelGrid;
-use crate::volume::Volume;
+use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::volume::Volume;
 
 /// A volume as a 3-D texture, as exact as the adapter allows, with what ray casting needs to leap over
 /// its empty parts.

@@ -8,7 +8,7 @@ use crate::app::{
     Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, RESEARCH_NOTICE,
     Shown, shortened,
 };
-use crate::inference::{ModelBox, Task, build_prompt, recognise};
+use m3d_assistant::inference::{ModelBox, Task, build_prompt, recognise};
 
 /// What the reader is writing.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use egui::{DragValue, Grid, Slider, Ui};
 
 use super::command_ui::toggle;
 use crate::app::{Application, Command};
-use crate::volume::{VolumePreset, Window};
+use m3d_imaging::volume::{VolumePreset, Window};
 
 /// Shows the settings.
 pub fn show(ui: &mut Ui, app: &mut Application, commands: &mut Vec<Command>) {

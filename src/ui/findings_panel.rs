@@ -4,7 +4,7 @@ use egui::{RichText, Ui};
 
 use super::theme;
 use crate::app::{Finding, FindingId, FindingKind, Findings};
-use crate::geometry::VoxelGrid;
+use m3d_imaging::geometry::VoxelGrid;
 
 /// What the reader did to a finding.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,9 @@ use super::command_ui::button;
 use super::theme;
 use crate::app::jobs::{Job, Jobs};
 use crate::app::{Application, Command, ModelStatus, Models, NoticeKind};
-use crate::hub::{Kind, LocalModel, ModelFolder, PUBLISHED, Published, parameters_text, size_text};
+use m3d_assistant::hub::{
+    Kind, LocalModel, ModelFolder, PUBLISHED, Published, parameters_text, size_text,
+};
 
 /// What the reader chose.
 enum Action {

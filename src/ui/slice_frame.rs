@@ -3,7 +3,7 @@
 use egui::{Pos2, Rect, pos2};
 use glam::{DVec2, DVec3};
 
-use crate::geometry::SliceView;
+use m3d_imaging::geometry::SliceView;
 
 /// A slice view and the part of the window it fills.
 #[derive(Clone, Copy, Debug)]

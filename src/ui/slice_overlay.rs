@@ -5,8 +5,8 @@ use egui::{Align2, Color32, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2}
 use super::slice_frame::{SliceFrame, rect_between};
 use super::theme;
 use crate::app::{FindingKind, Shown, shortened};
-use crate::geometry::{Orientation, VoxelBox, direction_letters, signed_letters};
 use crate::render::annotate::{length_text, scale_bar_mm};
+use m3d_imaging::geometry::{Orientation, VoxelBox, direction_letters, signed_letters};
 
 const MARGIN: f32 = 8.0;
 /// How far from its point the crosshair's lines begin, in points.

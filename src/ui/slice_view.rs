@@ -8,9 +8,9 @@ use super::slice_frame::{SliceFrame, size_in_pixels};
 use super::slice_overlay::{self, HANDLE};
 use super::theme;
 use crate::app::{BoxDrag, Command, Revision, Shown, Tool, ViewId};
-use crate::geometry::Orientation;
 use crate::render::{LabelStyle, SliceConfig, cpu};
-use crate::volume::Window;
+use m3d_imaging::geometry::Orientation;
+use m3d_imaging::volume::Window;
 
 /// What the picture was last drawn from.
 #[derive(Clone, PartialEq)]

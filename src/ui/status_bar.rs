@@ -6,7 +6,7 @@ use glam::DVec3;
 use super::slice_overlay::figure;
 use super::theme;
 use crate::app::{Application, RESEARCH_NOTICE};
-use crate::geometry::signed_letters;
+use m3d_imaging::geometry::signed_letters;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {

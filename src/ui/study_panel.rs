@@ -7,7 +7,7 @@ use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 use super::slice_overlay::readable_date;
 use super::theme;
 use crate::app::{Application, Document, THUMBNAIL_PX, shortened};
-use crate::io::{Refused, Series, SeriesId};
+use m3d_imaging::io::{Refused, Series, SeriesId};
 
 /// The thumbnails known to egui.
 #[derive(Default)]

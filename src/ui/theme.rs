@@ -2,7 +2,7 @@
 
 use egui::{Color32, CornerRadius, FontId, Stroke, Visuals};
 
-use crate::geometry::Orientation;
+use m3d_imaging::geometry::Orientation;
 
 /// Text over images.
 pub const OVERLAY_TEXT: Color32 = Color32::from_rgb(214, 222, 230);

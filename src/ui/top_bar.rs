@@ -4,7 +4,7 @@ use egui::Ui;
 
 use super::command_ui::{button, named_button, toggle};
 use crate::app::{Application, Command, Tool};
-use crate::volume::{CT_PRESETS, Modality, VolumePreset, Window};
+use m3d_imaging::volume::{CT_PRESETS, Modality, VolumePreset, Window};
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {

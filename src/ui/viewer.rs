@@ -18,7 +18,7 @@ use super::{
 };
 use crate::app::jobs::Waker;
 use crate::app::{Application, Command, FindingId, FindingKind, StartOptions, ViewId};
-use crate::geometry::Orientation;
+use m3d_imaging::geometry::Orientation;
 
 /// The window's state over the application's.
 pub struct Viewer {

@@ -7,8 +7,8 @@ use super::slice_view::{SliceView, ViewContext};
 use super::theme;
 use super::volume_view::VolumeView;
 use crate::app::{Application, Command, Layout, ViewId};
-use crate::geometry::Orientation;
 use crate::render::LabelStyle;
+use m3d_imaging::geometry::Orientation;
 
 const GAP: f32 = 2.0;
 

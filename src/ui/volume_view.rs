@@ -11,8 +11,8 @@ use super::slice_overlay::rimmed_text;
 use super::slice_view::ViewContext;
 use super::theme;
 use crate::app::{Command, FindingKind, Revision, Shown, ViewId};
-use crate::geometry::VoxelBox;
 use crate::render::{LabelStyle, RayCastConfig};
+use m3d_imaging::geometry::VoxelBox;
 
 /// How long a picture may take while the view moves.
 const MOVING_BUDGET: Duration = Duration::from_millis(40);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use m3d_viewer::model::{BuiltIn, Checkpoint, write_demo_checkpoint};
+use m3d_model::{BuiltIn, Checkpoint, write_demo_checkpoint};
 use serde_json::Value;
 
 use super::{assert_refused, json, root, sample};

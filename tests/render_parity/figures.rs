@@ -1,11 +1,11 @@
 //! Timings and pictures of a phantom, to be read and looked at: `--ignored --nocapture`.
 
 use glam::{DAffine3, DQuat, DVec2, DVec3, UVec3};
-use m3d_viewer::geometry::{Camera, Orientation, SliceView, VoxelGrid};
-use m3d_viewer::render::{LabelTexture, ViewSlot, VolumeTexture, cpu, read_back};
-use m3d_viewer::volume::{
+use m3d_imaging::geometry::{Camera, Orientation, SliceView, VoxelGrid};
+use m3d_imaging::volume::{
     Blend, LabelMap, Mask, Modality, Rescale, TransferFunction, Units, Volume, Voxels, Window,
 };
+use m3d_viewer::render::{LabelTexture, ViewSlot, VolumeTexture, cpu, read_back};
 
 use crate::scenes::{STYLES, gpu, point, ray_config, slice_config};
 

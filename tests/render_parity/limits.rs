@@ -1,11 +1,11 @@
 //! Adapters that lack features or room.
 
 use glam::UVec3;
-use m3d_viewer::geometry::Orientation;
+use m3d_imaging::geometry::Orientation;
+use m3d_imaging::volume::{Blend, LabelMap, Mask, Rescale, Voxels, Window};
 use m3d_viewer::render::{
     Gpu, LabelTexture, SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, cpu, read_back,
 };
-use m3d_viewer::volume::{Blend, LabelMap, Mask, Rescale, Voxels, Window};
 
 use crate::scenes::{
     STYLES, assert_ray_cast_agrees, bright_box, difference, gpu, oblique_place, ray_config, scene,

@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 
 use glam::{DAffine3, DQuat, DVec2, DVec3, UVec3};
-use m3d_viewer::geometry::{Camera, Orientation, SlicePlane, SliceView, VoxelGrid};
-use m3d_viewer::render::{
-    Gpu, LabelStyle, Picture, RayCastConfig, SliceConfig, SliceRenderer, VolumeRenderer,
-};
-use m3d_viewer::volume::{
+use m3d_imaging::geometry::{Camera, Orientation, SlicePlane, SliceView, VoxelGrid};
+use m3d_imaging::volume::{
     Blend, ControlPoint, LabelMap, Mask, Modality, Rescale, TransferFunction, Units, Volume,
     Voxels, Window,
+};
+use m3d_viewer::render::{
+    Gpu, LabelStyle, Picture, RayCastConfig, SliceConfig, SliceRenderer, VolumeRenderer,
 };
 
 /// The adapter, with both renderers; `None`, told once, where there is none.

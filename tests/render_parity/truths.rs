@@ -1,9 +1,9 @@
 //! The twins against what geometry says; no adapter is needed.
 
 use glam::{DAffine3, DQuat, DVec2, DVec3, UVec3};
-use m3d_viewer::geometry::{Camera, Orientation, SlicePlane, SliceView, VoxelGrid};
+use m3d_imaging::geometry::{Camera, Orientation, SlicePlane, SliceView, VoxelGrid};
+use m3d_imaging::volume::{Blend, Rescale, TransferFunction, Voxels, Window};
 use m3d_viewer::render::{SliceConfig, cpu};
-use m3d_viewer::volume::{Blend, Rescale, TransferFunction, Voxels, Window};
 
 use crate::scenes::{
     bright_box, difference, oblique_place, point, ray_config, scene, slice_config, volume_of,

@@ -1,9 +1,9 @@
 //! The GPU against the CPU twins, pixel by pixel.
 
 use glam::{DVec2, DVec3, UVec3};
-use m3d_viewer::geometry::Orientation;
+use m3d_imaging::geometry::Orientation;
+use m3d_imaging::volume::{Blend, LabelMap, Mask, Rescale, Voxels, Window};
 use m3d_viewer::render::{LabelTexture, Picture, ViewSlot, VolumeTexture, cpu, read_back};
-use m3d_viewer::volume::{Blend, LabelMap, Mask, Rescale, Voxels, Window};
 
 use crate::scenes::{
     STYLES, assert_ray_cast_agrees, difference, gpu, label_map, oblique_place, ray_config,

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use m3d_model::demo::write_demo_checkpoint;
 use m3d_viewer::app::{ModelStatus, Shown, StartOptions};
-use m3d_viewer::model::demo::write_demo_checkpoint;
 use m3d_viewer::ui::Viewer;
 
 pub fn root() -> &'static Path {

@@ -1,7 +1,7 @@
 //! The twins: the same pictures in plain Rust, over as many threads as rayon has.
 //!
 //! They take the other road wherever there is one. Geometry is f64 from end to end and goes through
-//! [`crate::geometry`]'s own maps, and rays take every sample instead of leaping over empty bricks, so
+//! [`m3d_imaging::geometry`]'s own maps, and rays take every sample instead of leaping over empty bricks, so
 //! that agreement with the shaders means something. They also draw where there is no adapter.
 
 mod ray_cast;

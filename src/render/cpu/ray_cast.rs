@@ -10,8 +10,8 @@ use super::super::texels::{Stored, with_values};
 use super::super::{Picture, RayCastConfig};
 use super::picture;
 use super::sampler::Sampler;
-use crate::geometry::{Ray, VoxelGrid};
-use crate::volume::{Blend, LUT_SIZE, LabelMap, Volume};
+use m3d_imaging::geometry::{Ray, VoxelGrid};
+use m3d_imaging::volume::{Blend, LUT_SIZE, LabelMap, Volume};
 
 /// The picture as [`super::super::VolumeRenderer`] draws it, without leaping over anything.
 pub fn ray_cast(volume: &Volume, labels: Option<&LabelMap>, config: &RayCastConfig) -> Picture {

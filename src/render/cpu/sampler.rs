@@ -3,7 +3,7 @@
 use glam::{DVec3, UVec3, Vec3};
 
 use super::super::texels::Stored;
-use crate::volume::Rescale;
+use m3d_imaging::volume::Rescale;
 
 /// Reads a volume of one stored type, as the shaders do: integers at voxel centres, the border's value
 /// held beyond it.
@@ -79,8 +79,8 @@ mod tests {
     use glam::DAffine3;
 
     use super::*;
-    use crate::geometry::VoxelGrid;
-    use crate::volume::{Modality, Units, Volume, Voxels};
+    use m3d_imaging::geometry::VoxelGrid;
+    use m3d_imaging::volume::{Modality, Units, Volume, Voxels};
 
     #[test]
     fn values_are_those_of_the_volume() {

@@ -9,7 +9,7 @@ use super::super::texels::{Stored, with_values};
 use super::super::{Picture, SliceConfig};
 use super::picture;
 use super::sampler::Sampler;
-use crate::volume::{LabelMap, Volume};
+use m3d_imaging::volume::{LabelMap, Volume};
 
 /// The slice as [`super::super::SliceRenderer`] draws it, from every voxel whatever an adapter allows.
 pub fn slice(volume: &Volume, labels: Option<&LabelMap>, config: &SliceConfig) -> Picture {

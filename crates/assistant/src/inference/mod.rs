@@ -1,0 +1,37 @@
+//! From a volume and a question to an answer whose words point at places in the volume.
+//!
+//! ```text
+//! Volume --prepare--> PreparedImage --model--> tokens, masks --ModelFrame--> text, boxes, masks
+//! ```
+//!
+//! [`Session`] does this for a loaded model; [`Worker`] owns a session on a thread of its own and
+//! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
+
+mod answer;
+mod cache;
+mod detokenize;
+mod error;
+mod frame;
+mod memory;
+mod prepare;
+mod prepared;
+mod prompt;
+mod room;
+mod sampling;
+mod session;
+mod task;
+mod worker;
+
+pub use answer::{Answer, Event, ModelFacts, Request};
+pub use cache::CacheStats;
+pub use error::InferenceError;
+pub use frame::ModelFrame;
+pub use prepare::{Preparation, PreparedImage, prepare};
+pub use prepared::PreparedAnswer;
+pub use prompt::{Prompt, build_prompt};
+pub use sampling::Settings;
+pub use session::{OpenedModel, Session};
+pub use task::{Task, recognise};
+pub use worker::{Worker, WorkerEvent};
+
+pub use m3d_imaging::wording::ModelBox;

@@ -1,0 +1,23 @@
+//! Voxels with a place: images, masks, and how their values become colours.
+
+pub mod axis;
+mod image;
+mod image_key;
+mod label_map;
+mod mask;
+mod prepare;
+mod scan;
+mod statistics;
+mod transfer;
+mod voxels;
+mod window;
+
+pub use image::{Modality, Rescale, Units, Volume, VolumeError};
+pub use image_key::{Digest, ImageIdentity, ImageKey, NotADigest};
+pub use label_map::LabelMap;
+pub use mask::Mask;
+pub use prepare::{Preparation, PrepareError, Prepared, nearest_voxels, prepare, volume_of};
+pub use statistics::Statistics;
+pub use transfer::{Blend, ControlPoint, LUT_SIZE, TransferFunction, VolumePreset};
+pub use voxels::Voxels;
+pub use window::{CT_PRESETS, Window, WindowPreset};

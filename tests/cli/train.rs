@@ -1,0 +1,381 @@
+//! Trainings from a configuration to a model: broken off and gone on with, on phantoms and on folders.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use candle_core::{DType, Device, Tensor};
+use m3d_lab::training::TrainingConfig;
+use m3d_model::{Checkpoint, ClipCheckpoint, Lamed, Tokenizer};
+
+const SIZES: &str = r#"
+seed = 7
+save_minutes = 0.0001
+weights = "f16"
+
+[vocabulary]
+tokens = 800
+samples = 20
+
+[data]
+captions = 0.5
+"#;
+const LAMED: &str = r#"
+[model]
+image_channel = 1
+image_size = [8, 32, 32]
+patch_size = [4, 8, 8]
+hidden_size = 32
+intermediate_size = 64
+num_hidden_layers = 1
+num_attention_heads = 2
+num_key_value_heads = 2
+rms_norm_eps = 1e-5
+rope_theta = 10000.0
+max_position_embeddings = 512
+hidden_act = "silu"
+tie_word_embeddings = false
+mm_hidden_size = 32
+mm_projector_type = "spp"
+proj_layer_type = "mlp"
+proj_layer_num = 2
+proj_pooling_type = "spatial"
+proj_pooling_size = 2
+vision_select_layer = -1
+vision_select_feature = "patch"
+vision_config = { hidden_size = 32, mlp_dim = 64, num_layers = 1, num_heads = 2 }
+seg_config = { embed_dim = 32, mlp_dim = 64, num_layers = 1, num_heads = 2, decoder_mlp_dim = 32, iou_head_hidden_dim = 16 }
+
+[[stages]]
+stage = "segmentation"
+steps = 4
+volumes = 2
+masks = 3
+rate = 1e-3
+
+[[stages]]
+stage = "projector"
+steps = 2
+volumes = 2
+talks = 3
+rate = 1e-3
+
+[[stages]]
+stage = "all"
+steps = 4
+volumes = 2
+talks = 3
+rate = 1e-3
+accumulate = 2
+vision_from_segmentation = true
+lora = { rank = 2, alpha = 4.0, targets = ["qkv_proj", "down_proj"] }
+"#;
+const CLIP: &str = r#"
+[clip]
+img_size = [8, 32, 32]
+patch_size = [4, 8, 8]
+hidden_size = 32
+mlp_dim = 64
+num_layers = 1
+num_heads = 2
+language_config = { hidden_size = 32, num_hidden_layers = 1, num_attention_heads = 2, intermediate_size = 64, max_position_embeddings = 128 }
+
+[[stages]]
+stage = "contrast"
+steps = 3
+volumes = 4
+rate = 1e-3
+"#;
+
+fn configure(folder: &Path, name: &str, first: &str, rest: &str) -> PathBuf {
+    let path = folder.join(format!("{name}.toml"));
+    let text = format!("out = \"{name}\"\n{first}\n{SIZES}{rest}");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn viewer(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_m3d-viewer"));
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) {
+    let done = viewer(arguments).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{arguments:?}: {told}");
+}
+
+/// A model that has learnt nothing but masks of classes.
+fn train_first_stage(folder: &Path, name: &str) {
+    let begin: Vec<&str> = LAMED.split("[[stages]]").take(2).collect();
+    run(&[
+        "train",
+        text(&configure(folder, name, "", &begin.join("[[stages]]"))),
+    ]);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_training_that_was_killed_ends_as_one_that_was_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = configure(folder.path(), "whole", "", LAMED);
+    let broken = configure(folder.path(), "broken", "", LAMED);
+    run(&["train", text(&whole)]);
+
+    let mut child = viewer(&["train", text(&broken)])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let saved = || {
+        let entries = std::fs::read_dir(folder.path().join("broken"));
+        let names = entries.into_iter().flatten().flatten();
+        names
+            .filter(|e| e.file_name().to_string_lossy().starts_with("step-0000"))
+            .any(|e| e.file_name() != "step-000000001")
+    };
+    while !saved() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "nothing is saved");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run(&["train", text(&broken), "--resume"]);
+
+    let read = |name: &str| std::fs::read(folder.path().join(name).join("model/model.safetensors"));
+    assert!(
+        read("whole").unwrap() == read("broken").unwrap(),
+        "the weights differ"
+    );
+    let model = folder.path().join("whole/model");
+    let checkpoint = Checkpoint::open(&model).unwrap();
+    assert!(checkpoint.unused().is_empty());
+    assert!(
+        folder
+            .path()
+            .join("whole/adapter/adapter_model.safetensors")
+            .is_file()
+    );
+    let rows = std::fs::read_to_string(folder.path().join("broken/losses.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 10, "{rows}");
+    assert!(folder.path().join("whole/losses.png").is_file());
+
+    // Never over what is there.
+    let again = viewer(&["train", text(&whole)]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--resume"));
+}
+
+#[test]
+fn a_clip_begins_with_the_vision_tower_of_a_model_and_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    train_first_stage(folder.path(), "lamed");
+    let clip = configure(folder.path(), "clip", "vision = \"lamed/model\"", CLIP);
+    run(&["train", text(&clip)]);
+    let checkpoint = ClipCheckpoint::open(folder.path().join("clip/model")).unwrap();
+    assert!(checkpoint.unused().is_empty());
+    // And back: M3D-LaMed takes its vision tower from M3D-CLIP.
+    let stages = LAMED.split("[[stages]]").collect::<Vec<_>>();
+    let rest = format!("{}[[stages]]{}", stages[0], stages[2]);
+    let next = configure(folder.path(), "next", "vision = \"clip/model\"", &rest);
+    run(&["train", text(&next)]);
+    let tensor = |model: &str, name: &str| {
+        let path = folder.path().join(model).join("model/model.safetensors");
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        tensors[name]
+            .flatten_all()
+            .unwrap()
+            .to_vec1::<half::f16>()
+            .unwrap()
+    };
+    let block = "blocks.0.mlp.linear1.weight";
+    assert!(
+        tensor("clip", &format!("vision_encoder.{block}"))
+            == tensor("next", &format!("model.vision_tower.vision_tower.{block}")),
+        "the projector's stage leaves the vision tower as it came"
+    );
+}
+
+#[test]
+fn a_base_brings_the_prompts_of_its_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    train_first_stage(folder.path(), "first");
+    // Words learn them, and the masks go on without moving them.
+    let rest = r#"
+[[stages]]
+stage = "all"
+steps = 2
+volumes = 2
+talks = 3
+draw = false
+rate = 1e-3
+freeze = ["model.seg_module."]
+
+[[stages]]
+stage = "segmentation"
+steps = 2
+volumes = 2
+masks = 2
+dense = true
+optimiser = "muon"
+rate = 1e-3
+freeze = ["training.class_prompts"]
+"#;
+    let head = "base = \"first/model\"\ndtype = \"bf16\"";
+    let next = configure(folder.path(), "next", head, rest);
+    run(&["train", text(&next)]);
+    let read = |name: &str, file: &str| {
+        std::fs::read(folder.path().join(name).join("model").join(file)).unwrap()
+    };
+    let prompts = "class_prompts.safetensors";
+    assert!(read("first", prompts) == read("next", prompts));
+    assert!(read("first", "model.safetensors") != read("next", "model.safetensors"));
+    let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
+    let dense = column(&losses, "dense");
+    assert!(dense[..2] == [0.0; 2] && dense[2..].iter().all(|dense| *dense > 0.0));
+}
+
+fn column(losses: &str, name: &str) -> Vec<f64> {
+    let (head, rows) = losses.split_once('\n').unwrap();
+    let place = head.split(',').position(|other| other == name).unwrap();
+    let number = |row: &str| row.split(',').nth(place).unwrap().parse().unwrap();
+    rows.lines().map(number).collect()
+}
+
+#[test]
+fn a_base_gets_finer_patches_and_its_vision_tower_is_told_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    train_first_stage(folder.path(), "first");
+    let rest = r#"
+[[stages]]
+stage = "all"
+steps = 2
+volumes = 2
+talks = 3
+dense = true
+rate = 1e-3
+
+[[stages]]
+stage = "projector"
+steps = 1
+volumes = 2
+talks = 3
+rate = 1e-3
+
+[[stages]]
+stage = "all"
+steps = 1
+volumes = 2
+findings = 0.5
+dense = true
+rate = 1e-3
+"#;
+    let head = "base = \"first/model\"\npatch_size = [4, 8, 4]\nseg_patch_size = [4, 4, 8]";
+    let next = configure(folder.path(), "next", head, rest);
+    run(&["train", text(&next)]);
+    let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
+    for name in ["dense", "facts"] {
+        let values = column(&losses, name);
+        assert!(
+            values[0] > 0.0 && values[1] > 0.0 && values[2] == 0.0 && values[3] > 0.0,
+            "{name}: {values:?}"
+        );
+    }
+    let said = column(&losses, "text");
+    assert!(said[..3].iter().all(|loss| *loss > 0.0) && said[3] == 0.0);
+    let checkpoint = Checkpoint::open(folder.path().join("next/model")).unwrap();
+    assert_eq!(checkpoint.config.grid(), [2, 4, 8]);
+    assert_eq!(checkpoint.config.seg_grid(), [2, 8, 4]);
+    assert!(checkpoint.unused().is_empty());
+    let lamed = Lamed::load(&checkpoint, &Device::Cpu, DType::F32, &|_| {}).unwrap();
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let image = zeros(&[1, 1, 8, 32, 32]);
+    assert_eq!(lamed.encode_image(&image).unwrap().dims(), [1, 8, 32]);
+    let features = lamed.encode_segmentation(&image).unwrap();
+    let mask = lamed.decode_mask(&features, &zeros(&[1, 32])).unwrap();
+    assert_eq!(mask.dims(), [8, 32, 32]);
+}
+
+#[test]
+fn a_folder_is_learnt_from_and_one_damaged_image_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    run(&[
+        "data",
+        "phantom",
+        text(&data),
+        "--count",
+        "12",
+        "--seed",
+        "3",
+        "--size",
+        "8x32x32",
+    ]);
+    let damaged = data.join("M3D_Cap/ct_case/000000/image.npy");
+    std::fs::write(damaged, "nothing").unwrap();
+    for case in std::fs::read_dir(data.join("M3D_Cap/ct_case")).unwrap() {
+        let text = "Wide azygos. ".repeat(20);
+        std::fs::write(case.unwrap().path().join("text.txt"), text).unwrap();
+    }
+    let rest = LAMED.replace("[data]", "").replace("captions = 0.5", "");
+    let path = configure(folder.path(), "from_folder", "", &rest);
+    let told = std::fs::read_to_string(&path).unwrap();
+    let told = told.replace("[data]", "[data]\nfolder = \"data\"");
+    std::fs::write(&path, told).unwrap();
+    run(&["train", text(&path)]);
+    let model = folder.path().join("from_folder/model");
+    Checkpoint::open(&model).unwrap();
+    // A word that phantoms' texts never have is one piece, with the space before it.
+    let words = Tokenizer::open(&model).unwrap();
+    assert_eq!(words.encode("Wide azygos.").unwrap().len(), 4);
+
+    let nothing = configure(folder.path(), "nothing", "", LAMED);
+    let told = std::fs::read_to_string(&nothing).unwrap();
+    std::fs::write(&nothing, told.replace("[data]", "[data]\nfolder = \".\"")).unwrap();
+    let failed = viewer(&["train", text(&nothing)]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("nothing to learn from"));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_told_in_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (first, rest, wanted) in [
+        ("", "", "there is no stage"),
+        ("base = \"x\"", LAMED, "give one of base"),
+        ("weights = \"f8\"", LAMED, "duplicate key"),
+        ("steps = 4", LAMED, "unknown field"),
+        ("vision = \"nowhere\"", CLIP, "nowhere"),
+    ] {
+        let rest = if rest.is_empty() { "stages = []" } else { rest };
+        let path = folder.path().join("wrong.toml");
+        let text = if rest == "stages = []" {
+            format!("out = \"o\"\n{rest}\n[data]\n")
+        } else {
+            format!("out = \"o\"\n{first}\n{SIZES}{rest}")
+        };
+        std::fs::write(&path, text).unwrap();
+        let done = viewer(&["train", path.to_str().unwrap()]).output().unwrap();
+        let told = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{first}: {told}");
+        assert!(told.contains(wanted), "{wanted:?} is not in {told}");
+        assert_eq!(told.trim().lines().count(), 1, "{told}");
+        let _ = std::fs::remove_dir_all(folder.path().join("o"));
+    }
+    // What comes with the project can be read.
+    for name in [
+        "small-coarse.toml",
+        "small.toml",
+        "small-clip-coarse.toml",
+        "small-clip.toml",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("models")
+            .join(name);
+        TrainingConfig::open(&path).unwrap();
+    }
+}
