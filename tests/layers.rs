@@ -76,7 +76,7 @@ const PACKAGES: [&str; 4] = ["crate::", "m3d_imaging::", "m3d_assistant::", "m3d
 const FOREIGN: &[(&str, &[&str])] = &[
     ("dataset", &["m3d_model", "m3d_engine"]),
     ("render", &["m3d_model", "m3d_engine"]),
-    ("app", &["m3d_model", "m3d_engine"]),
+    ("app", &["m3d_engine"]),
     ("ui", &["m3d_model", "m3d_engine"]),
 ];
 

@@ -41,8 +41,7 @@ fn errors(output: &Output) -> String {
 #[test]
 fn the_command_fetches_lists_and_verifies() {
     let demo = tempfile::tempdir().unwrap();
-    let tokenizer =
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/golden/tokenizer");
+    let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizer");
     write_demo_checkpoint(demo.path(), &tokenizer).unwrap();
     let names = [
         "config.json",
@@ -160,8 +159,7 @@ fn the_command_fails_with_one_line() {
         &["model", "verify", case.place.path().to_str().unwrap()],
         "config.json",
     );
-    let sample =
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("assets/sample/ct_abdomen");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample/ct_abdomen");
     one(
         &["ask", sample.to_str().unwrap(), "x", "--model", "llama2"],
         "model fetch llama2",

@@ -45,8 +45,8 @@ pub(crate) fn nearest_taps(from: usize, to: usize) -> Vec<usize> {
     (0..to).map(|n| (n * from / to).min(last)).collect()
 }
 
-/// The taps that undo [`nearest_taps`]: where each of `to` source samples lies among the `from` samples
-/// that were picked from them.
+/// The taps that undo mode "nearest" (`nearest_taps`): where each of `to` source samples lies among the `from`
+/// samples that were picked from them.
 ///
 /// Rounding down picks, on average, from below the middle of what a sample stands for: sample `n` of a
 /// ratio `to / from = a / b` in lowest terms shows the source at `n a / b + 1 / 2b` and not at
