@@ -17,7 +17,8 @@ use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, VolumePr
 use m3d_model::{Checkpoint, Lamed, demo::write_demo_checkpoint};
 use m3d_viewer::app::SliceState;
 use m3d_viewer::render::{
-    Gpu, RayCastConfig, SliceConfig, SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, cpu,
+    Gpu, LayerStyle, RayCastConfig, SliceConfig, SliceRenderer, ViewSlot, VolumeRenderer,
+    VolumeTexture, cpu,
 };
 
 fn root() -> &'static Path {
@@ -77,10 +78,8 @@ fn drawing(c: &mut Criterion) {
     let size = DVec2::splat(512.0);
     let slice = |at: DVec3| SliceConfig {
         view: SliceState::default().view(&grid, Orientation::Coronal, at, size),
-        window: CT_PRESETS[0].window,
-        invert: false,
+        layers: vec![LayerStyle::grey(CT_PRESETS[0].window)],
         labels: Vec::new(),
-        interpolate: true,
     };
     let statistics = volume.statistics();
     let rays = |preset: VolumePreset, turn: f64| {
@@ -98,7 +97,7 @@ fn drawing(c: &mut Criterion) {
     };
     let mut group = c.benchmark_group("drawing");
     group.bench_function("slice 512x512, CPU twin", |b| {
-        b.iter(|| cpu::slice(&volume, None, &slice(grid.centre_mm())));
+        b.iter(|| cpu::slice(&[&volume], None, &slice(grid.centre_mm())));
     });
     group.bench_function("rays 512x512 through 256^3, bone, CPU twin", |b| {
         b.iter(|| cpu::ray_cast(&volume, None, &rays(VolumePreset::CtBone, 0.3)));
@@ -115,7 +114,7 @@ fn drawing(c: &mut Criterion) {
             b.iter(|| {
                 n += 1;
                 let at = grid.centre_mm() + DVec3::Y * f64::from(n % 64);
-                slices.draw(&gpu, &mut slot, &texture, None, &slice(at));
+                slices.draw(&gpu, &mut slot, &[&texture], None, &slice(at));
                 gpu.wait();
             });
         });

@@ -19,33 +19,20 @@ fn is_inside(voxel: vec3<f32>, box_max: vec3<f32>) -> bool {
     return all(voxel >= vec3<f32>(-0.5)) && all(voxel < box_max);
 }
 
-// The texel whose centre is nearest.
-fn texel_nearest(voxel: vec3<f32>) -> f32 {
-    let last = vec3<i32>(textureDimensions(volume)) - 1;
-    let at = clamp(vec3<i32>(floor(voxel + 0.5)), vec3<i32>(0), last);
-    return textureLoad(volume, at, 0).r;
-}
-
 // Trilinear between texel centres. Adapters interpolate with 8 bits of position, which shows as steps
-// in a narrow window; this is exact.
-fn texel_linear(voxel: vec3<f32>) -> f32 {
-    let last = vec3<i32>(textureDimensions(volume)) - 1;
+// in a narrow window; this is exact. At whole coordinates it is the texel there.
+fn texel_linear(texels: texture_3d<f32>, voxel: vec3<f32>) -> f32 {
+    let last = vec3<i32>(textureDimensions(texels)) - 1;
     let inside = clamp(voxel, vec3<f32>(0.0), vec3<f32>(last));
     let base = floor(inside);
     let part = inside - base;
     let a = vec3<i32>(base);
     let b = min(a + 1, last);
-    let x00 = mix(textureLoad(volume, vec3<i32>(a.x, a.y, a.z), 0).r, textureLoad(volume, vec3<i32>(b.x, a.y, a.z), 0).r, part.x);
-    let x10 = mix(textureLoad(volume, vec3<i32>(a.x, b.y, a.z), 0).r, textureLoad(volume, vec3<i32>(b.x, b.y, a.z), 0).r, part.x);
-    let x01 = mix(textureLoad(volume, vec3<i32>(a.x, a.y, b.z), 0).r, textureLoad(volume, vec3<i32>(b.x, a.y, b.z), 0).r, part.x);
-    let x11 = mix(textureLoad(volume, vec3<i32>(a.x, b.y, b.z), 0).r, textureLoad(volume, vec3<i32>(b.x, b.y, b.z), 0).r, part.x);
+    let x00 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, a.z), 0).r, textureLoad(texels, vec3<i32>(b.x, a.y, a.z), 0).r, part.x);
+    let x10 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, a.z), 0).r, textureLoad(texels, vec3<i32>(b.x, b.y, a.z), 0).r, part.x);
+    let x01 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, b.z), 0).r, textureLoad(texels, vec3<i32>(b.x, a.y, b.z), 0).r, part.x);
+    let x11 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, b.z), 0).r, textureLoad(texels, vec3<i32>(b.x, b.y, b.z), 0).r, part.x);
     return mix(mix(x00, x10, part.y), mix(x01, x11, part.y), part.z);
-}
-
-// The voxel of the label map that a voxel coordinate of the volume falls on: the two differ in size
-// when one had to be reduced more than the other.
-fn label_voxel(voxel: vec3<f32>, scale: f32, offset: f32) -> vec3<i32> {
-    return vec3<i32>(floor(voxel * scale + offset + 0.5));
 }
 
 // The label of a voxel, held at the border.

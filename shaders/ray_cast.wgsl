@@ -55,9 +55,15 @@ fn jitter(pixel: vec2<u32>) -> f32 {
 
 fn texel_at(voxel: vec3<f32>, per_size: vec3<f32>) -> f32 {
     if EXACT {
-        return texel_linear(voxel);
+        return texel_linear(volume, voxel);
     }
     return textureSampleLevel(volume, linear, (voxel + 0.5) * per_size, 0.0).r;
+}
+
+// The voxel of the label map that a voxel coordinate of the volume falls on: the two differ in size
+// when one had to be reduced more than the other.
+fn label_voxel(voxel: vec3<f32>, scale: f32, offset: f32) -> vec3<i32> {
+    return vec3<i32>(floor(voxel * scale + offset + 0.5));
 }
 
 // Where a texel's value stands in the table; beyond its ends the end's entry holds.

@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use m3d_viewer::render::Shader;
-use m3d_viewer::render::uniforms::{RayCastUniforms, SliceUniforms};
+use m3d_viewer::render::uniforms::{LayerUniforms, RayCastUniforms, SliceUniforms};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn parse(shader: Shader) -> naga::Module {
@@ -75,8 +75,10 @@ macro_rules! fields {
 
 #[test]
 fn uniform_blocks_lie_as_the_shaders_read_them() {
-    let fields = fields!(SliceUniforms: voxel_origin, brightness_scale, voxel_dx, brightness_offset,
-        voxel_dy, invert, box_max, label_scale, label_offset);
+    let fields = fields!(LayerUniforms: voxel_origin, brightness_scale, voxel_dx, brightness_offset,
+        voxel_dy, opacity, box_max, colour_map, interpolate);
+    assert_layout(Shader::Slice, "Layer", size_of::<LayerUniforms>(), &fields);
+    let fields = fields!(SliceUniforms: layers, label_origin, label_dx, label_dy, label_box_max);
     assert_layout(
         Shader::Slice,
         "SliceUniforms",

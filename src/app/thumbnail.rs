@@ -3,7 +3,7 @@
 use glam::DVec2;
 
 use super::{SliceState, first_window};
-use crate::render::{Picture, SliceConfig, cpu};
+use crate::render::{LayerStyle, Picture, SliceConfig, cpu};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::io::{self, IoError, Progress, Series};
 
@@ -25,10 +25,11 @@ pub(super) fn thumbnail(series: &Series, progress: &Progress) -> Result<Picture,
     let statistics = volume.statistics();
     let config = SliceConfig {
         view: SliceState::default().view(&grid, orientation, grid.centre_mm(), size),
-        window: first_window(series, volume.modality(), &statistics),
-        invert: series.inverted,
+        layers: vec![LayerStyle {
+            invert: series.inverted,
+            ..LayerStyle::grey(first_window(series, volume.modality(), &statistics))
+        }],
         labels: Vec::new(),
-        interpolate: true,
     };
-    Ok(cpu::slice(&volume, None, &config))
+    Ok(cpu::slice(&[&volume], None, &config))
 }

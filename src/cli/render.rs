@@ -8,8 +8,8 @@ use glam::{DVec2, DVec3};
 use super::{numbers, output, source, target};
 use crate::app::{SliceState, first_window};
 use crate::render::{
-    Gpu, LabelStyle, LabelTexture, Picture, RayCastConfig, RenderError, SliceConfig, SliceRenderer,
-    ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, read_back,
+    Gpu, LabelStyle, LabelTexture, LayerStyle, Picture, RayCastConfig, RenderError, SliceConfig,
+    SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, read_back,
 };
 use m3d_imaging::geometry::{Camera, Orientation, VoxelBox};
 use m3d_imaging::io;
@@ -99,10 +99,11 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
     let picture = if let Some(orientation) = orientation {
         let config = SliceConfig {
             view: SliceState::default().view(&grid, orientation, at, size),
-            window,
-            invert: series.inverted,
+            layers: vec![LayerStyle {
+                invert: series.inverted,
+                ..LayerStyle::grey(window)
+            }],
             labels: styles,
-            interpolate: true,
         };
         let mut picture = draw_slice(&volume, labels.as_ref(), &config)?;
         if let Some(region) = region {
@@ -151,15 +152,15 @@ fn draw_slice(
     config: &SliceConfig,
 ) -> Result<Picture, RenderError> {
     let Some(gpu) = adapter() else {
-        return Ok(cpu::slice(volume, labels, config));
+        return Ok(cpu::slice(&[volume], labels, config));
     };
     let texture = VolumeTexture::upload(&gpu, volume)?;
     if texture.reduction().is_some() {
-        return Ok(cpu::slice(volume, labels, config));
+        return Ok(cpu::slice(&[volume], labels, config));
     }
     let labels = labels.map(|l| LabelTexture::upload(&gpu, l)).transpose()?;
     let mut slot = ViewSlot::new(&gpu);
-    SliceRenderer::new(&gpu).draw(&gpu, &mut slot, &texture, labels.as_ref(), config);
+    SliceRenderer::new(&gpu).draw(&gpu, &mut slot, &[&texture], labels.as_ref(), config);
     read_back(&gpu, &slot)
 }
 

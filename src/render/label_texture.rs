@@ -1,5 +1,7 @@
 //! The masks on the GPU.
 
+use glam::{DAffine3, DQuat, DVec3};
+
 use super::bricks::LabelBricks;
 use super::reduce::{reduced_labels, reduction_to_fit};
 use super::volume_texture::{VolumeTexture, create_3d, write_slabs};
@@ -52,6 +54,20 @@ impl LabelTexture {
     /// Whether the labels lie on the voxels of `volume`: others are not drawn.
     pub fn fits(&self, volume: &VolumeTexture) -> bool {
         self.grid == *volume.grid()
+    }
+
+    /// The map from patient mm to the texture's texels, and the upper sides of the labels there.
+    pub(super) fn place(&self) -> (DAffine3, DVec3) {
+        let n = f64::from(self.reduction);
+        let texel_from_voxel = DAffine3::from_scale_rotation_translation(
+            DVec3::splat(1.0 / n),
+            DQuat::IDENTITY,
+            DVec3::splat((1.0 - n) / 2.0 / n),
+        );
+        (
+            texel_from_voxel * self.grid.voxel_from_patient(),
+            self.grid.dims().as_dvec3() / n - 0.5,
+        )
     }
 
     /// Label voxels per voxel of the volume's texture, and the label coordinate of its coordinate 0.

@@ -12,13 +12,14 @@
 //! by pixel; where no adapter is found the twin draws in the GPU's place.
 //!
 //! # Colours
-//! Targets hold display colours (gamma-encoded, as sRGB). Slices are grey levels of the window, as
-//! they stand. Ray casting adds light, so it computes in linear light and encodes at the end.
+//! Targets hold display colours (gamma-encoded, as sRGB). Slices are levels of the window in the colours
+//! of a [`ColourMap`], and layers are mixed as they stand. Ray casting adds light, so it computes in linear light and encodes at the end.
 //! [`LabelStyle::colour`] and [`RayCastConfig::background`] are display colours.
 
 pub mod annotate;
 mod bricks;
 mod colour;
+mod colour_map;
 pub mod cpu;
 mod error;
 mod gpu;
@@ -36,6 +37,7 @@ mod texels;
 pub mod uniforms;
 mod volume_texture;
 
+pub use colour_map::ColourMap;
 pub use error::RenderError;
 pub use gpu::{Gpu, wanted_features, wanted_limits};
 pub use label_texture::LabelTexture;
@@ -43,7 +45,7 @@ pub use picture::Picture;
 pub use ray_cast::{RayCastConfig, VolumeRenderer};
 pub use read_back::read_back;
 pub use shader::Shader;
-pub use slice::{SliceConfig, SliceRenderer};
+pub use slice::{LayerStyle, MOST_LAYERS, SliceConfig, SliceRenderer};
 pub use slot::ViewSlot;
 pub use style::LabelStyle;
 pub use volume_texture::VolumeTexture;

@@ -37,16 +37,22 @@ pub(super) const fn texture(
     }
 }
 
+/// The voxels of an image.
+pub(super) const VOXELS: wgpu::BindingType = texture(
+    wgpu::TextureSampleType::Float { filterable: true },
+    wgpu::TextureViewDimension::D3,
+);
+
+/// A table of colours, read entry by entry.
+pub(super) const COLOURS: wgpu::BindingType = texture(
+    wgpu::TextureSampleType::Float { filterable: false },
+    wgpu::TextureViewDimension::D2,
+);
+
 /// The entries of `common.wgsl`: uniforms, volume, labels, styles.
 pub(super) const COMMON_ENTRIES: [wgpu::BindGroupLayoutEntry; 4] = [
     entry(0, UNIFORM),
-    entry(
-        1,
-        texture(
-            wgpu::TextureSampleType::Float { filterable: true },
-            wgpu::TextureViewDimension::D3,
-        ),
-    ),
+    entry(1, VOXELS),
     entry(
         2,
         texture(
@@ -56,6 +62,20 @@ pub(super) const COMMON_ENTRIES: [wgpu::BindGroupLayoutEntry; 4] = [
     ),
     entry(3, UNIFORM),
 ];
+
+/// A single voxel of 0, bound where a picture shows nothing.
+pub(super) fn empty_3d(gpu: &Gpu, label: &str, format: wgpu::TextureFormat) -> wgpu::Texture {
+    gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: Some(label),
+        size: wgpu::Extent3d::default(),
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D3,
+        format,
+        usage: wgpu::TextureUsages::TEXTURE_BINDING,
+        view_formats: &[],
+    })
+}
 
 /// A shader's pipelines with their one bind group layout, and the labels of a view that shows none.
 #[derive(Debug)]
@@ -81,23 +101,13 @@ impl Pass {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let no_labels = device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("no labels"),
-            size: wgpu::Extent3d::default(),
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D3,
-            format: wgpu::TextureFormat::R8Uint,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING,
-            view_formats: &[],
-        });
         Self {
             shader,
             module: shader.module(device),
             pipeline_layout,
             pipelines: [const { OnceLock::new() }; 16],
             layout,
-            no_labels,
+            no_labels: empty_3d(gpu, "no labels", wgpu::TextureFormat::R8Uint),
         }
     }
 

@@ -3,7 +3,7 @@
 use glam::{DVec2, DVec3};
 
 use super::colour::{Lut, linear_from_display};
-use super::pass::{COMMON_ENTRIES, Pass, entry, texture};
+use super::pass::{COLOURS, COMMON_ENTRIES, Pass, entry, texture};
 use super::slot::{Drawn, DrawnConfig, write_2d};
 use super::style::ray_cast_styles;
 use super::uniforms::RayCastUniforms;
@@ -76,13 +76,7 @@ impl VolumeRenderer {
                 wgpu::TextureViewDimension::D3,
             ),
         ));
-        entries.push(entry(
-            5,
-            texture(
-                wgpu::TextureSampleType::Float { filterable: false },
-                wgpu::TextureViewDimension::D2,
-            ),
-        ));
+        entries.push(entry(5, COLOURS));
         entries.push(entry(
             6,
             wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering),
@@ -115,7 +109,7 @@ impl VolumeRenderer {
         let labels = labels.filter(|l| visible && l.fits(volume));
         let drawn = Drawn {
             config: DrawnConfig::RayCast(config.clone()),
-            volume: volume.texture.clone(),
+            layers: vec![volume.texture.clone()],
             labels: labels.map(|l| l.texture.clone()),
         };
         if slot.drawn.as_ref() == Some(&drawn) {
@@ -151,8 +145,14 @@ impl VolumeRenderer {
         write_2d(gpu, &slot.lut, bytemuck::cast_slice(&lut.entries), 16);
         let label_texture = labels.map_or(&self.pass.no_labels, |l| &l.texture);
         let lut_texture = slot.lut.clone();
-        let textures = [&volume.texture, label_texture, &distances, &lut_texture];
-        let group = slot.bind(gpu, &self.pass.layout, &textures, Some(&self.sampler));
+        let textures = [
+            (1, &volume.texture),
+            (2, label_texture),
+            (4, &distances),
+            (5, &lut_texture),
+        ];
+        let sampler = Some((6, &self.sampler));
+        let group = slot.bind(gpu, &self.pass.layout, &textures, sampler);
         // Software adapters round what they filter of 8-bit textures to 8 bits. Compositing averages
         // that out; the one value a projection shows would be several grey levels off.
         let maximum = config.transfer.blend == Blend::MaximumIntensity;

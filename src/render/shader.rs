@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::MOST_LAYERS;
 use super::bricks::BRICK;
 use super::colour::{Lighting, MOST_SAMPLES, OPAQUE};
+use super::colour_map::COLOUR_MAP_SIZE;
 use m3d_imaging::volume::LUT_SIZE;
 
 /// The shaders, each assembled of generated constants, the shared part and its own file.
@@ -38,7 +40,7 @@ impl Shader {
     /// The names of its overrides: each is a way of drawing that is compiled in or left out.
     pub const fn overrides(self) -> &'static [&'static str] {
         match self {
-            Self::Slice => &["WITH_LABELS", "INTERPOLATE"],
+            Self::Slice => &["WITH_LABELS", "SECOND", "THIRD", "FOURTH"],
             Self::RayCast => &["WITH_LABELS", "SHADING", "MAXIMUM", "EXACT"],
         }
     }
@@ -66,7 +68,9 @@ impl Shader {
         }
         for (name, value) in [
             ("BRICK", BRICK),
+            ("COLOUR_MAP_SIZE", COLOUR_MAP_SIZE as u32),
             ("LUT_SIZE", LUT_SIZE as u32),
+            ("MOST_LAYERS", MOST_LAYERS as u32),
             ("MOST_SAMPLES", MOST_SAMPLES),
         ] {
             let _ = writeln!(source, "const {name}: u32 = {value}u;");

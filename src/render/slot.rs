@@ -3,6 +3,7 @@
 use super::bricks::Bricks;
 use super::pass::TARGET;
 use super::style::StyleTable;
+use super::uniforms::{RayCastUniforms, SliceUniforms};
 use super::volume_texture::{create_3d, write_slabs};
 use super::{Gpu, Picture, RayCastConfig, SliceConfig};
 use m3d_imaging::volume::{LUT_SIZE, TransferFunction};
@@ -31,7 +32,7 @@ struct Target {
 #[derive(Debug)]
 struct Bound {
     layout: wgpu::BindGroupLayout,
-    textures: Vec<wgpu::Texture>,
+    textures: Vec<(u32, wgpu::Texture)>,
     group: wgpu::BindGroup,
 }
 
@@ -48,7 +49,8 @@ struct Distances {
 #[derive(Debug, PartialEq)]
 pub(super) struct Drawn {
     pub(super) config: DrawnConfig,
-    pub(super) volume: wgpu::Texture,
+    /// The images, the lowest first.
+    pub(super) layers: Vec<wgpu::Texture>,
     pub(super) labels: Option<wgpu::Texture>,
 }
 
@@ -60,7 +62,11 @@ pub(super) enum DrawnConfig {
 }
 
 /// Room for the larger of the uniform blocks.
-const UNIFORM_BYTES: u64 = 256;
+const UNIFORM_BYTES: usize = if size_of::<SliceUniforms>() > size_of::<RayCastUniforms>() {
+    size_of::<SliceUniforms>()
+} else {
+    size_of::<RayCastUniforms>()
+};
 
 impl ViewSlot {
     /// An empty view.
@@ -74,7 +80,7 @@ impl ViewSlot {
             })
         };
         Self {
-            uniforms: uniform("view uniforms", UNIFORM_BYTES),
+            uniforms: uniform("view uniforms", UNIFORM_BYTES as u64),
             styles: uniform("label styles", size_of::<StyleTable>() as u64),
             lut: gpu.device.create_texture(&wgpu::TextureDescriptor {
                 label: Some("transfer function"),
@@ -173,24 +179,28 @@ impl ViewSlot {
         view
     }
 
-    /// The bind group of `layout` with these textures after the uniforms: volume, labels, then any
-    /// others from binding 4 on, and last a sampler. It is made again only when one of them changed.
+    /// The bind group of `layout` with the view's uniforms and styles and these textures, each at its
+    /// binding, and a sampler at its own. It is made again only when one of the textures changed.
     pub(super) fn bind(
         &mut self,
         gpu: &Gpu,
         layout: &wgpu::BindGroupLayout,
-        textures: &[&wgpu::Texture],
-        sampler: Option<&wgpu::Sampler>,
+        textures: &[(u32, &wgpu::Texture)],
+        sampler: Option<(u32, &wgpu::Sampler)>,
     ) -> wgpu::BindGroup {
         if let Some(bound) = &self.bound
             && bound.layout == *layout
-            && bound.textures.iter().eq(textures.iter().copied())
+            && bound
+                .textures
+                .iter()
+                .map(|(n, t)| (*n, t))
+                .eq(textures.iter().copied())
         {
             return bound.group.clone();
         }
         let views: Vec<_> = textures
             .iter()
-            .map(|t| t.create_view(&wgpu::TextureViewDescriptor::default()))
+            .map(|(n, t)| (*n, t.create_view(&wgpu::TextureViewDescriptor::default())))
             .collect();
         let mut entries = vec![
             wgpu::BindGroupEntry {
@@ -202,15 +212,15 @@ impl ViewSlot {
                 resource: self.styles.as_entire_binding(),
             },
         ];
-        for (view, binding) in views.iter().zip([1, 2, 4, 5]) {
+        for (binding, view) in &views {
             entries.push(wgpu::BindGroupEntry {
-                binding,
+                binding: *binding,
                 resource: wgpu::BindingResource::TextureView(view),
             });
         }
-        if let Some(sampler) = sampler {
+        if let Some((binding, sampler)) = sampler {
             entries.push(wgpu::BindGroupEntry {
-                binding: 6,
+                binding,
                 resource: wgpu::BindingResource::Sampler(sampler),
             });
         }
@@ -221,7 +231,7 @@ impl ViewSlot {
         });
         self.bound = Some(Bound {
             layout: layout.clone(),
-            textures: textures.iter().map(|&t| t.clone()).collect(),
+            textures: textures.iter().map(|(n, t)| (*n, (*t).clone())).collect(),
             group: group.clone(),
         });
         group

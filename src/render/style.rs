@@ -46,7 +46,7 @@ fn table(styles: &[LabelStyle], entry: impl Fn(&LabelStyle) -> [f32; 4]) -> Styl
 }
 
 /// Held to 0..=1; what is not a number is 0.
-fn unit(value: f32) -> f32 {
+pub(super) fn unit(value: f32) -> f32 {
     if value.is_nan() {
         0.0
     } else {

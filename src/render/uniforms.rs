@@ -2,10 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// What a slice is drawn with. Voxel coordinates are those of the texture: integers at texel centres.
+use super::MOST_LAYERS;
+
+/// What one layer of a slice is drawn with. Voxel coordinates are those of its own texture: integers at
+/// texel centres. All zero it draws nothing.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-pub struct SliceUniforms {
+pub struct LayerUniforms {
     /// Voxel coordinates of the picture's top left corner.
     pub voxel_origin: [f32; 3],
     /// Brightness per texel unit: rescale and window in one.
@@ -16,16 +19,40 @@ pub struct SliceUniforms {
     pub brightness_offset: f32,
     /// Voxels per pixel down.
     pub voxel_dy: [f32; 3],
-    /// Not 0 when white is low.
-    pub invert: u32,
+    /// 1 hides what is below.
+    pub opacity: f32,
     /// The upper sides of the volume, in voxel coordinates.
     pub box_max: [f32; 3],
-    /// Label voxels per volume voxel.
-    pub label_scale: f32,
-    /// The label coordinate of voxel coordinate 0, on each axis.
-    pub label_offset: f32,
+    /// The row of the colour map.
+    pub colour_map: u32,
+    /// Not 0 for trilinear values; else the nearest voxel's.
+    pub interpolate: u32,
     /// To a multiple of 16 bytes.
-    pub padding: [f32; 3],
+    pub padding: [u32; 3],
+}
+
+/// What a slice is drawn with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+pub struct SliceUniforms {
+    /// The layers, the lowest first.
+    pub layers: [LayerUniforms; MOST_LAYERS],
+    /// Coordinates of the picture's top left corner in the label texture: integers at texel centres.
+    pub label_origin: [f32; 3],
+    /// To a multiple of 16 bytes.
+    pub padding: f32,
+    /// Label voxels per pixel to the right.
+    pub label_dx: [f32; 3],
+    /// To a multiple of 16 bytes.
+    pub padding_2: f32,
+    /// Label voxels per pixel down.
+    pub label_dy: [f32; 3],
+    /// To a multiple of 16 bytes.
+    pub padding_3: f32,
+    /// The upper sides of the label map, in its voxel coordinates.
+    pub label_box_max: [f32; 3],
+    /// To a multiple of 16 bytes.
+    pub padding_4: f32,
 }
 
 /// What rays are cast with. Voxel coordinates are those of the texture: integers at texel centres.

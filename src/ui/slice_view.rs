@@ -8,7 +8,7 @@ use super::slice_frame::{SliceFrame, size_in_pixels};
 use super::slice_overlay::{self, HANDLE};
 use super::theme;
 use crate::app::{BoxDrag, Command, Revision, Shown, Tool, ViewId};
-use crate::render::{LabelStyle, SliceConfig, cpu};
+use crate::render::{LabelStyle, LayerStyle, SliceConfig, cpu};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::Window;
 
@@ -227,10 +227,12 @@ impl SliceView {
         let wanted = Drawn {
             config: SliceConfig {
                 view: frame.view,
-                window: shown.window,
-                invert: shown.invert,
+                layers: vec![LayerStyle {
+                    invert: shown.invert,
+                    interpolate: cx.interpolate,
+                    ..LayerStyle::grey(shown.window)
+                }],
                 labels: cx.labels.to_vec(),
-                interpolate: cx.interpolate,
             },
             volume: shown.revision,
             labels: labels.map(|l| l.revision),
@@ -241,12 +243,12 @@ impl SliceView {
             if texture.reduction().is_some() {
                 // The adapter holds a coarser copy; slices keep the image's resolution.
                 let map = labels.map(|l| &*l.map);
-                slot.show(gpu, &cpu::slice(&shown.volume, map, &wanted.config));
+                slot.show(gpu, &cpu::slice(&[&shown.volume], map, &wanted.config));
             } else {
                 let map = labels.and_then(|l| l.texture.as_deref());
                 painters
                     .slices
-                    .draw(gpu, slot, texture, map, &wanted.config);
+                    .draw(gpu, slot, &[texture], map, &wanted.config);
             }
             self.drawn = Some(wanted);
         }

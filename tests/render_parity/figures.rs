@@ -5,7 +5,9 @@ use m3d_imaging::geometry::{Camera, Orientation, SliceView, VoxelGrid};
 use m3d_imaging::volume::{
     Blend, LabelMap, Mask, Modality, Rescale, TransferFunction, Units, Volume, Voxels, Window,
 };
-use m3d_viewer::render::{LabelTexture, ViewSlot, VolumeTexture, cpu, read_back};
+use m3d_viewer::render::{
+    ColourMap, LabelTexture, LayerStyle, MOST_LAYERS, ViewSlot, VolumeTexture, cpu, read_back,
+};
 
 use crate::scenes::{STYLES, gpu, point, ray_config, slice_config};
 
@@ -63,13 +65,24 @@ fn timings() {
         volume.grid().centre_mm(),
         DVec2::splat(800.0),
     );
-    let start = std::time::Instant::now();
-    slices.draw(gpu, &mut slot, &texture, None, &config);
-    gpu.wait();
-    eprintln!("slice 800x800: {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    cpu::slice(&volume, None, &config);
-    eprintln!("twin, slice 800x800: {:?}", start.elapsed());
+    for layers in 1..=MOST_LAYERS {
+        config.layers.resize(layers, config.layers[0]);
+        let mut best = f64::INFINITY;
+        for _ in 0..4 {
+            slot.invalidate();
+            let start = std::time::Instant::now();
+            slices.draw(gpu, &mut slot, &vec![&texture; layers], None, &config);
+            gpu.wait();
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        eprintln!("slice 800x800, {layers} layers: {:.1} ms", best * 1000.0);
+        let start = std::time::Instant::now();
+        cpu::slice(&vec![&volume; layers], None, &config);
+        eprintln!(
+            "twin, slice 800x800, {layers} layers: {:?}",
+            start.elapsed()
+        );
+    }
 }
 
 fn ct(preset: &str, blend: Blend) -> TransferFunction {
@@ -172,6 +185,39 @@ fn tissue(p: DVec3) -> f64 {
     40.0
 }
 
+/// Like PET of the phantom, coarse and turned a little: two warm places on an even ground.
+fn uptake() -> Volume {
+    let dims = UVec3::new(64, 64, 48);
+    let turn = DQuat::from_rotation_y(0.12);
+    let spacing = DVec3::splat(5.0);
+    let corner = turn * (spacing * (dims.as_dvec3() - 1.0) / 2.0);
+    let place = DAffine3::from_scale_rotation_translation(
+        spacing,
+        turn,
+        DVec3::new(0.0, 0.0, -720.0) - corner,
+    );
+    let grid = VoxelGrid::new(dims, place).unwrap();
+    let warm = |at_mm: DVec3, centre_mm: DVec3, width: f64| {
+        (-at_mm.distance_squared(centre_mm) / (2.0 * width * width)).exp()
+    };
+    let values = (0..grid.len() as u32).map(|n| {
+        let voxel = UVec3::new(n % 64, n / 64 % 64, n / 4096).as_dvec3();
+        let at_mm = place.transform_point3(voxel);
+        let liver = warm(at_mm, DVec3::new(-63.0, 0.0, -765.0), 45.0);
+        let node = warm(at_mm, DVec3::new(70.0, 10.0, -680.0), 14.0);
+        (0.6 + 3.0 * liver + 7.0 * node) as f32
+    });
+    let values = Voxels::F32(values.collect());
+    Volume::new(
+        grid,
+        values,
+        Rescale::IDENTITY,
+        Modality::Pet,
+        Units::Arbitrary,
+    )
+    .unwrap()
+}
+
 /// Writes the phantom's pictures into `M3D_PICTURES`, to be looked at.
 #[test]
 #[ignore = "writes pictures"]
@@ -201,9 +247,9 @@ fn pictures() {
         let mut config = slice_config(grid, orientation);
         let point_mm = grid.centre_mm() + DVec3::new(-30.0, 10.0, -60.0);
         config.view = SliceView::fit(grid, config.view.plane, point_mm, DVec2::new(720.0, 600.0));
-        config.window = Window::from_range(-160.0, 240.0);
+        config.layers[0].window = Window::from_range(-160.0, 240.0);
         config.labels = STYLES.to_vec();
-        slices.draw(gpu, &mut slot, &texture, Some(&labels), &config);
+        slices.draw(gpu, &mut slot, &[&texture], Some(&labels), &config);
         let mut picture = read_back(gpu, &slot).unwrap();
         let lines = ["W 400 L 40".to_owned()];
         m3d_viewer::render::annotate::slice_annotations(&mut picture, &config.view, &lines);
@@ -214,6 +260,26 @@ fn pictures() {
         m3d_viewer::render::annotate::draw_box(&mut picture, &edges, [250, 210, 60]);
         picture
             .save_png(&folder.join(format!("slice_{}.png", orientation.name())))
+            .unwrap();
+    }
+    for colours in ColourMap::ALL {
+        let uptake = uptake();
+        let layer = VolumeTexture::upload(gpu, &uptake).unwrap();
+        let mut config = slice_config(grid, Orientation::Coronal);
+        let point_mm = grid.centre_mm() + DVec3::new(0.0, 20.0, 0.0);
+        config.view = SliceView::fit(grid, config.view.plane, point_mm, DVec2::new(720.0, 600.0));
+        config.layers = vec![
+            LayerStyle::grey(Window::from_range(-160.0, 240.0)),
+            LayerStyle {
+                colours,
+                opacity: 0.5,
+                ..LayerStyle::grey(Window::from_range(0.0, 8.0))
+            },
+        ];
+        slices.draw(gpu, &mut slot, &[&texture, &layer], None, &config);
+        let picture = read_back(gpu, &slot).unwrap();
+        picture
+            .save_png(&folder.join(format!("fusion_{}.png", colours.name())))
             .unwrap();
     }
     for (name, preset, blend, with_labels, turn) in [

@@ -13,7 +13,7 @@ use crate::scenes::{
 };
 
 /// A device with none of the wanted features and small 3-D textures.
-fn plain_gpu(most_3d: u32) -> Option<Gpu> {
+pub(crate) fn plain_gpu(most_3d: u32) -> Option<Gpu> {
     gpu()?;
     let descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     let instance = wgpu::Instance::new(descriptor);
@@ -47,8 +47,8 @@ fn adapters_without_the_wanted_features_draw_the_same() {
         let volume = volume_of(voxels, dims, oblique_place(), Rescale::IDENTITY);
         let texture = VolumeTexture::upload(&gpu, &volume).unwrap();
         let config = slice_config(volume.grid(), Orientation::Coronal);
-        slices.draw(&gpu, &mut slot, &texture, None, &config);
-        let wanted = cpu::slice(&volume, None, &config);
+        slices.draw(&gpu, &mut slot, &[&texture], None, &config);
+        let wanted = cpu::slice(&[&volume], None, &config);
         let (largest, ..) = difference(&read_back(&gpu, &slot).unwrap(), &wanted);
         assert!(largest <= 1, "{}: {largest}", volume.voxels().type_name());
         let config = ray_config(volume.grid(), Blend::Composite);
@@ -85,10 +85,10 @@ fn an_oversized_volume_is_reduced_in_place() {
     let most = 0.003;
     for orientation in Orientation::ALL {
         let mut config = slice_config(volume.grid(), orientation);
-        config.window = Window::from_range(499.0, 501.0);
+        config.layers[0].window = Window::from_range(499.0, 501.0);
         config.labels = STYLES.to_vec();
-        slices.draw(&gpu, &mut slot, &texture, Some(&labels), &config);
-        let wanted = cpu::slice(&volume, Some(&map), &config);
+        slices.draw(&gpu, &mut slot, &[&texture], Some(&labels), &config);
+        let wanted = cpu::slice(&[&volume], Some(&map), &config);
         let (.., apart) = difference(&read_back(&gpu, &slot).unwrap(), &wanted);
         eprintln!("reduced {orientation:?}: apart {:.2} %", apart * 100.0);
         assert!(apart < most, "{orientation:?}: {apart}");

@@ -4,6 +4,7 @@
 //! truths about the twins need none.
 
 mod figures;
+mod fusion;
 mod limits;
 mod scenes;
 mod truths;

@@ -9,7 +9,7 @@ use m3d_imaging::volume::{
     Voxels, Window,
 };
 use m3d_viewer::render::{
-    Gpu, LabelStyle, Picture, RayCastConfig, SliceConfig, SliceRenderer, VolumeRenderer,
+    Gpu, LabelStyle, LayerStyle, Picture, RayCastConfig, SliceConfig, SliceRenderer, VolumeRenderer,
 };
 
 /// The adapter, with both renderers; `None`, told once, where there is none.
@@ -164,10 +164,8 @@ pub(crate) fn slice_config(grid: &VoxelGrid, orientation: Orientation) -> SliceC
     view.centre_mm += plane.right * 0.1237 - plane.down * 0.0713;
     SliceConfig {
         view,
-        window: Window::from_range(120.0, 930.0),
-        invert: false,
+        layers: vec![LayerStyle::grey(Window::from_range(120.0, 930.0))],
         labels: Vec::new(),
-        interpolate: true,
     }
 }
 

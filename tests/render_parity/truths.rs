@@ -3,7 +3,7 @@
 use glam::{DAffine3, DQuat, DVec2, DVec3, UVec3};
 use m3d_imaging::geometry::{Camera, Orientation, SlicePlane, SliceView, VoxelGrid};
 use m3d_imaging::volume::{Blend, Rescale, TransferFunction, Voxels, Window};
-use m3d_viewer::render::{SliceConfig, cpu};
+use m3d_viewer::render::{LayerStyle, SliceConfig, cpu};
 
 use crate::scenes::{
     bright_box, difference, oblique_place, point, ray_config, scene, slice_config, volume_of,
@@ -17,7 +17,7 @@ fn a_bright_box_appears_where_geometry_says() {
     for orientation in Orientation::ALL {
         let mut config = slice_config(grid, orientation);
         config.view.size_px = DVec2::new(400.0, 400.0);
-        config.interpolate = false;
+        config.layers[0].interpolate = false;
         let middle = grid
             .patient_from_voxel()
             .transform_point3((low + high).as_dvec3() / 2.0);
@@ -31,7 +31,7 @@ fn a_bright_box_appears_where_geometry_says() {
             config.view.pixel_from_patient(point_mm)
         };
         let (a, b) = (corner(low.as_dvec3() - 0.5), corner(high.as_dvec3() + 0.5));
-        let picture = cpu::slice(&volume, None, &config);
+        let picture = cpu::slice(&[&volume], None, &config);
         let (from, to) = (a.min(b), a.max(b));
         for y in 0..400 {
             for x in 0..400 {
@@ -70,12 +70,10 @@ fn an_anisotropic_ball_looks_round() {
         view.mm_per_pixel = 0.2;
         let config = SliceConfig {
             view,
-            window: Window::from_range(999.0, 1001.0),
-            invert: false,
+            layers: vec![LayerStyle::grey(Window::from_range(999.0, 1001.0))],
             labels: Vec::new(),
-            interpolate: true,
         };
-        let picture = cpu::slice(&volume, None, &config);
+        let picture = cpu::slice(&[&volume], None, &config);
         for step in 0..32 {
             let way = DVec2::from_angle(f64::from(step) * std::f64::consts::TAU / 32.0);
             let white = |r_mm: f64| {
@@ -125,8 +123,8 @@ fn storage_order_does_not_change_the_picture() {
     ] {
         let other = flipped(axes);
         for orientation in Orientation::ALL {
-            let wanted = cpu::slice(&plain, None, &slice_config(plain.grid(), orientation));
-            let found = cpu::slice(&other, None, &slice_config(other.grid(), orientation));
+            let wanted = cpu::slice(&[&plain], None, &slice_config(plain.grid(), orientation));
+            let found = cpu::slice(&[&other], None, &slice_config(other.grid(), orientation));
             // f64 rounding may tip a grey level.
             let (largest, mean, _) = difference(&wanted, &found);
             assert!(

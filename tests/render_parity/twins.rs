@@ -24,15 +24,15 @@ fn slices_agree_with_the_twin_in_every_type_and_plane() {
         for orientation in Orientation::ALL {
             for variant in 0..4 {
                 let mut config = slice_config(volume.grid(), orientation);
-                config.interpolate = variant != 1;
-                config.invert = variant == 2;
+                config.layers[0].interpolate = variant != 1;
+                config.layers[0].invert = variant == 2;
                 if variant == 3 {
                     config.labels = STYLES.to_vec();
-                    config.window = Window::from_range(400.0, 460.0);
+                    config.layers[0].window = Window::from_range(400.0, 460.0);
                 }
-                renderer.draw(gpu, &mut slot, &texture, Some(&labels), &config);
+                renderer.draw(gpu, &mut slot, &[&texture], Some(&labels), &config);
                 let found = read_back(gpu, &slot).unwrap();
-                let wanted = cpu::slice(&volume, Some(&map), &config);
+                let wanted = cpu::slice(&[&volume], Some(&map), &config);
                 let (largest, ..) = difference(&found, &wanted);
                 let what = volume.voxels().type_name();
                 assert!(largest <= 1, "{what} {orientation:?} {variant}: {largest}");
@@ -183,15 +183,15 @@ fn a_slot_draws_again_only_when_something_changed() {
     let texture = VolumeTexture::upload(gpu, &volume).unwrap();
     let config = slice_config(volume.grid(), Orientation::Axial);
     let mut slot = ViewSlot::new(gpu);
-    renderer.draw(gpu, &mut slot, &texture, None, &config);
+    renderer.draw(gpu, &mut slot, &[&texture], None, &config);
     let first = read_back(gpu, &slot).unwrap();
     let blank = Picture::filled(first.width, first.height, [1, 2, 3]);
     slot.show(gpu, &blank);
     assert_eq!(read_back(gpu, &slot).unwrap(), blank);
-    renderer.draw(gpu, &mut slot, &texture, None, &config);
+    renderer.draw(gpu, &mut slot, &[&texture], None, &config);
     assert_eq!(read_back(gpu, &slot).unwrap(), first);
     let mut smaller = config.clone();
     smaller.view.size_px = DVec2::new(50.0, 60.0);
-    renderer.draw(gpu, &mut slot, &texture, None, &smaller);
+    renderer.draw(gpu, &mut slot, &[&texture], None, &smaller);
     assert_eq!(slot.size(), [50, 60]);
 }

@@ -11,22 +11,29 @@ mod slice;
 pub use ray_cast::ray_cast;
 pub use slice::slice;
 
+use glam::Vec3;
 use rayon::prelude::*;
 
 use super::Picture;
+use super::colour::byte;
 
-/// A picture of pixels computed one by one, rows in parallel.
-fn picture(size_px: [u32; 2], pixel: impl Fn(u32, u32) -> [u8; 3] + Sync) -> Picture {
+/// A picture computed row by row in parallel: `row` is given its number and black pixels to colour.
+fn picture(size_px: [u32; 2], row: impl Fn(u32, &mut [Vec3]) + Sync) -> Picture {
     let [width, height] = size_px;
     let mut picture = Picture::filled(width, height, [0; 3]);
     picture
         .rgba
         .par_chunks_mut((width as usize * 4).max(4))
         .zip(0..height)
-        .for_each(|(row, y)| {
-            for (rgba, x) in row.chunks_exact_mut(4).zip(0..width) {
-                rgba[..3].copy_from_slice(&pixel(x, y));
-            }
-        });
+        .for_each_init(
+            || vec![Vec3::ZERO; width as usize],
+            |colours, (bytes, y)| {
+                colours.fill(Vec3::ZERO);
+                row(y, colours);
+                for (rgba, colour) in bytes.chunks_exact_mut(4).zip(colours) {
+                    rgba[..3].copy_from_slice(&colour.to_array().map(byte));
+                }
+            },
+        );
     picture
 }

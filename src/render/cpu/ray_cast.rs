@@ -3,7 +3,7 @@
 use glam::{DMat3, DVec2, DVec3, IVec3, Vec3, Vec4};
 
 use super::super::colour::{
-    Lighting, Lut, MOST_SAMPLES, OPAQUE, byte, display_from_linear, linear_from_display,
+    Lighting, Lut, MOST_SAMPLES, OPAQUE, display_from_linear, linear_from_display,
 };
 use super::super::style::{StyleTable, on_grid, ray_cast_styles};
 use super::super::texels::{Stored, with_values};
@@ -31,10 +31,12 @@ pub fn ray_cast(volume: &Volume, labels: Option<&LabelMap>, config: &RayCastConf
     let size = DVec2::new(f64::from(size_px[0]), f64::from(size_px[1]));
     with_values!(volume.voxels(), values => {
         let sampler = Sampler::new(values, grid.dims(), volume.rescale());
-        picture(size_px, |x, y| {
-            let pixel = DVec2::new(f64::from(x) + 0.5, f64::from(y) + 0.5);
-            let ray = config.camera.ray(pixel, size);
-            scene.colour(&sampler, &ray, jitter(x, y))
+        picture(size_px, |y, row| {
+            for (colour, x) in row.iter_mut().zip(0..) {
+                let pixel = DVec2::new(f64::from(x) + 0.5, f64::from(y) + 0.5);
+                let ray = config.camera.ray(pixel, size);
+                *colour = scene.colour(&sampler, &ray, jitter(x, y));
+            }
         })
     })
 }
@@ -60,12 +62,10 @@ fn jitter(x: u32, y: u32) -> f64 {
 }
 
 impl Scene<'_> {
-    fn colour<T: Stored>(&self, sampler: &Sampler<'_, T>, ray: &Ray, jitter: f64) -> [u8; 3] {
+    fn colour<T: Stored>(&self, sampler: &Sampler<'_, T>, ray: &Ray, jitter: f64) -> Vec3 {
         let sum = self.along(sampler, ray, jitter);
         let light = sum.truncate() + self.background * (1.0 - sum.w);
-        light
-            .to_array()
-            .map(|c| byte(display_from_linear(c.clamp(0.0, 1.0))))
+        light.map(|c| display_from_linear(c.clamp(0.0, 1.0)))
     }
 
     /// Colour times opacity, and opacity, of what a ray meets.

@@ -1,79 +1,111 @@
 //! Slices.
 
-use glam::DVec2;
+use glam::{DVec2, DVec3, Vec3};
 
-use super::super::colour::byte;
+use super::super::colour_map::coloured;
 use super::super::slice::OUTLINE;
-use super::super::style::{on_grid, slice_styles};
+use super::super::style::{StyleTable, slice_styles, unit};
 use super::super::texels::{Stored, with_values};
-use super::super::{Picture, SliceConfig};
+use super::super::{LayerStyle, MOST_LAYERS, Picture, SliceConfig};
 use super::picture;
 use super::sampler::Sampler;
+use m3d_imaging::geometry::{SliceView, VoxelGrid};
 use m3d_imaging::volume::{LabelMap, Volume};
 
 /// The slice as [`super::super::SliceRenderer`] draws it, from every voxel whatever an adapter allows.
-pub fn slice(volume: &Volume, labels: Option<&LabelMap>, config: &SliceConfig) -> Picture {
-    let labels = on_grid(labels, volume.grid());
-    with_values!(volume.voxels(), values => {
-        let sampler = Sampler::new(values, volume.grid().dims(), volume.rescale());
-        draw(volume, &sampler, labels, config)
+pub fn slice(layers: &[&Volume], labels: Option<&LabelMap>, config: &SliceConfig) -> Picture {
+    let layers: Vec<_> = layers
+        .iter()
+        .zip(&config.layers)
+        .take(MOST_LAYERS)
+        .map(|(volume, style)| (*volume, style, style.colours.table()))
+        .collect();
+    let labels = labels.filter(|_| config.shows_labels());
+    let styles = slice_styles(&config.labels);
+    picture(config.size_px(), |y, row| {
+        for (volume, style, table) in &layers {
+            with_values!(volume.voxels(), values => {
+                let sampler = Sampler::new(values, volume.grid().dims(), volume.rescale());
+                lay_over(row, y, &sampler, volume.grid(), style, table, &config.view);
+            });
+        }
+        if let Some(map) = labels {
+            lay_labels_over(row, y, map, &styles, &config.view);
+        }
     })
 }
 
-fn draw<T: Stored>(
-    volume: &Volume,
+/// The middle of a pixel, from the picture's top left corner.
+fn middle(x: u32, y: u32) -> DVec2 {
+    DVec2::new(f64::from(x), f64::from(y)) + 0.5
+}
+
+fn voxel_under(grid: &VoxelGrid, view: &SliceView, pixel: DVec2) -> DVec3 {
+    grid.voxel_from_patient()
+        .transform_point3(view.patient_from_pixel(pixel))
+}
+
+/// One row of an image over what is below it.
+fn lay_over<T: Stored>(
+    row: &mut [Vec3],
+    y: u32,
     sampler: &Sampler<'_, T>,
-    labels: Option<&LabelMap>,
-    config: &SliceConfig,
-) -> Picture {
-    let grid = volume.grid();
-    let styles = slice_styles(&config.labels);
-    let width = f64::from(config.window.width);
-    let low = f64::from(config.window.centre) - width / 2.0;
-    let voxel_under = |pixel: DVec2| {
-        let point_mm = config.view.patient_from_pixel(pixel);
-        grid.voxel_from_patient().transform_point3(point_mm)
-    };
-    let label_under = |map: &LabelMap, pixel: DVec2| -> usize {
-        let offset = grid
-            .nearest(voxel_under(pixel))
-            .and_then(|v| grid.offset(v));
-        let label = offset.and_then(|o| map.labels().get(o));
-        label.copied().map_or(0, usize::from)
-    };
-    picture(config.size_px(), |x, y| {
-        let pixel = DVec2::new(f64::from(x) + 0.5, f64::from(y) + 0.5);
-        let voxel = voxel_under(pixel);
+    grid: &VoxelGrid,
+    style: &LayerStyle,
+    table: &[[f32; 3]],
+    view: &SliceView,
+) {
+    let width = f64::from(style.window.width);
+    let low = f64::from(style.window.centre) - width / 2.0;
+    let opacity = unit(style.opacity);
+    for (colour, x) in row.iter_mut().zip(0..) {
+        let voxel = voxel_under(grid, view, middle(x, y));
         if grid.nearest(voxel).is_none() {
-            return [0; 3];
+            continue;
         }
-        let value = if config.interpolate {
+        let value = if style.interpolate {
             sampler.linear(voxel)
         } else {
             f64::from(sampler.nearest(voxel))
         };
-        let mut grey = ((value - low) / width).clamp(0.0, 1.0) as f32;
-        if config.invert {
-            grey = 1.0 - grey;
+        let mut brightness = ((value - low) / width).clamp(0.0, 1.0) as f32;
+        if style.invert {
+            brightness = 1.0 - brightness;
         }
-        let mut colour = [grey; 3];
-        if let Some(map) = labels {
-            let label = label_under(map, pixel);
-            let [r, g, b, opacity] = styles[label];
-            if opacity > 0.0 {
-                let same = [DVec2::X, DVec2::NEG_X, DVec2::Y, DVec2::NEG_Y]
-                    .iter()
-                    .all(|&side| label_under(map, pixel + side) == label);
-                let share = if same {
-                    opacity
-                } else {
-                    opacity + (1.0 - opacity) * OUTLINE
-                };
-                for (c, style) in colour.iter_mut().zip([r, g, b]) {
-                    *c += (style - *c) * share;
-                }
-            }
+        *colour = colour.lerp(Vec3::from_array(coloured(table, brightness)), opacity);
+    }
+}
+
+/// One row of the labels over the images.
+fn lay_labels_over(
+    row: &mut [Vec3],
+    y: u32,
+    map: &LabelMap,
+    styles: &StyleTable,
+    view: &SliceView,
+) {
+    let grid = map.grid();
+    let label_under = |pixel: DVec2| -> usize {
+        let voxel = grid.nearest(voxel_under(grid, view, pixel));
+        let label = voxel
+            .and_then(|v| grid.offset(v))
+            .and_then(|o| map.labels().get(o));
+        label.copied().map_or(0, usize::from)
+    };
+    for (colour, x) in row.iter_mut().zip(0..) {
+        let pixel = middle(x, y);
+        let label = label_under(pixel);
+        let [r, g, b, opacity] = styles[label];
+        if opacity > 0.0 {
+            let same = [DVec2::X, DVec2::NEG_X, DVec2::Y, DVec2::NEG_Y]
+                .iter()
+                .all(|&side| label_under(pixel + side) == label);
+            let share = if same {
+                opacity
+            } else {
+                opacity + (1.0 - opacity) * OUTLINE
+            };
+            *colour = colour.lerp(Vec3::new(r, g, b), share);
         }
-        colour.map(byte)
-    })
+    }
 }
