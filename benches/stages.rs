@@ -15,7 +15,7 @@ use m3d_imaging::geometry::{Camera, Orientation, VoxelGrid};
 use m3d_imaging::io::{self, Progress};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, VolumePreset, Voxels};
 use m3d_model::{Checkpoint, Lamed, demo::write_demo_checkpoint};
-use m3d_viewer::app::SliceState;
+use m3d_viewer::app::Look;
 use m3d_viewer::render::{
     Gpu, LayerStyle, RayCastConfig, SliceConfig, SliceRenderer, ViewSlot, VolumeRenderer,
     VolumeTexture, cpu,
@@ -77,7 +77,7 @@ fn drawing(c: &mut Criterion) {
     let grid = *volume.grid();
     let size = DVec2::splat(512.0);
     let slice = |at: DVec3| SliceConfig {
-        view: SliceState::default().view(&grid, Orientation::Coronal, at, size),
+        view: Look::default().slice_view(&grid, Orientation::Coronal, at, size),
         layers: vec![LayerStyle::grey(CT_PRESETS[0].window)],
         labels: Vec::new(),
     };

@@ -169,3 +169,31 @@ fn only_the_window_knows_egui() {
         }
     }
 }
+
+/// Panels and views read the application and put their wishes into an outbox.
+#[test]
+fn the_window_never_writes() {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui");
+    let mut writers = Vec::new();
+    for file in rust_files(&ui) {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        for word in [
+            "&mut Application",
+            "&mut Workspace",
+            "&mut Resources",
+            "app_mut",
+        ] {
+            assert!(!text.contains(word), "{name} holds `{word}`");
+        }
+        let calls = text.lines().filter(|line| line.contains("self.app."));
+        writers.extend(calls.map(|line| format!("{name}: {}", line.trim())));
+    }
+    writers.sort();
+    let allowed = [
+        "viewer.rs: for request in self.app.handle(&mut self.outbox) {",
+        "viewer.rs: if let Some(playback) = &self.app.playback {",
+        "viewer.rs: self.app.update();",
+    ];
+    assert_eq!(writers, allowed);
+}

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use egui::accesskit::Role;
+use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use m3d_imaging::io::{self, Progress, write_nifti};
 use m3d_imaging::volume::{ImageIdentity, Rescale, Volume, Voxels};
-use m3d_viewer::app::{Card, CardState, FindingKind};
+use m3d_viewer::app::{Card, CardState, Effect, Outbox, Placement};
 use m3d_viewer::ui::Viewer;
-use window::{model, sample, shown, start, type_question, wait, wait_for_model};
+use window::{model, sample, seen, start, type_question, wait, wait_for_model};
 
 fn sample_volume() -> Volume {
     let library = io::scan(&sample(), &Progress::silent()).unwrap();
@@ -44,14 +45,14 @@ fn two_files(folder: &Path) -> [PathBuf; 2] {
 }
 
 fn identity(harness: &Harness<Viewer>) -> ImageIdentity {
-    shown(harness).identity.clone()
+    seen(harness).image.identity.clone()
 }
 
 fn open(harness: &mut Harness<Viewer>, path: &Path) {
     let before = identity(harness);
     harness.state_mut().app.open(path.to_owned());
     wait(harness, "the other image", |v| {
-        v.app.document.shown.as_ref().unwrap().identity != before
+        v.app.seen_active().unwrap().image.identity != before
     });
     harness.run_steps(3);
 }
@@ -63,18 +64,14 @@ fn ask(harness: &mut Harness<Viewer>, question: &str) {
 }
 
 fn wait_for_answers(harness: &mut Harness<Viewer>) -> Card {
-    wait(harness, "the answer", |v| !v.app.assistant.is_busy());
-    harness.run_steps(3);
-    let card = harness.state().app.assistant.cards.last().unwrap().clone();
+    let card = window::wait_for_answers(harness);
     assert_eq!(card.state, CardState::Done, "{card:?}");
     card
 }
 
 fn mask_count(harness: &Harness<Viewer>) -> usize {
-    let findings = shown(harness).findings.iter();
-    findings
-        .filter(|f| matches!(f.kind, FindingKind::Mask { .. }))
-        .count()
+    let findings = seen(harness).findings();
+    findings.filter(|f| f.mask().is_some()).count()
 }
 
 /// The chips of the cards: buttons that lead to a mask of the image on screen.
@@ -95,7 +92,7 @@ fn a_file_of_the_same_name_and_size_has_none_of_the_first_ones_findings() {
     let [a, b] = two_files(folder.path());
     let mut harness = start(Some(a.clone()), Some(model()));
     wait(&mut harness, "the first file", |v| {
-        v.app.document.shown.is_some()
+        v.app.seen_active().is_some()
     });
     wait_for_model(&mut harness);
     ask(&mut harness, "left kidney");
@@ -106,7 +103,7 @@ fn a_file_of_the_same_name_and_size_has_none_of_the_first_ones_findings() {
 
     open(&mut harness, &b);
     assert_eq!((mask_count(&harness), chips(&harness)), (0, 0));
-    assert!(shown(&harness).labels.is_none());
+    assert!(seen(&harness).labels.is_none());
     harness.get_by_label_contains("About another image");
 
     // Coming back: the answer is alive, and the image need not be prepared or encoded again.
@@ -115,10 +112,15 @@ fn a_file_of_the_same_name_and_size_has_none_of_the_first_ones_findings() {
     assert_eq!((mask_count(&harness), chips(&harness)), (1, 1));
     assert!(harness.query_by_label_contains("About another").is_none());
     ask(&mut harness, "left kidney");
-    let again = wait_for_answers(&mut harness).answer.unwrap();
-    let stages: Vec<_> = again.timings_ms.iter().map(|(stage, _)| *stage).collect();
-    assert!(!stages.contains(&"prepare"), "{stages:?}");
-    assert_eq!(again.mask, answer.answer.unwrap().mask);
+    let again = wait_for_answers(&mut harness).made_from.unwrap();
+    let stages: Vec<_> = again.timings_ms.iter().map(|(stage, _)| stage).collect();
+    assert!(
+        !stages.iter().any(|stage| *stage == "prepare"),
+        "{stages:?}"
+    );
+    assert_eq!(again.raw_text, answer.made_from.unwrap().raw_text);
+    let masks: Vec<_> = seen(&harness).findings().filter_map(|f| f.mask()).collect();
+    assert_eq!(masks[0], masks[1]);
 }
 
 /// A series under two patients with the same UID, or with none: an export that went wrong, as archives
@@ -147,24 +149,26 @@ fn check_two_patients(series_uid: &str) {
     two_patients(folder.path(), series_uid);
     let mut harness = start(Some(folder.path().to_owned()), Some(model()));
     wait(&mut harness, "the first patient", |v| {
-        v.app.document.shown.is_some()
+        v.app.seen_active().is_some()
     });
     wait_for_model(&mut harness);
     ask(&mut harness, "left kidney");
     wait_for_answers(&mut harness);
     assert_eq!(mask_count(&harness), 1);
-    let first = (identity(&harness), shown(&harness).patient.clone());
+    let first = (identity(&harness), seen(&harness).record.patient.clone());
 
-    let entries = harness.state().app.document.library.as_ref().unwrap();
+    let entries = harness.state().app.library.as_ref().unwrap();
     let other = entries.series().map(io::Series::id);
-    let other = other.filter(|id| *id != shown(&harness).series.id());
+    let other = other.filter(|id| *id != seen(&harness).image.series.id());
     let other: Vec<_> = other.collect();
     assert_eq!(other.len(), 1);
-    harness.state_mut().app.open_series(&other[0]);
+    let mut outbox = Outbox::default();
+    outbox.push(Effect::Show(other[0].clone(), Placement::Active));
+    harness.state_mut().app.handle(&mut outbox);
     wait(&mut harness, "the second patient", |v| {
-        v.app.document.shown.as_ref().unwrap().identity != first.0
+        v.app.seen_active().unwrap().image.identity != first.0
     });
-    assert_ne!(shown(&harness).patient, first.1);
+    assert_ne!(seen(&harness).record.patient, first.1);
     assert_eq!(mask_count(&harness), 0);
 }
 
@@ -184,7 +188,7 @@ fn an_answer_goes_to_its_own_image_whatever_is_shown_meanwhile() {
     let [a, b] = two_files(folder.path());
     let mut harness = start(Some(a.clone()), Some(model()));
     wait(&mut harness, "the first file", |v| {
-        v.app.document.shown.is_some()
+        v.app.seen_active().is_some()
     });
     wait_for_model(&mut harness);
     // Enough before it that the mask comes after the other file is shown.
@@ -196,7 +200,7 @@ fn an_answer_goes_to_its_own_image_whatever_is_shown_meanwhile() {
     }
     ask(&mut harness, "left kidney");
     open(&mut harness, &b);
-    assert!(harness.state().app.assistant.is_busy(), "too fast a model");
+    assert!(harness.state().app.is_answering(), "too fast a model");
     wait_for_answers(&mut harness);
     assert_eq!(mask_count(&harness), 0);
     open(&mut harness, &a);
@@ -207,7 +211,7 @@ fn an_answer_goes_to_its_own_image_whatever_is_shown_meanwhile() {
 fn a_new_name_outlives_undo_which_says_what_it_takes_back() {
     let mut harness = start(Some(sample()), Some(model()));
     wait(&mut harness, "the sample", |v| {
-        v.app.document.shown.is_some()
+        v.app.seen_active().is_some()
     });
     wait_for_model(&mut harness);
     for question in ["left kidney", "spleen"] {
@@ -215,11 +219,7 @@ fn a_new_name_outlives_undo_which_says_what_it_takes_back() {
         wait_for_answers(&mut harness);
     }
     let names = |harness: &Harness<Viewer>| -> Vec<String> {
-        shown(harness)
-            .findings
-            .iter()
-            .map(|f| f.name.clone())
-            .collect()
+        seen(harness).findings().map(|f| f.name.clone()).collect()
     };
     let mut fields = harness.get_all_by_role_and_label(Role::TextInput, "Name");
     let first = fields.next().unwrap();
@@ -229,10 +229,29 @@ fn a_new_name_outlives_undo_which_says_what_it_takes_back() {
     harness.run_steps(2);
     let renamed = names(&harness)[0].clone();
     assert!(renamed.contains('!'), "{renamed}");
-    harness.get_by_label_contains("Undo: add spleen").click();
+    // The renamed finding is removed and comes back under its new name.
+    let old = names(&harness)[1].clone();
+    harness.get_all_by_label("Remove").next().unwrap().click();
+    harness.run_steps(2);
+    assert_ne!(names(&harness)[0], renamed);
+    let undo = format!("Undo: remove {renamed}");
+    harness.get_by_label(&undo).click();
     harness.run_steps(2);
     assert_eq!(names(&harness)[0], renamed);
-    harness.get_by_label_contains("Redo: add spleen").click();
+    // The name itself is a step, however many letters were typed.
+    let undo = format!("Undo: rename {renamed}");
+    harness.get_by_label(&undo).click();
+    harness.run_steps(2);
+    assert_eq!(names(&harness)[0], old);
+    let redo = format!("Redo: rename {renamed}");
+    harness.get_by_label(&redo).click();
     harness.run_steps(2);
     assert_eq!(names(&harness)[0], renamed);
+    // An answer with its box and its mask is one step.
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::Z]);
+    harness.run_steps(2);
+    let before = names(&harness).len();
+    harness.get_by_label("Undo: add spleen").click();
+    harness.run_steps(2);
+    assert_eq!(names(&harness).len(), before / 2);
 }

@@ -9,17 +9,15 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use m3d_assistant::hub::{BuiltIn, ModelFolder};
 use m3d_imaging::geometry::Orientation;
-use m3d_viewer::app::{
-    CardState, Command, FindingKind, Layout, ModelStatus, Settings, StartOptions, Tool, ViewId,
-};
+use m3d_viewer::app::{CardState, Command, ModelStatus, Settings, StartOptions, Tool, ViewKind};
 use m3d_viewer::ui::Viewer;
 use window::{
-    centre_of, drag, model, open_sample, shown, start, start_with, type_question, wait,
-    wait_for_model, wheel,
+    axial, centre_of, drag, last_card, model, open_sample, seen, seen_as, start, start_with,
+    type_question, wait, wait_for_answers, wait_for_model, wheel,
 };
 
 fn slice_of(harness: &Harness<Viewer>, orientation: Orientation) -> u32 {
-    shown(harness).slice_position(orientation).1
+    seen(harness).slice_position(orientation).1
 }
 
 #[test]
@@ -43,14 +41,14 @@ fn the_sample_opens_and_its_slices_scroll_by_wheel_and_keys() {
 fn dragging_windows_pans_and_zooms() {
     let mut harness = open_sample(None);
     let middle = centre_of(&harness, "Axial view");
-    let before = shown(&harness).window;
+    let before = axial(&harness).window();
     drag(
         &mut harness,
         PointerButton::Primary,
         middle,
         middle + Vec2::new(60.0, 30.0),
     );
-    let after = shown(&harness).window;
+    let after = axial(&harness).window();
     assert!(after.width > before.width && after.centre > before.centre);
 
     drag(
@@ -59,7 +57,7 @@ fn dragging_windows_pans_and_zooms() {
         middle,
         middle + Vec2::new(40.0, 0.0),
     );
-    let pan = shown(&harness).slices[0].pan_mm;
+    let pan = axial(&harness).view.look.pan_mm;
     assert!(pan.x < -5.0 && pan.y.abs() < 1e-6, "{pan}");
     drag(
         &mut harness,
@@ -67,15 +65,15 @@ fn dragging_windows_pans_and_zooms() {
         middle,
         middle - Vec2::new(0.0, 50.0),
     );
-    assert!(shown(&harness).slices[0].zoom > 1.2);
+    assert!(axial(&harness).view.look.zoom > 1.2);
 
     harness.key_press(Key::R);
     harness.step();
-    assert_eq!(shown(&harness).slices[0].zoom, 1.0);
-    assert_eq!(shown(&harness).window, before);
+    assert_eq!(axial(&harness).view.look.zoom, 1.0);
+    assert_eq!(axial(&harness).window(), before);
     harness.key_press(Key::Num2);
     harness.step();
-    assert_eq!(shown(&harness).window.centre, -600.0);
+    assert_eq!(axial(&harness).window().centre, -600.0);
 }
 
 #[test]
@@ -137,11 +135,13 @@ fn a_double_click_maximises_and_brings_back() {
     };
     let at = centre_of(&harness, "Coronal view");
     double_click(&mut harness, at);
-    assert!(matches!(harness.state().app.layout, Layout::Single(_)));
+    let layout = |harness: &Harness<Viewer>| harness.state().app.workspace.layout.clone();
+    assert!(layout(&harness).maximised.is_some());
     assert!(harness.query_by_label("Axial view").is_none());
     let at = centre_of(&harness, "Coronal view");
     double_click(&mut harness, at);
-    assert_eq!(harness.state().app.layout, Layout::Grid);
+    assert_eq!(layout(&harness).maximised, None);
+    harness.get_by_label("Axial view");
 }
 
 fn draw_box(harness: &mut Harness<Viewer>) {
@@ -160,15 +160,16 @@ fn draw_box(harness: &mut Harness<Viewer>) {
 fn a_box_is_drawn_in_one_view_and_its_depth_changed_in_another() {
     let mut harness = open_sample(None);
     draw_box(&mut harness);
-    let first = shown(&harness).region.unwrap();
+    let first = seen(&harness).region().unwrap();
     // The lower side, seen in the coronal view, is dragged up: the sample is a thin slab, which the box
     // fills at first.
     let coronal = harness.get_by_label("Coronal view").rect();
-    let grid = *shown(&harness).volume.grid();
+    let grid = *seen(&harness).grid();
     let handle = {
-        let shown = shown(&harness);
+        let seen = seen_as(&harness, ViewKind::Slice(Orientation::Coronal));
         let size = glam::DVec2::new(f64::from(coronal.width()), f64::from(coronal.height()));
-        let view = shown.slices[2].view(&grid, Orientation::Coronal, shown.crosshair_mm, size);
+        let look = seen.view.look;
+        let view = look.slice_view(&grid, Orientation::Coronal, seen.cursor_mm(), size);
         let mut lowest = first.centre();
         lowest.z = first.min.z;
         let pixel = view.pixel_from_patient(grid.patient_from_voxel().transform_point3(lowest));
@@ -180,7 +181,7 @@ fn a_box_is_drawn_in_one_view_and_its_depth_changed_in_another() {
         handle,
         handle - Vec2::new(0.0, 12.0),
     );
-    let changed = shown(&harness).region.unwrap();
+    let changed = seen(&harness).region().unwrap();
     assert!(
         changed.min.z > first.min.z + 0.5,
         "{changed:?} was {first:?}"
@@ -205,14 +206,14 @@ fn the_box_is_the_same_whichever_way_it_is_dragged() {
     for (from, to) in [(0, 1), (1, 0), (2, 3), (3, 2)] {
         harness.key_press(Key::Delete);
         harness.step();
-        assert!(shown(&harness).region.is_none());
+        assert!(seen(&harness).region().is_none());
         drag(
             &mut harness,
             PointerButton::Primary,
             corners[from],
             corners[to],
         );
-        boxes.push(shown(&harness).region.unwrap());
+        boxes.push(seen(&harness).region().unwrap());
     }
     for other in &boxes[1..] {
         assert!(other.min.distance(boxes[0].min) < 1e-6, "{boxes:?}");
@@ -226,14 +227,8 @@ fn a_drawn_box_is_described_and_the_answer_points_into_the_volume() {
     wait_for_model(&mut harness);
     draw_box(&mut harness);
     harness.get_by_label("Describe").click();
-    wait(&mut harness, "the answer", |v| {
-        v.app
-            .assistant
-            .cards
-            .last()
-            .is_some_and(|c| !c.state.is_open())
-    });
-    let card = harness.state().app.assistant.cards.last().unwrap().clone();
+    harness.step();
+    let card = wait_for_answers(&mut harness);
     assert_eq!(card.state, CardState::Done, "{card:?}");
     // The prompt carries the box in the model's coordinates.
     assert!(card.prompt.contains("<bx_start>["), "{}", card.prompt);
@@ -241,15 +236,14 @@ fn a_drawn_box_is_described_and_the_answer_points_into_the_volume() {
         !card.text.is_empty() && card.findings.len() == 2,
         "{card:?}"
     );
-    let kinds: Vec<bool> = shown(&harness)
-        .findings
-        .iter()
-        .map(|f| matches!(f.kind, FindingKind::Mask { .. }))
+    let kinds: Vec<bool> = seen(&harness)
+        .findings()
+        .map(|f| f.mask().is_some())
         .collect();
     assert!(kinds.contains(&true) && kinds.contains(&false));
     // The mask reaches the views.
     wait(&mut harness, "the mask to be drawn", |v| {
-        v.app.document.shown.as_ref().unwrap().labels.is_some()
+        v.app.seen_active().unwrap().labels.is_some()
     });
     harness.get_by_label_contains("Answer:");
 }
@@ -264,7 +258,7 @@ fn a_phrase_is_taken_for_a_segmentation_and_its_mask_changes_the_picture() {
     let before = harness.render().unwrap();
     harness.get_by_label("Ask").click();
     wait(&mut harness, "the mask to be drawn", |v| {
-        v.app.document.shown.as_ref().unwrap().labels.is_some()
+        v.app.seen_active().unwrap().labels.is_some()
     });
     harness.run_steps(3);
     let after = harness.render().unwrap();
@@ -295,19 +289,18 @@ fn an_answer_can_be_cancelled_and_the_next_one_comes() {
     }
     harness.key_press(Key::Escape);
     wait(&mut harness, "the end of all questions", |v| {
-        !v.app.assistant.is_busy()
+        !v.app.is_answering()
     });
-    let cards = &harness.state().app.assistant.cards;
+    let cards = &harness.state().app.workspace.cards;
     assert_eq!(cards.len(), 12);
     assert_eq!(cards[11].state, CardState::Cancelled);
     assert!(cards[11].text.is_empty());
     type_question(&mut harness, "What is in this image?");
     harness.get_by_label("Ask").click();
     wait(&mut harness, "the next answer", |v| {
-        v.app.assistant.cards.len() == 13 && !v.app.assistant.is_busy()
+        v.app.workspace.cards.len() == 13 && !v.app.is_answering()
     });
-    let last = harness.state().app.assistant.cards.last().unwrap();
-    assert_eq!(last.state, CardState::Done);
+    assert_eq!(last_card(&harness).state, CardState::Done);
 }
 
 /// The folder of the model that is in use.
@@ -328,13 +321,10 @@ fn at_first_start_the_built_in_model_answers_and_says_what_it_is() {
     harness.run_steps(2);
     type_question(&mut harness, "Is there pleural effusion?");
     harness.get_by_label("Ask").click();
-    wait(&mut harness, "the answer", |v| {
-        let card = v.app.assistant.cards.last();
-        card.is_some_and(|card| !card.state.is_open())
-    });
-    let card = harness.state().app.assistant.cards.last().unwrap();
+    harness.step();
+    let card = wait_for_answers(&mut harness);
     assert_eq!(card.state, CardState::Done);
-    assert_eq!(card.answer.as_ref().unwrap().model_name, "small");
+    assert_eq!(card.made_from.unwrap().model_name, "small");
 }
 
 /// The sample shows a slab of a real liver, 592 mL of it by the model's account.
@@ -346,13 +336,14 @@ fn the_built_in_model_outlines_the_liver_of_the_sample() {
     type_question(&mut harness, "Segment the liver");
     harness.get_by_label("Ask").click();
     wait(&mut harness, "the mask to be drawn", |v| {
-        v.app.document.shown.as_ref().unwrap().labels.is_some()
+        v.app.seen_active().unwrap().labels.is_some()
     });
-    let card = harness.state().app.assistant.cards.last().unwrap();
-    let answer = card.answer.clone().unwrap();
-    assert!(answer.text.contains("[SEG]"), "{}", answer.text);
+    let card = wait_for_answers(&mut harness);
+    let raw = card.made_from.clone().unwrap().raw_text;
+    assert!(raw.contains("[SEG]"), "{raw}");
     assert!(card.text.ends_with(" [SEG]."), "{}", card.text);
-    let volume = answer.mask.as_ref().unwrap().volume_ml();
+    let mask = seen(&harness).findings().find_map(|f| f.mask()).unwrap();
+    let volume = mask.volume_ml();
     assert!((300.0..800.0).contains(&volume), "{volume} mL");
 }
 
@@ -389,6 +380,7 @@ fn the_model_in_the_settings_is_used_and_none_takes_its_place() {
     let gone = place.path().join("gone");
     let settings = Settings {
         model_folder: Some(gone.clone()),
+        ..Settings::default()
     };
     settings.save(&settings_path).unwrap();
     let mut harness = start_anew();
@@ -435,7 +427,7 @@ fn a_broken_model_is_named_and_the_viewer_goes_on() {
 fn a_folder_that_cannot_be_opened_leaves_what_is_open() {
     let mut harness = open_sample(None);
     let empty = tempfile::tempdir().unwrap();
-    let revision = shown(&harness).revision;
+    let revision = seen(&harness).image.revision;
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::L]);
     harness.run_steps(2);
     let label = "Folder or file with DICOM or NIfTI images";
@@ -448,7 +440,7 @@ fn a_folder_that_cannot_be_opened_leaves_what_is_open() {
         v.app.notices.iter().count() > 0
     });
     harness.get_by_label("Error");
-    assert_eq!(shown(&harness).revision, revision);
+    assert_eq!(seen(&harness).image.revision, revision);
     harness.get_by_label("Dismiss").click();
     harness.run_steps(2);
     assert!(harness.query_by_label("Error").is_none());
@@ -481,12 +473,14 @@ fn the_first_window_looks_as_it_did() {
 #[test]
 fn a_view_and_what_stands_over_it_look_as_they_did() {
     let mut harness = open_sample(None);
-    let axial = ViewId::Slice(Orientation::Axial);
-    harness.state_mut().app.layout = Layout::Single(axial);
+    let axial = axial(&harness).id;
+    let app = &mut harness.state_mut().app;
+    app.activate(axial);
+    app.run(Command::Maximise);
     harness.run_steps(2);
     draw_box(&mut harness);
     wait(&mut harness, "the thumbnail", |v| {
-        !v.app.document.thumbnails.is_empty()
+        !v.app.resources.thumbnails.is_empty()
     });
     snapshot(harness, "axial_view_with_a_box");
 }

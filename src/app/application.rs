@@ -1,47 +1,56 @@
-//! The application: takes commands, starts jobs, takes in what they bring.
+//! The application: the reader's work, what it is drawn from, and what is being done.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::assistant::Brought;
-use super::jobs::{JobResult, Jobs, LoadedSeries, Waker};
+use m3d_assistant::hub::{BuiltIn, Fetched, HubError, ModelFolder, ModelName, local};
+use m3d_imaging::io::{IoError, Library};
+use m3d_imaging::volume::{ImageKey, LabelMap};
+
+use super::jobs::{DrawLabels, Jobs, Waker};
+use super::resources::{LabelSources, Resources};
+use super::workspace::{Edit, ViewId, Workspace};
 use super::{
-    Assistant, Card, Command, Document, FindingId, FindingKind, Layout, Models, NoticeKind,
-    Notices, Revision, Settings, Shown, Tool,
+    Assistant, Command, DialogRequest, Effect, History, ModelAction, Models, NoticeKind, Notices,
+    Outbox, Playback, Settings, Shortcut, Step, Tool,
 };
 use crate::render::Gpu;
-use m3d_assistant::hub::{BuiltIn, ModelFolder, local};
-use m3d_assistant::inference::Task;
-use m3d_imaging::io::{IoError, Library, Series, SeriesId};
-use m3d_imaging::volume::{CT_PRESETS, Modality, Window};
 
-/// A folder may hold thousands of series; the first ones get a small picture.
-const MOST_THUMBNAILS: usize = 100;
+/// Images that are not on screen are kept while all take at most so much.
+const MOST_IMAGE_BYTES: usize = 3 << 30;
 
 /// Everything behind the window.
 pub struct Application {
-    /// What is open.
-    pub document: Document,
+    /// The reader's work.
+    pub workspace: Workspace,
+    /// What was done, to be taken back.
+    pub history: History,
+    /// What pictures are drawn from.
+    pub resources: Resources,
+    /// The files found.
+    pub library: Option<Library>,
     /// What is being done.
     pub jobs: Jobs,
     /// What the reader should know.
     pub notices: Notices,
-    /// The model and the conversation.
+    /// The model.
     pub assistant: Assistant,
     /// The models that are here and that could be.
     pub models: Models,
     /// What the left button does.
     pub tool: Tool,
-    /// How the views share the window.
-    pub layout: Layout,
-    /// Smooth between voxels.
-    pub interpolate: bool,
-    /// Opacity of masks, 0 to 1.
-    pub mask_opacity: f32,
+    /// The time points that are being played.
+    pub playback: Option<Playback>,
+    pub(super) active: ViewId,
+    /// Images that could not be read again; they are not tried in every frame.
+    pub(super) unreadable: BTreeSet<ImageKey>,
+    pub(super) dialogs: Vec<DialogRequest>,
+    pub(super) gpu: Option<Gpu>,
     settings: Settings,
     settings_path: Option<PathBuf>,
-    /// What was last sent to be drawn: the opening and the state of its masks.
-    labelled: (Revision, Revision),
+    /// The masks that were last sent to be drawn.
+    labelled: BTreeMap<ImageKey, LabelSources>,
 }
 
 /// How to start.
@@ -62,21 +71,27 @@ impl Application {
     /// threads when the window has something new to show.
     pub fn new(options: StartOptions, wake: &Waker, gpu: Option<Gpu>) -> Self {
         let path = options.settings_path;
-        let folders = options.models;
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
+        let workspace = Workspace::default();
+        let active = workspace.layout.shown().first().copied();
         let mut app = Self {
-            document: Document::default(),
-            jobs: Jobs::new(Arc::clone(wake), gpu),
+            active: active.unwrap_or_else(ViewId::fresh),
+            workspace,
+            history: History::default(),
+            resources: Resources::bounded(MOST_IMAGE_BYTES),
+            library: None,
+            jobs: Jobs::new(Arc::clone(wake)),
             notices: Notices::default(),
             assistant: Assistant::new(Arc::clone(wake)),
-            models: Models::new(folders),
+            models: Models::new(options.models),
             tool: Tool::Window,
-            layout: Layout::Grid,
-            interpolate: true,
-            mask_opacity: 0.38,
+            playback: None,
+            unreadable: BTreeSet::new(),
+            dialogs: Vec::new(),
+            gpu,
             settings,
             settings_path: path,
-            labelled: Default::default(),
+            labelled: BTreeMap::new(),
         };
         let model = options
             .model
@@ -88,223 +103,160 @@ impl Application {
         app
     }
 
-    /// Opens a file or folder. What is open stays until something else was found.
-    pub fn open(&mut self, path: PathBuf) {
-        self.notices.clear();
-        self.jobs.scan(path);
+    /// What is remembered from one start to the next.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
-    /// Shows a series of the library.
-    pub fn open_series(&mut self, id: &SeriesId) {
-        if let Some(series) = self.document.series(id) {
-            self.jobs.load(series.clone());
-        }
-    }
-
-    /// Uses a model, now and at the next start.
-    pub fn use_model(&mut self, folder: ModelFolder) {
-        self.settings.model_folder = Some(folder.path().to_owned());
+    /// Changes what is remembered; a file that cannot be written is a notice.
+    pub fn remember(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings);
         if let Some(path) = &self.settings_path
             && let Err(error) = self.settings.save(path)
         {
             let text = format!("The settings could not be saved: {error}");
             self.notices.add(NoticeKind::Warning, text);
         }
+    }
+
+    /// Uses a model, now and at the next start.
+    pub fn use_model(&mut self, folder: ModelFolder) {
+        let path = folder.path().to_owned();
+        self.remember(|settings| settings.model_folder = Some(path));
         self.assistant.load(folder);
     }
 
-    /// Asks the assistant about what is shown.
-    pub fn ask(&mut self, text: &str, task: Option<Task>) {
-        if let Some(shown) = &self.document.shown {
-            self.assistant.ask(shown, text, task);
-        }
+    /// Changes the reader's work as (a part of) a step.
+    pub(super) fn change(&mut self, edit: Edit, step: Step) {
+        self.history.apply(&mut self.workspace, edit, step);
     }
 
-    /// Carries a command out. Commands that open a dialog belong to the window and do nothing here.
-    pub fn run(&mut self, command: Command) {
-        match command {
-            Command::UseTool(tool) => self.tool = tool,
-            Command::ShowModels => self.models.show(&mut self.jobs),
-            Command::UnloadModel => self.assistant.unload(),
-            Command::CancelAnswer => self.assistant.cancel(),
-            Command::Describe => self.describe(),
-            Command::Report => self.ask("", Some(Task::Report)),
-            Command::NextLayout | Command::Maximise(_) => self.lay_out(command),
-            _ => {
-                if let Some(shown) = &mut self.document.shown {
-                    run_on_shown(shown, command);
+    /// Carries out what the window wishes for, in order; what is to be opened as a dialog comes back.
+    pub fn handle(&mut self, outbox: &mut Outbox) -> Vec<DialogRequest> {
+        for effect in outbox.take() {
+            self.handle_effect(effect);
+        }
+        std::mem::take(&mut self.dialogs)
+    }
+
+    fn handle_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Edit(Edit::Look { id, look }, None) => {
+                for edit in self.look_edits(id, look) {
+                    self.workspace.apply(edit);
                 }
             }
-        }
-    }
-
-    /// The next layout keeps the view in front that the reader works in.
-    pub fn next_layout(&mut self, active: super::ViewId) {
-        self.layout = self.layout.next(active);
-    }
-
-    fn lay_out(&mut self, command: Command) {
-        match command {
-            Command::Maximise(view) => self.layout = self.layout.toggled(view),
-            _ => self.next_layout(super::ViewId::ALL[0]),
-        }
-    }
-
-    fn describe(&mut self) {
-        let has_box = self.document.shown.as_ref().map(|s| s.region.is_some());
-        match has_box {
-            Some(true) => self.ask("", Some(Task::Reg)),
-            Some(false) => {
-                self.tool = Tool::Box;
-                let text = "Draw a box in a slice view first: drag with the Box tool (B).";
-                self.notices.add(NoticeKind::Warning, text);
+            Effect::Edit(edit, Some(step)) => self.change(edit, step),
+            Effect::Edit(edit, None) => drop(self.workspace.apply(edit)),
+            Effect::CancelStep(group) => self.history.cancel(&mut self.workspace, group),
+            Effect::Run(command) => self.run(command),
+            Effect::Open(paths, opening) => self.open_paths(paths, opening),
+            Effect::Show(series, placement) => self.show(&series, placement),
+            Effect::Arrange(named) => self.arrange(&named),
+            Effect::SaveLayout(name) => self.save_layout(name),
+            Effect::ForgetLayout(name) => {
+                self.remember(|settings| settings.layouts.retain(|layout| layout.name != name));
             }
-            None => {}
+            Effect::Bind(command, shortcut) => self.bind(command, shortcut),
+            Effect::ResetKeys => self.remember(|settings| settings.keys.reset()),
+            Effect::Activate(view) => self.activate(view),
+            Effect::Ask(text, task) => self.ask(&text, task),
+            Effect::Model(action) => self.handle_model(action),
+            Effect::GoToFinding(id) => self.go_to_finding(id),
+            Effect::GoTo(view, point_mm) => {
+                let edits = self.seen(view).map(|seen| seen.go_to(point_mm));
+                for edit in edits.into_iter().flatten() {
+                    self.workspace.apply(edit);
+                }
+            }
+            Effect::ExportMask(id, path) => self.export_mask(id, path),
+            Effect::CancelJob(id) => self.jobs.cancel(id),
+            Effect::Notice(kind, text) => self.notices.add(kind, text),
+            Effect::Dismiss(index) => self.notices.dismiss(index),
+            Effect::Dialog(request) => self.dialogs.push(request),
         }
     }
 
-    /// Takes in everything that has happened since the last frame.
+    fn bind(&mut self, command: Command, shortcut: Option<Shortcut>) {
+        let mut robbed = None;
+        self.remember(|settings| robbed = settings.keys.bind(command, shortcut));
+        if let Some(other) = robbed {
+            let text = format!("{} has no key any more.", other.label());
+            self.notices.add(NoticeKind::Info, text);
+        }
+    }
+
+    fn handle_model(&mut self, action: ModelAction) {
+        match action {
+            ModelAction::Use(folder) => self.use_model(folder),
+            ModelAction::Verify(folder) => self.models.verify(folder, &mut self.jobs),
+            ModelAction::AskFor(model) => self.models.asking = Some(model),
+            ModelAction::Fetch(model) => self.models.fetch(model, &mut self.jobs),
+            ModelAction::Decline => self.models.asking = None,
+            ModelAction::Look => self.models.look(&mut self.jobs),
+            ModelAction::Close => self.models.open = false,
+        }
+    }
+
+    pub(super) fn model_fetched(&mut self, name: &ModelName, fetched: Result<Fetched, HubError>) {
+        if let Some(news) = self.models.fetched(name, fetched, &mut self.jobs) {
+            self.notices.add(NoticeKind::Info, news);
+        }
+    }
+
+    /// Handles everything that has happened since the last frame.
     pub fn update(&mut self) {
-        for result in self.jobs.drain() {
-            match result {
-                JobResult::Scanned(path, found) => self.scanned(&path, found),
-                JobResult::Loaded(series, loaded) => self.loaded(*series, loaded),
-                JobResult::Labelled(revision, labels) => {
-                    if let Some(shown) = &mut self.document.shown
-                        && shown.revision == revision
-                    {
-                        shown.labels = Some(*labels);
-                    }
-                }
-                JobResult::Thumbnails(drawn) => self.document.thumbnails.extend(drawn),
-                JobResult::Exported(path, Ok(())) => {
-                    let text = format!("Wrote {}", path.display());
-                    self.notices.add(NoticeKind::Info, text);
-                }
-                JobResult::Exported(_, Err(error)) => self.fail(&error),
-                JobResult::Model(result) => {
-                    if let Some(news) = self.models.take_in(result, &mut self.jobs) {
-                        self.notices.add(NoticeKind::Info, news);
-                    }
-                }
-            }
+        for finish in self.jobs.drain() {
+            finish(self);
         }
-        let document = &mut self.document;
-        let was_ready = self.assistant.is_ready();
-        self.assistant
-            .update(|card, brought| bring(document, card, brought));
-        if let (false, true, Some(shown)) =
-            (was_ready, self.assistant.is_ready(), &self.document.shown)
-        {
-            self.assistant.study_opened(shown);
-        }
-        self.label();
+        self.hear_assistant();
+        self.play();
+        self.load_wanted();
+        self.draw_labels();
+        let shown = self.wanted_images();
+        self.resources.drop_unseen(&shown);
     }
 
-    fn scanned(&mut self, path: &Path, found: Result<Library, IoError>) {
-        let library = match found {
-            Ok(library) => library,
-            Err(error) => return self.fail(&error),
-        };
-        let largest = library.largest_series().cloned();
-        let refused = library.refused.len();
-        let Some(series) = largest else {
-            let text = library.nothing_opened(path);
-            self.notices.add(NoticeKind::Error, text);
-            return;
-        };
-        if refused > 0 {
-            let text = format!("Files not opened: {refused}. The study panel says why.");
-            self.notices.add(NoticeKind::Warning, text);
-        }
-        let listed = library.series().take(MOST_THUMBNAILS).cloned().collect();
-        self.document.library = Some(library);
-        self.document.thumbnails.clear();
-        self.jobs.load(series);
-        self.jobs.thumbnails(listed);
-    }
-
-    fn loaded(&mut self, series: Series, loaded: Result<Box<LoadedSeries>, IoError>) {
-        match loaded {
-            Ok(read) => {
-                if let Some(error) = read.render_error {
-                    let text = format!("The image cannot be drawn: {error}");
-                    self.notices.add(NoticeKind::Error, text);
-                }
-                if self.document.show(series, read.loaded) {
-                    let text = "This series has changed since it was last shown; what was found in it \
-                                before is not drawn on it.";
-                    self.notices.add(NoticeKind::Warning, text);
-                }
-                if let (Some(shown), true) = (&self.document.shown, self.assistant.is_ready()) {
-                    self.assistant.study_opened(shown);
-                }
-            }
-            Err(error) => self.fail(&error),
-        }
-    }
-
-    fn fail(&mut self, error: &IoError) {
+    pub(super) fn fail(&mut self, error: &IoError) {
         if !matches!(error, IoError::Cancelled) {
             self.notices.add(NoticeKind::Error, error.to_string());
         }
     }
 
-    /// Sends the visible masks to be drawn when they have changed.
-    fn label(&mut self) {
-        let Some(shown) = &self.document.shown else {
-            return;
-        };
-        let state = (shown.revision, shown.findings.mask_revision());
-        let masks = shown.findings.visible_masks();
-        let nothing_drawn = masks.is_empty() && shown.labels.is_none();
-        if state != self.labelled && !nothing_drawn {
-            let masks = masks
-                .into_iter()
-                .map(|(mask, colour)| (Arc::clone(mask), colour))
-                .collect();
-            self.jobs.label(state.0, masks, &shown.volume, state.1);
-            self.labelled = state;
+    /// Lets the assistant read what the active view shows ahead of the first question.
+    pub(super) fn encode_active(&self) {
+        if let Some(seen) = self.seen_active().filter(|_| self.assistant.is_ready()) {
+            self.assistant.encode(&seen);
         }
     }
-}
 
-/// Puts what an answer brought among the findings of the image it was made from, whatever is shown by
-/// now; the views go there if it is that image.
-fn bring(document: &mut Document, card: &Card, brought: Brought) -> Option<FindingId> {
-    let name = super::assistant::short_name(&card.question);
-    let kind = match brought {
-        Brought::Box(voxel_box) => FindingKind::Box(voxel_box),
-        Brought::Mask(mask, drawn_at_mm) => FindingKind::Mask { mask, drawn_at_mm },
-    };
-    if let Some(shown) = &mut document.shown
-        && shown.identity == card.image
-        && let Some(centre) = kind.centre()
-    {
-        shown.go_to_voxel(centre);
-    }
-    Some(document.findings_of(&card.image)?.add(name, kind))
-}
-
-fn run_on_shown(shown: &mut Shown, command: Command) {
-    match command {
-        Command::WindowPreset(n) => {
-            if let Some(preset) = CT_PRESETS.get(n)
-                && shown.shown_as() == Modality::Ct
+    /// Sends the visible masks of the images on screen to be drawn when they have changed.
+    fn draw_labels(&mut self) {
+        let shown = self.wanted_images();
+        for (image, _) in shown {
+            let visible = self.workspace.findings_of(&image).filter(|f| f.visible);
+            let masks = visible.filter_map(|f| Some((Arc::clone(f.mask()?), f.colour)));
+            let sources = LabelSources(masks.take(LabelMap::MOST).collect());
+            if self
+                .labelled
+                .get(&image)
+                .is_some_and(|known| *known == sources)
+                || (sources.0.is_empty() && !self.labelled.contains_key(&image))
             {
-                shown.window = preset.window;
+                continue;
             }
+            let Some(record) = self.workspace.images.get(&image) else {
+                continue;
+            };
+            self.jobs.start(DrawLabels {
+                image: image.clone(),
+                grid: record.grid,
+                sources: sources.clone(),
+                revision: self.resources.next_revision(),
+                gpu: self.gpu.clone(),
+            });
+            self.labelled.insert(image, sources);
         }
-        Command::WindowFromValues => {
-            shown.window = Window::from_range(shown.statistics.p01, shown.statistics.p99);
-        }
-        Command::Invert => shown.invert = !shown.invert,
-        Command::ResetView => shown.reset_view(),
-        Command::VolumePreset(preset) => shown.preset = preset,
-        Command::ClearBox => shown.region = None,
-        Command::Undo => shown.findings.undo(),
-        Command::Redo => shown.findings.redo(),
-        _ => {}
     }
 }
 
@@ -335,6 +287,7 @@ mod tests {
         let chosen = |folder: Option<&str>| {
             chosen_assistant(&Settings {
                 model_folder: folder.map(PathBuf::from),
+                ..Settings::default()
             })
         };
         assert_eq!(chosen(None), BuiltIn::Small.into());

@@ -1,19 +1,14 @@
-//! The assistant's side of the application: the model, the questions and the answers.
+//! The model's worker.
 
 use std::sync::Arc;
 
-use glam::DVec3;
-
-use super::jobs::Waker;
-use super::{FindingId, Shown};
 use m3d_assistant::hub::{ModelFolder, local};
-use m3d_assistant::inference::{
-    Answer, Event, InferenceError, ModelFacts, Request, Settings, Task, Worker, WorkerEvent,
-    recognise,
-};
-use m3d_imaging::geometry::VoxelBox;
-use m3d_imaging::volume::{ImageIdentity, Mask};
+use m3d_assistant::inference::{InferenceError, ModelFacts, Request, Worker, WorkerEvent};
 use m3d_model::{DTypeChoice, DeviceChoice};
+
+use super::Seen;
+use super::jobs::Waker;
+use super::workspace::CardId;
 
 /// Whether a model is there.
 #[derive(Clone, Debug)]
@@ -28,72 +23,11 @@ pub enum ModelStatus {
     Failed(String),
 }
 
-/// How far an answer is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CardState {
-    /// Waiting for the one before.
-    Queued,
-    /// The image is being prepared and encoded.
-    Reading,
-    /// Words are coming.
-    Answering,
-    /// Finished.
-    Done,
-    /// Stopped by the reader.
-    Cancelled,
-    /// Failed; what went wrong and what to do.
-    Failed(String),
-}
-
-impl CardState {
-    /// Whether something is still to come.
-    pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Queued | Self::Reading | Self::Answering)
-    }
-}
-
-/// A question and its answer.
-#[derive(Clone, Debug)]
-pub struct Card {
-    /// The worker's name for it.
-    pub id: u64,
-    /// The image it was asked about.
-    pub image: ImageIdentity,
-    /// That image in words, for when another is shown.
-    pub about: String,
-    /// What the reader wrote or pressed.
-    pub question: String,
-    /// The task it was taken for.
-    pub task: Task,
-    /// The exact text given to the model after the image.
-    pub prompt: String,
-    /// The answer so far.
-    pub text: String,
-    /// How far it is.
-    pub state: CardState,
-    /// The boxes and masks it brought.
-    pub findings: Vec<FindingId>,
-    /// Everything about the finished answer.
-    pub answer: Option<Answer>,
-}
-
-/// Something an answer brought for the document.
-#[derive(Clone, Debug)]
-pub enum Brought {
-    /// A box on the study's grid.
-    Box(VoxelBox),
-    /// A mask on the study's grid, with the size of the voxels it was drawn in.
-    Mask(Arc<Mask>, Option<DVec3>),
-}
-
-/// The model's worker and the conversation.
+/// The worker that owns the model.
 pub struct Assistant {
     worker: Option<Worker>,
     /// Whether a model is there.
     pub status: ModelStatus,
-    /// Questions and answers, oldest first.
-    pub cards: Vec<Card>,
-    next: u64,
 }
 
 impl Assistant {
@@ -103,12 +37,7 @@ impl Assistant {
             Ok(worker) => (Some(worker), ModelStatus::Absent),
             Err(error) => (None, ModelStatus::Failed(error.to_string())),
         };
-        Self {
-            worker,
-            status,
-            cards: Vec::new(),
-            next: 0,
-        }
+        Self { worker, status }
     }
 
     /// Reads a model; the one before stays until the new one is read.
@@ -129,11 +58,10 @@ impl Assistant {
         }
     }
 
-    /// Starts encoding a study, so that the first question finds it ready.
-    pub fn study_opened(&self, shown: &Shown) {
+    /// Starts encoding an image, so that the first question finds it ready.
+    pub fn encode(&self, seen: &Seen<'_>) {
         if let Some(worker) = &self.worker {
-            let fingerprint = shown.identity.digest.short();
-            worker.encode(Arc::clone(&shown.volume), fingerprint, shown.window);
+            worker.encode(Arc::clone(seen.volume()), seen.fingerprint(), seen.window());
         }
     }
 
@@ -142,55 +70,18 @@ impl Assistant {
         matches!(self.status, ModelStatus::Ready(_))
     }
 
-    /// Whether an answer is still to come.
-    pub fn is_busy(&self) -> bool {
-        self.cards.iter().any(|card| card.state.is_open())
+    /// Sends a question to the worker.
+    ///
+    /// # Errors
+    /// When it has ended or too many questions wait.
+    pub fn ask(&self, request: Request) -> Result<(), InferenceError> {
+        self.with_worker(|worker| worker.ask(request))
     }
 
-    /// Asks a question about what is shown. `task` is what the reader chose; without it the text is
-    /// recognised by its words.
-    pub fn ask(&mut self, shown: &Shown, text: &str, task: Option<Task>) {
-        self.next += 1;
-        let id = self.next;
-        let task = task.unwrap_or_else(|| recognise(text, shown.region.is_some()));
-        let asked = self.with_worker(|worker| {
-            worker.ask(Request {
-                id,
-                volume: Arc::clone(&shown.volume),
-                revision: shown.identity.digest.short(),
-                task: Some(task),
-                text: text.to_owned(),
-                voxel_box: shown.region,
-                window: shown.window,
-                settings: Settings::default(),
-            })
-        });
-        self.cards.push(Card {
-            id,
-            image: shown.identity.clone(),
-            about: shown.title(),
-            question: match text.trim() {
-                "" => task.label().to_owned(),
-                text => text.to_owned(),
-            },
-            task,
-            prompt: String::new(),
-            text: String::new(),
-            state: match asked {
-                Ok(()) => CardState::Queued,
-                Err(error) => CardState::Failed(error.to_string()),
-            },
-            findings: Vec::new(),
-            answer: None,
-        });
-    }
-
-    /// Stops everything that is still to come.
-    pub fn cancel(&mut self) {
+    /// Stops a question.
+    pub fn cancel(&self, card: CardId) {
         if let Some(worker) = &self.worker {
-            for card in self.cards.iter().filter(|card| card.state.is_open()) {
-                worker.cancel(card.id);
-            }
+            worker.cancel(card.0);
         }
     }
 
@@ -204,92 +95,11 @@ impl Assistant {
             .and_then(ask)
     }
 
-    /// Takes in what the worker has said since the last call; `bring` puts a box or a mask among
-    /// the findings of the image it was made from and returns its name there.
-    pub fn update(&mut self, mut bring: impl FnMut(&Card, Brought) -> Option<FindingId>) {
-        let Some(worker) = &self.worker else {
-            return;
-        };
-        for event in worker.events().try_iter() {
-            match event {
-                WorkerEvent::Loading(share) => self.status = ModelStatus::Loading(share),
-                WorkerEvent::Loaded(facts) => self.status = ModelStatus::Ready(facts),
-                WorkerEvent::LoadFailed(error) => {
-                    self.status = ModelStatus::Failed(error.to_string());
-                }
-                WorkerEvent::Unloaded => self.status = ModelStatus::Absent,
-                WorkerEvent::Encoded { result, .. } => {
-                    // The first question about the study will meet the same error and show it.
-                    if let Err(error) = result {
-                        tracing::debug!("a study was not encoded ahead: {error}");
-                    }
-                }
-                WorkerEvent::Question(id, event) => {
-                    if let Some(card) = self.cards.iter_mut().rev().find(|c| c.id == id) {
-                        take_in(card, event, &mut bring);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn take_in(
-    card: &mut Card,
-    event: Event,
-    bring: &mut impl FnMut(&Card, Brought) -> Option<FindingId>,
-) {
-    match event {
-        Event::Loading(_) | Event::Prepared => card.state = CardState::Reading,
-        Event::Encoded => card.state = CardState::Answering,
-        Event::Prompt(prompt) => {
-            card.prompt = prompt;
-            card.state = CardState::Reading;
-        }
-        Event::Token(piece) => {
-            card.state = CardState::Answering;
-            card.text += &piece;
-        }
-        Event::Box(voxel_box) => {
-            let id = bring(card, Brought::Box(voxel_box));
-            card.findings.extend(id);
-        }
-        Event::Mask(mask, drawn_at_mm) => {
-            let id = bring(card, Brought::Mask(mask, Some(drawn_at_mm)));
-            card.findings.extend(id);
-        }
-        Event::Done(answer) => {
-            card.text = answer.readable();
-            card.answer = Some(*answer);
-            card.state = CardState::Done;
-        }
-        Event::Cancelled => card.state = CardState::Cancelled,
-        Event::Failed(error) => card.state = CardState::Failed(error.to_string()),
-    }
-}
-
-/// A question as the name of what it brought: its first words.
-pub(super) fn short_name(question: &str) -> String {
-    shortened(question.lines().next().unwrap_or_default().trim(), 28)
-}
-
-/// At most `most` characters, with an ellipsis where some are left out.
-pub fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-    kept.trim_end().to_owned() + "…"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_end_in_an_ellipsis() {
-        assert_eq!(shortened("abcdef", 4), "abc…");
-        assert_eq!(shortened("abcd", 4), "abcd");
-        assert_eq!(short_name("  where is it\nnow"), "where is it");
+    /// What the worker has said since the last call.
+    pub fn events(&self) -> Vec<WorkerEvent> {
+        let worker = self.worker.iter();
+        worker
+            .flat_map(|worker| worker.events().try_iter())
+            .collect()
     }
 }

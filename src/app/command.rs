@@ -1,42 +1,7 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
-use super::{Tool, ViewId};
+use super::{Shortcut, StandardLayout, Tool};
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
-
-/// A key with its modifiers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shortcut {
-    /// The key's name, as egui names it.
-    pub key: &'static str,
-    /// With Ctrl (Cmd on a Mac).
-    pub command: bool,
-    /// With Shift.
-    pub shift: bool,
-}
-
-impl Shortcut {
-    const fn plain(key: &'static str) -> Self {
-        Self {
-            key,
-            command: false,
-            shift: false,
-        }
-    }
-
-    const fn ctrl(key: &'static str) -> Self {
-        Self {
-            command: true,
-            ..Self::plain(key)
-        }
-    }
-
-    const fn ctrl_shift(key: &'static str) -> Self {
-        Self {
-            shift: true,
-            ..Self::ctrl(key)
-        }
-    }
-}
 
 /// One thing the reader can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +30,24 @@ pub enum Command {
     ResetView,
     /// The next layout.
     NextLayout,
-    /// Show one view alone, or all again.
-    Maximise(ViewId),
+    /// Use one of the standard layouts.
+    Layout(StandardLayout),
+    /// Show the active view alone, or all again.
+    Maximise,
+    /// Name the arrangement of the views.
+    SaveLayout,
+    /// Let views of one frame share zoom and pan, or not.
+    LinkZoom,
+    /// Let views of one frame share the window, or not.
+    LinkWindow,
+    /// Tie the places that views of different frames show, or untie them.
+    LinkPlaces,
+    /// Play the time points, or stop.
+    Play,
+    /// The next time point.
+    NextTime,
+    /// The time point before.
+    PreviousTime,
     /// Choose how the 3-D view looks.
     VolumePreset(VolumePreset),
     /// Forget the box.
@@ -81,6 +62,10 @@ pub enum Command {
     Undo,
     /// Take it again.
     Redo,
+    /// Choose a command by its name.
+    Palette,
+    /// List the keys, to be changed.
+    Keys,
 }
 
 impl Command {
@@ -102,7 +87,17 @@ impl Command {
             Self::ResetView,
             Self::NextLayout,
         ]);
-        all.extend(ViewId::ALL.map(Self::Maximise));
+        all.extend(StandardLayout::ALL.map(Self::Layout));
+        all.extend([
+            Self::Maximise,
+            Self::SaveLayout,
+            Self::LinkZoom,
+            Self::LinkWindow,
+            Self::LinkPlaces,
+            Self::Play,
+            Self::NextTime,
+            Self::PreviousTime,
+        ]);
         all.extend(VolumePreset::ALL.map(Self::VolumePreset));
         all.extend([
             Self::ClearBox,
@@ -111,8 +106,15 @@ impl Command {
             Self::CancelAnswer,
             Self::Undo,
             Self::Redo,
+            Self::Palette,
+            Self::Keys,
         ]);
         all
+    }
+
+    /// Its name in the settings.
+    pub fn id(self) -> String {
+        format!("{self:?}")
     }
 
     /// What it is called.
@@ -132,7 +134,15 @@ impl Command {
             Self::Invert => "Invert",
             Self::ResetView => "Reset",
             Self::NextLayout => "Layout",
-            Self::Maximise(view) => view.name(),
+            Self::Layout(layout) => layout.name(),
+            Self::Maximise => "Maximise",
+            Self::SaveLayout => "Save layout…",
+            Self::LinkZoom => "Link zoom",
+            Self::LinkWindow => "Link window",
+            Self::LinkPlaces => "Link places",
+            Self::Play => "Play",
+            Self::NextTime => "Next time point",
+            Self::PreviousTime => "Previous time point",
             Self::VolumePreset(preset) => preset.name(),
             Self::ClearBox => "Clear box",
             Self::Describe => "Describe",
@@ -140,6 +150,19 @@ impl Command {
             Self::CancelAnswer => "Cancel",
             Self::Undo => "Undo",
             Self::Redo => "Redo",
+            Self::Palette => "Commands…",
+            Self::Keys => "Keys…",
+        }
+    }
+
+    /// What its name belongs to where it stands alone; empty where the name says it.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::UseTool(_) => "Tool",
+            Self::WindowPreset(_) | Self::WindowFromValues => "Window",
+            Self::Layout(_) | Self::NextLayout => "Layout",
+            Self::VolumePreset(_) => "3-D",
+            _ => "",
         }
     }
 
@@ -160,19 +183,37 @@ impl Command {
             Self::Invert => "Swap black and white",
             Self::ResetView => "Forget zoom, pan, turn and window",
             Self::NextLayout => "Four views, one large with the others beside it, one alone",
-            Self::Maximise(_) => "Show this view alone, or all again",
+            Self::Layout(StandardLayout::One) => "One view",
+            Self::Layout(StandardLayout::OneAndThree) => "One large view with the others beside it",
+            Self::Layout(StandardLayout::TwoByTwo) => {
+                "The three planes and the volume of one series"
+            }
+            Self::Layout(StandardLayout::OneByTwo) => "Two views side by side, for two series",
+            Self::Layout(StandardLayout::TwoByThree) => "Six views, for six series",
+            Self::Maximise => "Show the active view alone, or all again",
+            Self::SaveLayout => "Give the arrangement of the views a name",
+            Self::LinkZoom => "Views with the same coordinates share zoom and pan",
+            Self::LinkWindow => "Views with the same coordinates share the window",
+            Self::LinkPlaces => {
+                "Scroll views of different coordinates together from the places they show now"
+            }
+            Self::Play => "Play the time points of the image, or stop",
+            Self::NextTime => "Show the next time point",
+            Self::PreviousTime => "Show the time point before",
             Self::VolumePreset(_) => "Choose how the 3-D view looks",
             Self::ClearBox => "Forget the box that was drawn",
             Self::Describe => "Ask the assistant what is in the box",
             Self::Report => "Ask the assistant for a draft of a report",
             Self::CancelAnswer => "Stop the answer that is being written",
-            Self::Undo => "Take the last change of the findings back",
-            Self::Redo => "Take the change again",
+            Self::Undo => "Take the last change back",
+            Self::Redo => "Make the change again",
+            Self::Palette => "Choose a command by its name",
+            Self::Keys => "List the keys and change them",
         }
     }
 
-    /// The key that does it.
-    pub const fn shortcut(self) -> Option<Shortcut> {
+    /// The key that does it unless the reader chose another.
+    pub fn shortcut(self) -> Option<Shortcut> {
         Some(match self {
             Self::OpenFolder => Shortcut::ctrl("O"),
             Self::OpenFile => Shortcut::ctrl_shift("O"),
@@ -191,6 +232,13 @@ impl Command {
             Self::Invert => Shortcut::plain("I"),
             Self::ResetView => Shortcut::plain("R"),
             Self::NextLayout => Shortcut::plain("Space"),
+            Self::Play => Shortcut::plain("P"),
+            Self::NextTime => Shortcut::plain("."),
+            Self::PreviousTime => Shortcut::plain(","),
+            Self::LinkPlaces => Shortcut::plain("L"),
+            Self::Maximise => Shortcut::plain("M"),
+            Self::Palette => Shortcut::ctrl("K"),
+            Self::Keys => Shortcut::plain("F1"),
             Self::ClearBox => Shortcut::plain("Delete"),
             Self::Describe => Shortcut::plain("D"),
             Self::CancelAnswer => Shortcut::plain("Escape"),
@@ -200,7 +248,10 @@ impl Command {
             | Self::ChooseModel
             | Self::UnloadModel
             | Self::WindowPreset(_)
-            | Self::Maximise(_)
+            | Self::Layout(_)
+            | Self::SaveLayout
+            | Self::LinkZoom
+            | Self::LinkWindow
             | Self::VolumePreset(_)
             | Self::Report => return None,
         })
@@ -216,7 +267,7 @@ mod tests {
         let mut keys: Vec<_> = Command::all()
             .into_iter()
             .filter_map(Command::shortcut)
-            .map(|s| (s.key, s.command, s.shift))
+            .map(|s| (s.key, s.command, s.shift, s.alt))
             .collect();
         let count = keys.len();
         keys.sort_unstable();

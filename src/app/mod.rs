@@ -1,44 +1,55 @@
-//! The application without a window: what is open, what was found, what is being done.
+//! The application without a window: the reader's work, what it is drawn from, what is being done.
 //!
-//! Data flows one way. The window turns input into [`Command`]s and small edits of the
-//! [`Document`]; long work runs as [`jobs`] on named threads and comes back as messages;
-//! [`Application::update`] drains them once per frame. Everything that shows data carries a
-//! [`Revision`], so a result made from an older study is dropped.
+//! One rule: the reader's work is a value (the [`Workspace`]), and every change of it is an [`Edit`] that
+//! gives its inverse. Panels and views read the [`Application`] and put their wishes ([`Effect`]) into an
+//! [`Outbox`]; after the frame [`Application::handle`] carries them out. Long work runs as [`jobs`] on
+//! named threads and comes back as what it does to the application; [`Application::update`] drains them
+//! and the model's worker once per frame. Voxels, textures and labels are [`Resources`]: made again at
+//! need, dropped by bytes, never saved. What shows data carries a [`Revision`].
 
+mod answers;
 mod application;
+mod arrange;
 mod assistant;
 mod box_edit;
 mod command;
-mod document;
 mod findings;
+mod history;
 pub mod jobs;
+mod keys;
 mod models;
 mod notices;
+mod opening;
+mod outbox;
+mod playback;
+mod resources;
+mod revision;
+mod run;
+mod seen;
 mod settings;
-mod thumbnail;
-mod view_state;
+mod tool;
+mod workspace;
 
 pub use crate::render::RESEARCH_NOTICE;
+pub use answers::shortened;
 pub use application::{Application, StartOptions, chosen_assistant};
-pub use assistant::{Assistant, Card, CardState, ModelStatus, shortened};
+pub use assistant::{Assistant, ModelStatus};
 pub use box_edit::{BoxDrag, Side};
-pub use command::{Command, Shortcut};
-pub use document::{Document, LoadedVolume, Place, Shown, ShownLabels, first_window};
-pub use findings::{Finding, FindingId, FindingKind, Findings};
-pub use models::{ModelResult, Models};
+pub use command::Command;
+pub use history::{History, Step};
+pub use jobs::{JobId, THUMBNAIL_PX, first_window};
+pub use keys::{KeyMap, Shortcut};
+pub use models::Models;
 pub use notices::{Notice, NoticeKind, Notices};
+pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement};
+pub use playback::{Playback, TIME_SHOWN};
+pub use resources::{ImageTime, LabelSources, OpenImage, Resources, ShownLabels};
+pub use revision::Revision;
+pub use seen::{Place, Seen};
 pub use settings::Settings;
-pub use thumbnail::THUMBNAIL_PX;
-pub use view_state::{Layout, SliceState, Tool, ViewId};
-
-/// Counts the states of a thing; a result carries the revision it was made from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(pub u64);
-
-impl Revision {
-    /// The next state.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
+pub use tool::Tool;
+pub use workspace::{
+    Card, CardId, CardState, Direction, Display, Edit, Finding, FindingId, Frame, ImageRecord,
+    Layer, Layout, Links, Look, NamedLayout, PatientBox, Provenance, Shape, Source, StandardLayout,
+    Target, Tree, View, ViewId, ViewKind, Workspace,
+};

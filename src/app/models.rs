@@ -2,22 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::jobs::{Job, JobResult, Jobs, Kind};
 use m3d_assistant::hub::{
-    self, Fetched, Hub, HubError, HubOptions, LocalModel, ModelFolder, ModelName, Published,
-    Revision, Verification, local,
+    Fetched, HubError, HubOptions, LocalModel, ModelFolder, ModelName, Published, Verification,
+    local,
 };
 
-/// What a job on models gives back.
-#[derive(Debug)]
-pub enum ModelResult {
-    /// The models on this machine were found.
-    Found(Vec<LocalModel>),
-    /// A model was fetched, or not.
-    Fetched(ModelName, Result<Fetched, HubError>),
-    /// A model was read from end to end.
-    Verified(ModelFolder, Result<Box<Verification>, HubError>),
-}
+use super::jobs::{FetchModel, FindModels, Jobs, Running, VerifyModel};
 
 /// The state of the Models dialog.
 pub struct Models {
@@ -68,9 +58,7 @@ impl Models {
     pub fn look(&self, jobs: &mut Jobs) {
         let mut folders = self.folders.clone();
         folders.extend(self.target.clone());
-        jobs.start(Kind::FindModels, "Looking for models".into(), move |_| {
-            JobResult::Model(ModelResult::Found(local::find(&folders)))
-        });
+        jobs.start(FindModels { folders });
     }
 
     /// The folder that a published model would be fetched to.
@@ -89,20 +77,12 @@ impl Models {
         if self.fetching.is_some() {
             return;
         }
-        let (name, options) = (model.name(), self.hub.clone());
-        let title = format!("Fetching {}", model.hub_name);
-        let wanted = name.clone();
-        let started = jobs.start(Kind::FetchModel, title, move |progress| {
-            let progress = *progress;
-            let stop = || progress.is_cancelled();
-            let report = |status: hub::Status| progress.set(status.share());
-            let fetched = Hub::new(options).and_then(|hub| {
-                let plan = hub.plan(&wanted, &Revision::default())?;
-                hub::fetch(&hub, &plan, &folder, &hub::Progress::new(&report, &stop))
-            });
-            JobResult::Model(ModelResult::Fetched(wanted, fetched))
-        });
-        self.fetching = started.then_some(name);
+        let job = FetchModel {
+            name: model.name(),
+            hub: self.hub.clone(),
+            folder,
+        };
+        self.fetching = jobs.start(job).then(|| model.name());
     }
 
     /// Reads a model from end to end; one at a time.
@@ -111,78 +91,71 @@ impl Models {
             return;
         }
         self.verified = None;
-        let verified = folder.clone();
-        let started = jobs.start(
-            Kind::VerifyModel,
-            "Verifying the model".into(),
-            move |progress| {
-                let progress = *progress;
-                let stop = || progress.is_cancelled();
-                let report = |status: hub::Status| progress.set(status.share());
-                let told = hub::verify(&verified, &hub::Progress::new(&report, &stop));
-                JobResult::Model(ModelResult::Verified(verified, told.map(Box::new)))
-            },
-        );
-        self.verifying = started.then_some(folder);
+        let job = VerifyModel {
+            folder: folder.clone(),
+        };
+        self.verifying = jobs.start(job).then_some(folder);
     }
 
     /// The job that fetches this model, if one does; also while it is being stopped.
-    pub fn fetching<'a>(&self, model: &Published, jobs: &'a Jobs) -> Option<&'a Job> {
+    pub fn fetching<'a>(&self, model: &Published, jobs: &'a Jobs) -> Option<&'a Running> {
         let this = self.fetching.as_ref()?.as_str() == model.hub_name;
-        this.then(|| jobs.of_kind(Kind::FetchModel)).flatten()
+        this.then(|| jobs.in_slot(&FetchModel::SLOT)).flatten()
     }
 
     /// Whether any model is being fetched.
-    pub fn is_fetching(&self) -> bool {
+    pub const fn is_fetching(&self) -> bool {
         self.fetching.is_some()
     }
 
     /// The job that verifies this folder, if one does.
-    pub fn verifying<'a>(&self, folder: &ModelFolder, jobs: &'a Jobs) -> Option<&'a Job> {
+    pub fn verifying<'a>(&self, folder: &ModelFolder, jobs: &'a Jobs) -> Option<&'a Running> {
         let this = self.verifying.as_ref()? == folder;
-        this.then(|| jobs.of_kind(Kind::VerifyModel)).flatten()
+        this.then(|| jobs.in_slot(&VerifyModel::SLOT)).flatten()
     }
 
     /// Whether any model is being verified.
-    pub fn is_verifying(&self) -> bool {
+    pub const fn is_verifying(&self) -> bool {
         self.verifying.is_some()
     }
 
-    /// Takes a job's result in; returns good news for the reader.
-    pub(super) fn take_in(&mut self, result: ModelResult, jobs: &mut Jobs) -> Option<String> {
-        match result {
-            ModelResult::Found(found) => {
-                self.found = Some(found);
-                None
+    /// A fetch has ended; returns good news for the reader.
+    pub(super) fn fetched(
+        &mut self,
+        name: &ModelName,
+        fetched: Result<Fetched, HubError>,
+        jobs: &mut Jobs,
+    ) -> Option<String> {
+        self.fetching = None;
+        // A part of it may be there, whatever happened.
+        self.look(jobs);
+        match fetched {
+            Ok(fetched) => {
+                let folder = fetched.folder.display();
+                Some(format!("{name} is in {folder}. Models… has it."))
             }
-            ModelResult::Fetched(name, fetched) => {
-                self.fetching = None;
-                // A part of it may be there, whatever happened.
-                self.look(jobs);
-                match fetched {
-                    Ok(fetched) => Some(format!(
-                        "{name} is in {}. Models… has it.",
-                        fetched.folder.display()
-                    )),
-                    Err(HubError::Cancelled) => None,
-                    Err(error) => {
-                        self.failed = Some(error.to_string());
-                        None
-                    }
-                }
-            }
-            ModelResult::Verified(folder, told) => {
-                self.verifying = None;
-                let told = match told {
-                    Ok(report) if report.ok => Ok(whole(&report)),
-                    Ok(report) => Err(report.problems),
-                    Err(HubError::Cancelled) => return None,
-                    Err(error) => Err(vec![error.to_string()]),
-                };
-                self.verified = Some((folder, told));
+            Err(HubError::Cancelled) => None,
+            Err(error) => {
+                self.failed = Some(error.to_string());
                 None
             }
         }
+    }
+
+    /// A verification has ended.
+    pub(super) fn verified(
+        &mut self,
+        folder: ModelFolder,
+        verified: Result<Verification, HubError>,
+    ) {
+        self.verifying = None;
+        let told = match verified {
+            Ok(report) if report.ok => Ok(whole(&report)),
+            Ok(report) => Err(report.problems),
+            Err(HubError::Cancelled) => return,
+            Err(error) => Err(vec![error.to_string()]),
+        };
+        self.verified = Some((folder, told));
     }
 }
 

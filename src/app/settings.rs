@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::{KeyMap, NamedLayout};
+
 /// The reader's settings. No patient data is ever in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// The model to load: its folder or its name; none for the one that is built in.
     pub model_folder: Option<PathBuf>,
+    /// The reader's own keys.
+    pub keys: KeyMap,
+    /// The reader's own layouts, in the order of the menu.
+    pub layouts: Vec<NamedLayout>,
 }
 
 impl Settings {
@@ -43,6 +49,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{StandardLayout, ViewKind};
 
     #[test]
     fn settings_come_back_and_a_broken_file_does_no_harm() {
@@ -50,6 +57,8 @@ mod tests {
         let path = folder.path().join("deep/settings.json");
         let settings = Settings {
             model_folder: Some("models/x".into()),
+            layouts: vec![StandardLayout::OneAndThree.layout(ViewKind::Volume)],
+            ..Settings::default()
         };
         settings.save(&path).unwrap();
         assert_eq!(Settings::load(&path), settings);

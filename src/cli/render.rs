@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use glam::{DVec2, DVec3};
 
 use super::{numbers, output, source, target};
-use crate::app::{SliceState, first_window};
+use crate::app::{Look, first_window};
 use crate::render::{
     Gpu, LabelStyle, LabelTexture, LayerStyle, Picture, RayCastConfig, RenderError, SliceConfig,
     SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, read_back,
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         .map(|corners| VoxelBox::from_patient_corners(&grid, corners));
     let picture = if let Some(orientation) = orientation {
         let config = SliceConfig {
-            view: SliceState::default().view(&grid, orientation, at, size),
+            view: Look::default().slice_view(&grid, orientation, at, size),
             layers: vec![LayerStyle {
                 invert: series.inverted,
                 ..LayerStyle::grey(window)

@@ -1,10 +1,13 @@
 //! From brightness to colour.
 
+use serde::{Deserialize, Serialize};
+
 use super::Gpu;
 use super::slot::write_2d;
 
 /// Colours for the values of a window, as display colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ColourMap {
     /// Black to white.
     #[default]

@@ -5,8 +5,8 @@ use egui::{Align, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 use super::command_ui::button;
 use super::theme;
 use crate::app::{
-    Application, Card, CardState, Command, FindingId, FindingKind, ModelStatus, RESEARCH_NOTICE,
-    Shown, shortened,
+    Application, Card, CardState, Command, Edit, Effect, ImageRecord, ModelStatus, Outbox,
+    RESEARCH_NOTICE, Shape, Step, shortened,
 };
 use m3d_assistant::inference::{ModelBox, Task, build_prompt, recognise};
 
@@ -19,43 +19,36 @@ pub struct Draft {
     pub task: Option<Task>,
 }
 
-/// Shows the model and the conversation; returns a finding the reader wants to see.
-pub fn conversation(
-    ui: &mut Ui,
-    app: &mut Application,
-    commands: &mut Vec<Command>,
-) -> Option<FindingId> {
-    let mut wanted = None;
-    model_line(ui, app, commands);
+/// Shows the model and the conversation.
+pub fn conversation(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
+    model_line(ui, app, outbox);
     ui.separator();
+    let cards = &app.workspace.cards;
     ScrollArea::vertical()
         .id_salt("cards")
         .auto_shrink(false)
-        .stick_to_bottom(!app.assistant.cards.is_empty())
+        .stick_to_bottom(!cards.is_empty())
         .show(ui, |ui| {
-            if app.assistant.cards.is_empty() {
+            if cards.is_empty() {
                 introduction(ui);
             }
-            let shown = app.document.shown.as_ref();
-            for card in &mut app.assistant.cards {
+            for card in cards {
                 theme::card().show(ui, |ui| {
                     ui.set_width(ui.available_width());
-                    let chosen = show_card(ui, card, shown);
-                    wanted = chosen.or(wanted);
+                    show_card(ui, app, card, outbox);
                 });
             }
         });
-    wanted
 }
 
-fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
+fn model_line(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     match &app.assistant.status {
         ModelStatus::Absent => {
             ui.label(RichText::new("No model").color(theme::WARNING).strong());
             // First, so that a low window cuts off words and no button.
             ui.horizontal_wrapped(|ui| {
-                button(ui, Command::ShowModels, true, commands);
-                button(ui, Command::ChooseModel, true, commands);
+                button(ui, app, Command::ShowModels, outbox);
+                button(ui, app, Command::ChooseModel, outbox);
             });
             ui.label(
                 "To ask questions, use the small model that is built in, or fetch \
@@ -75,7 +68,7 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
                     facts.parameters as f64 / 1e6,
                     facts.dtype
                 ));
-                button(ui, Command::ShowModels, true, commands);
+                button(ui, app, Command::ShowModels, outbox);
             });
             if let Some(model) = facts.folder.built_in() {
                 ui.label(RichText::new(model.about()).small().color(theme::WARNING));
@@ -93,8 +86,8 @@ fn model_line(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
             );
             ui.label(message);
             ui.horizontal_wrapped(|ui| {
-                button(ui, Command::ShowModels, true, commands);
-                button(ui, Command::ChooseModel, true, commands);
+                button(ui, app, Command::ShowModels, outbox);
+                button(ui, app, Command::ChooseModel, outbox);
             });
         }
     }
@@ -113,10 +106,15 @@ fn introduction(ui: &mut Ui) {
     }
 }
 
-fn show_card(ui: &mut Ui, card: &mut Card, shown: Option<&Shown>) -> Option<FindingId> {
-    let here = shown.is_some_and(|shown| shown.identity == card.image);
+fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
+    let shown = app.workspace.shown_views();
+    let here = shown
+        .into_iter()
+        .any(|(_, view)| view.shows(&card.image.key));
     if !here {
-        let text = format!("About another image: {}", card.about);
+        let record = app.workspace.images.get(&card.image.key);
+        let title = record.map_or_else(String::new, ImageRecord::title);
+        let text = format!("About another image: {title}");
         ui.label(RichText::new(text).small().color(theme::WARNING));
         ui.set_opacity(0.55);
     }
@@ -132,20 +130,28 @@ fn show_card(ui: &mut Ui, card: &mut Card, shown: Option<&Shown>) -> Option<Find
         });
     }
     if !card.text.is_empty() {
-        answer_text(ui, card);
+        answer_text(ui, card, outbox);
     }
-    let wanted = chips(ui, card, shown.filter(|_| here));
+    if here {
+        chips(ui, app, card, outbox);
+    }
     state_line(ui, card);
-    wanted
 }
 
 /// The answer's words: selectable, and a report can be edited, as a draft should be.
-fn answer_text(ui: &mut Ui, card: &mut Card) {
-    let told = card.text.clone();
+fn answer_text(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
     let editable = card.task == Task::Report && card.state == CardState::Done;
     let response = if editable {
-        let edit = TextEdit::multiline(&mut card.text).desired_width(f32::INFINITY);
-        ui.add(edit.desired_rows(3))
+        let mut text = card.text.clone();
+        let edit = TextEdit::multiline(&mut text).desired_width(f32::INFINITY);
+        let response = ui.add(edit.desired_rows(3));
+        if response.changed() {
+            let mut changed = card.clone();
+            changed.text = text;
+            let step = Step::of_group("edit report", card.id.0.wrapping_add(1));
+            outbox.step(Edit::card(changed), step);
+        }
+        response
     } else {
         let mut text = card.text.as_str();
         let edit = TextEdit::multiline(&mut text).desired_width(f32::INFINITY);
@@ -155,9 +161,9 @@ fn answer_text(ui: &mut Ui, card: &mut Card) {
         let mut info = egui::WidgetInfo::labeled(
             egui::Role::MultilineTextInput,
             editable,
-            format!("Answer: {told}"),
+            format!("Answer: {}", card.text),
         );
-        info.current_text_value = Some(told.clone());
+        info.current_text_value = Some(card.text.clone());
         info
     });
     if card.state == CardState::Done && ui.small_button("Copy").clicked() {
@@ -165,16 +171,16 @@ fn answer_text(ui: &mut Ui, card: &mut Card) {
     }
 }
 
-fn chips(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
-    let mut wanted = None;
+/// What the answer brought, each a button that leads there.
+fn chips(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     ui.horizontal_wrapped(|ui| {
         for id in &card.findings {
-            let Some(finding) = shown.and_then(|shown| shown.findings.get(*id)) else {
+            let Some(finding) = app.workspace.finding(*id) else {
                 continue;
             };
-            let text = match &finding.kind {
-                FindingKind::Mask { mask, .. } => format!("Mask {:.1} mL", mask.volume_ml()),
-                FindingKind::Box(_) => "Box".to_owned(),
+            let text = match &finding.shape {
+                Shape::Mask(mask) => format!("Mask {:.1} mL", mask.volume_ml()),
+                Shape::Box(_) => "Box".to_owned(),
             };
             let colour = theme::finding_colour(finding.colour);
             let chip = egui::Button::new(RichText::new(text).color(colour)).small();
@@ -183,11 +189,10 @@ fn chips(ui: &mut Ui, card: &Card, shown: Option<&Shown>) -> Option<FindingId> {
                 .on_hover_text("Go there in all views")
                 .clicked()
             {
-                wanted = Some(*id);
+                outbox.push(Effect::GoToFinding(*id));
             }
         }
     });
-    wanted
 }
 
 fn state_line(ui: &mut Ui, card: &Card) {
@@ -215,15 +220,15 @@ fn state_line(ui: &mut Ui, card: &Card) {
             ui.label(RichText::new(message).color(theme::ERROR));
         }
         CardState::Done => {
-            let Some(answer) = &card.answer else {
+            let Some(made_from) = &card.made_from else {
                 return;
             };
-            if let Some(mm) = answer.mask_voxel_mm {
+            if let Some(mm) = made_from.mask_voxel_mm {
                 let text = super::findings_panel::drawn_at(mm);
                 ui.label(RichText::new(text).small().color(theme::WARNING));
             }
-            let total: f64 = answer.timings_ms.iter().map(|(_, ms)| ms).sum();
-            let stages: Vec<String> = answer
+            let total: f64 = made_from.timings_ms.iter().map(|(_, ms)| ms).sum();
+            let stages: Vec<String> = made_from
                 .timings_ms
                 .iter()
                 .map(|(stage, ms)| format!("{stage} {ms:.0} ms"))
@@ -231,9 +236,9 @@ fn state_line(ui: &mut Ui, card: &Card) {
             ui.label(small(&format!(
                 "{:.1} s, {} tokens, {} {}",
                 total / 1e3,
-                answer.token_count,
-                answer.model_name,
-                shortened(&answer.model_fingerprint, 12)
+                made_from.token_count,
+                made_from.model_name,
+                shortened(&made_from.model_fingerprint, 12)
             )))
             .on_hover_text(stages.join("\n"));
         }
@@ -241,19 +246,14 @@ fn state_line(ui: &mut Ui, card: &Card) {
 }
 
 /// Shows where questions are written; it is never scrolled away.
-pub fn ask_area(
-    ui: &mut Ui,
-    app: &mut Application,
-    draft: &mut Draft,
-    commands: &mut Vec<Command>,
-) {
-    let shown = app.document.shown.as_ref();
-    let has_box = shown.is_some_and(|s| s.region.is_some());
-    let ready = app.assistant.is_ready() && shown.is_some();
+pub fn ask_area(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut Outbox) {
+    let seen = app.seen_active();
+    let has_box = seen.is_some_and(|seen| seen.region().is_some());
+    let ready = app.assistant.is_ready() && seen.is_some();
     ui.horizontal_wrapped(|ui| {
-        button(ui, Command::Describe, ready && has_box, commands)
+        button(ui, app, Command::Describe, outbox)
             .on_disabled_hover_text("Draw a box first (B), with a model loaded");
-        button(ui, Command::Report, ready, commands);
+        button(ui, app, Command::Report, outbox);
         let recognised = recognise(&draft.text, has_box);
         let automatic = format!("Auto: {}", recognised.label());
         let chosen = draft
@@ -307,11 +307,11 @@ pub fn ask_area(
             .on_hover_text("Enter; Shift+Enter breaks the line");
         if can_send && (send.clicked() || entered) {
             let text = std::mem::take(&mut draft.text);
-            app.ask(text.trim(), draft.task);
+            outbox.push(Effect::Ask(text.trim().to_owned(), draft.task));
             // Keys belong to the views again.
             response.surrender_focus();
         }
-        button(ui, Command::CancelAnswer, app.assistant.is_busy(), commands);
+        button(ui, app, Command::CancelAnswer, outbox);
     });
 }
 

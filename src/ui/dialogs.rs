@@ -1,15 +1,18 @@
-//! Dialogs of the system, without making the window wait, and the one of our own for a path.
+//! What is open over the views: dialogs of the system, without making the window wait, and our own.
 
 use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use m3d_assistant::hub::ModelFolder;
 
-use crate::app::FindingId;
+use super::keys_dialog::KeysDialog;
+use super::palette::Palette;
 use crate::app::jobs::Waker;
+use crate::app::{Application, DialogRequest, Effect, FindingId, ModelAction, Opening, Outbox};
 
 /// What a path was chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+enum Purpose {
     /// To open the images there.
     Open,
     /// To load the model there.
@@ -18,13 +21,45 @@ pub enum Purpose {
     ExportMask(FindingId),
 }
 
+/// A text the reader is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Path,
+    LayoutName,
+}
+
+impl Asked {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Path => "Open path",
+            Self::LayoutName => "Save layout",
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Path => "Folder or file with DICOM or NIfTI images",
+            Self::LayoutName => "Name of this layout",
+        }
+    }
+
+    const fn button(self) -> &'static str {
+        match self {
+            Self::Path => "Open this path",
+            Self::LayoutName => "Save this layout",
+        }
+    }
+}
+
 /// The dialogs under way.
 pub struct Dialogs {
     sender: Sender<(Purpose, PathBuf)>,
     receiver: Receiver<(Purpose, PathBuf)>,
     wake: Waker,
-    /// The text of the dialog for a path, while it is open.
-    typed: Option<String>,
+    /// The text that is asked for, as far as it is typed.
+    asked: Option<(Asked, String)>,
+    palette: Option<Palette>,
+    keys: Option<KeysDialog>,
 }
 
 impl Dialogs {
@@ -35,63 +70,111 @@ impl Dialogs {
             sender,
             receiver,
             wake,
-            typed: None,
+            asked: None,
+            palette: None,
+            keys: None,
         }
     }
 
-    /// What was chosen since the last call.
-    pub fn chosen(&self) -> Vec<(Purpose, PathBuf)> {
-        self.receiver.try_iter().collect()
+    /// Opens a dialog; one that is open already closes.
+    pub fn open(&mut self, request: DialogRequest) {
+        match request {
+            DialogRequest::OpenFolder => self.pick_folder(Purpose::Open, "Open a folder"),
+            DialogRequest::OpenFile => self.pick_file(Purpose::Open, "Open a file"),
+            DialogRequest::ChooseModel => {
+                self.pick_folder(Purpose::Model, "Choose the folder of a model");
+            }
+            DialogRequest::ExportMask(id) => {
+                let purpose = Purpose::ExportMask(id);
+                self.save_file(purpose, "Export the mask", "mask.nii.gz");
+            }
+            DialogRequest::OpenPath => self.ask_for(Asked::Path),
+            DialogRequest::SaveLayout => self.ask_for(Asked::LayoutName),
+            DialogRequest::Palette => {
+                self.palette = self.palette.is_none().then(Palette::default);
+            }
+            DialogRequest::Keys => self.keys = self.keys.is_none().then(KeysDialog::default),
+        }
     }
 
-    /// Asks for a folder.
-    pub fn pick_folder(&self, purpose: Purpose, title: &str) {
-        let dialog = rfd::AsyncFileDialog::new().set_title(title);
-        self.run(purpose, async move { dialog.pick_folder().await });
+    fn ask_for(&mut self, asked: Asked) {
+        if self.asked.as_ref().is_none_or(|(open, _)| *open != asked) {
+            self.asked = Some((asked, String::new()));
+        }
     }
 
-    /// Asks for a file.
-    pub fn pick_file(&self, purpose: Purpose, title: &str) {
-        let dialog = rfd::AsyncFileDialog::new().set_title(title);
-        self.run(purpose, async move { dialog.pick_file().await });
+    /// Wishes for what was chosen in the system's dialogs since the last call.
+    pub fn take_chosen(&self, outbox: &mut Outbox) {
+        for (purpose, path) in self.receiver.try_iter() {
+            outbox.push(match purpose {
+                Purpose::Open => Effect::Open(vec![path], Opening::Instead),
+                Purpose::Model => Effect::Model(ModelAction::Use(ModelFolder::from(path))),
+                Purpose::ExportMask(id) => Effect::ExportMask(id, path),
+            });
+        }
     }
 
-    /// Asks where to save a file.
-    pub fn save_file(&self, purpose: Purpose, title: &str, name: &str) {
-        let dialog = rfd::AsyncFileDialog::new()
-            .set_title(title)
-            .set_file_name(name);
-        self.run(purpose, async move { dialog.save_file().await });
+    /// Shows our own dialogs.
+    pub fn show(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
+        self.show_asked(ctx, outbox);
+        if let Some(palette) = &mut self.palette
+            && !palette.show(ctx, app, outbox)
+        {
+            self.palette = None;
+        }
+        if let Some(keys) = &mut self.keys
+            && !keys.show(ctx, app, outbox)
+        {
+            self.keys = None;
+        }
     }
 
-    /// Opens the dialog for a typed path.
-    pub fn type_path(&mut self) {
-        self.typed.get_or_insert_default();
-    }
-
-    /// Shows the dialog for a typed path, if open; returns the path when the reader confirms.
-    pub fn show(&mut self, ctx: &egui::Context) -> Option<PathBuf> {
-        let text = self.typed.as_mut()?;
+    fn show_asked(&mut self, ctx: &egui::Context, outbox: &mut Outbox) {
+        let Some((asked, text)) = &mut self.asked else {
+            return;
+        };
         let (mut open, mut confirmed) = (true, false);
-        egui::Window::new("Open path")
+        egui::Window::new(asked.title())
             .open(&mut open)
             .collapsible(false)
             .resizable(false)
             .anchor(egui::Align2::CENTER_CENTER, [0.0, -60.0])
             .show(ctx, |ui| {
-                let label = ui.label("Folder or file with DICOM or NIfTI images");
+                let label = ui.label(asked.label());
                 let edit = ui
                     .add(egui::TextEdit::singleline(text).desired_width(420.0))
                     .labelled_by(label.id);
                 edit.request_focus();
                 let entered = ui.input(|i| i.key_pressed(egui::Key::Enter));
-                confirmed = ui.button("Open this path").clicked() || entered;
+                confirmed = ui.button(asked.button()).clicked() || entered;
             });
-        let path = PathBuf::from(text.trim());
-        if !open || confirmed || ctx.input(|i| i.key_pressed(egui::Key::Escape)) {
-            self.typed = None;
+        let words = text.trim().to_owned();
+        if confirmed && !words.is_empty() {
+            outbox.push(match asked {
+                Asked::Path => Effect::Open(vec![PathBuf::from(words)], Opening::Instead),
+                Asked::LayoutName => Effect::SaveLayout(words),
+            });
         }
-        (confirmed && !path.as_os_str().is_empty()).then_some(path)
+        if !open || confirmed || ctx.input(|i| i.key_pressed(egui::Key::Escape)) {
+            self.asked = None;
+        }
+    }
+
+    fn pick_folder(&self, purpose: Purpose, title: &str) {
+        let dialog = rfd::AsyncFileDialog::new().set_title(title);
+        self.run(purpose, async move { dialog.pick_folder().await });
+    }
+
+    fn pick_file(&self, purpose: Purpose, title: &str) {
+        let dialog = rfd::AsyncFileDialog::new().set_title(title);
+        self.run(purpose, async move { dialog.pick_file().await });
+    }
+
+    fn save_file(&self, purpose: Purpose, title: &str, name: &str) {
+        let dialog = rfd::AsyncFileDialog::new()
+            .set_title(title)
+            .set_file_name(name);
+        self.run(purpose, async move { dialog.save_file().await });
     }
 
     fn run(

@@ -1,48 +1,31 @@
 //! The findings: masks and boxes with their figures.
 
 use egui::{RichText, Ui};
-
-use super::theme;
-use crate::app::{Finding, FindingId, FindingKind, Findings};
 use m3d_imaging::geometry::VoxelGrid;
 
-/// What the reader did to a finding.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FindingAction {
-    /// Go there in all views.
-    GoTo(FindingId),
-    /// Show or hide it.
-    Show(FindingId, bool),
-    /// Take it away.
-    Remove(FindingId),
-    /// Give it another name.
-    Rename(FindingId, String),
-    /// Write the mask to a file.
-    Export(FindingId),
-    /// Make the box of a finding the reader's box.
-    UseAsBox(FindingId),
-}
+use super::theme;
+use crate::app::{
+    Application, DialogRequest, Edit, Effect, Finding, Outbox, PatientBox, Shape, Step,
+};
 
-/// Shows the list.
-pub fn show(ui: &mut Ui, findings: &Findings, grid: &VoxelGrid) -> Option<FindingAction> {
-    if findings.is_empty() {
+/// Shows the findings of what the active view shows.
+pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
+    let Some(seen) = app.seen_active() else {
+        return;
+    };
+    let mut listed = seen.findings().peekable();
+    if listed.peek().is_none() {
         ui.weak("Masks and boxes of the assistant's answers are listed here.");
-        return None;
     }
-    let mut action = None;
-    for finding in findings.iter() {
+    for finding in listed {
         theme::card().show(ui, |ui| {
             ui.set_width(ui.available_width());
-            if let Some(asked) = entry(ui, finding, grid) {
-                action = Some(asked);
-            }
+            entry(ui, finding, seen.grid(), outbox);
         });
     }
-    action
 }
 
-fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid) -> Option<FindingAction> {
-    let mut action = None;
+fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) {
     let id = finding.id;
     ui.horizontal(|ui| {
         let mut visible = finding.visible;
@@ -52,7 +35,13 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid) -> Option<FindingActi
             egui::WidgetInfo::selected(egui::Role::CheckBox, true, visible, label)
         });
         if shown.changed() {
-            action = Some(FindingAction::Show(id, visible));
+            let verb = if visible { "show" } else { "hide" };
+            let changed = Finding {
+                visible,
+                ..finding.clone()
+            };
+            let step = Step::new(format!("{verb} {}", finding.name));
+            outbox.step(Edit::add(changed), step);
         }
         let (swatch, _) = ui.allocate_exact_size(egui::vec2(12.0, 12.0), egui::Sense::hover());
         ui.painter()
@@ -66,46 +55,47 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid) -> Option<FindingActi
             info
         });
         if edit.changed() {
-            action = Some(FindingAction::Rename(id, name));
+            // All letters typed into one name are one step.
+            let step = Step::of_group(format!("rename {name}"), id.0);
+            let changed = Finding {
+                name,
+                ..finding.clone()
+            };
+            outbox.step(Edit::add(changed), step);
         }
     });
-    let is_mask = match &finding.kind {
-        FindingKind::Mask { mask, drawn_at_mm } => {
-            ui.label(format!(
-                "Mask  {:.1} mL, {} voxels",
-                mask.volume_ml(),
-                mask.count()
-            ));
-            if let Some(mm) = drawn_at_mm {
-                let text = drawn_at(*mm);
-                ui.label(RichText::new(text).small().color(theme::WARNING));
-            }
-            true
+    match &finding.shape {
+        Shape::Mask(mask) => {
+            let (ml, count) = (mask.volume_ml(), mask.count());
+            ui.label(format!("Mask  {ml:.1} mL, {count} voxels"));
         }
-        FindingKind::Box(voxel_box) => {
-            let size = voxel_box.size_mm(grid);
-            ui.label(format!(
-                "Box  {:.0} × {:.0} × {:.0} mm",
-                size.x, size.y, size.z
-            ));
-            false
+        Shape::Box(found) => {
+            let size = found.on(grid).size_mm(grid);
+            let text = format!("Box  {:.0} × {:.0} × {:.0} mm", size.x, size.y, size.z);
+            ui.label(text);
         }
-    };
+    }
+    if let Some(mm) = finding.drawn_at_mm {
+        let text = RichText::new(drawn_at(mm)).small();
+        ui.label(text.color(theme::WARNING));
+    }
     ui.horizontal_wrapped(|ui| {
         if ui.small_button("Go to").clicked() {
-            action = Some(FindingAction::GoTo(id));
+            outbox.push(Effect::GoToFinding(id));
         }
-        if is_mask && ui.small_button("Export…").clicked() {
-            action = Some(FindingAction::Export(id));
+        if finding.mask().is_some() && ui.small_button("Export…").clicked() {
+            outbox.push(Effect::Dialog(DialogRequest::ExportMask(id)));
         }
         if ui.small_button("Use as box").clicked() {
-            action = Some(FindingAction::UseAsBox(id));
+            let region: Option<PatientBox> = finding.bounds();
+            let image = finding.image.clone();
+            outbox.step(Edit::Region { image, region }, Step::new("use as box"));
         }
         if ui.small_button("Remove").clicked() {
-            action = Some(FindingAction::Remove(id));
+            let step = Step::new(format!("remove {}", finding.name));
+            outbox.step(Edit::remove(id), step);
         }
     });
-    action
 }
 
 /// How coarse the model's drawing is.

@@ -1,4 +1,5 @@
-//! The window: egui only. It reads the application, draws it, and turns input into commands.
+//! The window: egui only. It reads the application, draws it, and puts what the reader wishes for into an
+//! outbox; nothing here changes the application while a frame is drawn.
 
 mod assistant_panel;
 mod canvas;
@@ -6,18 +7,21 @@ mod command_ui;
 mod dialogs;
 mod display_panel;
 mod findings_panel;
+mod keys_dialog;
 mod models_dialog;
 mod notices_panel;
+mod palette;
+mod pane;
 mod slice_frame;
 mod slice_overlay;
-mod slice_view;
+mod slice_pane;
 mod status_bar;
 mod study_panel;
 mod theme;
 mod top_bar;
 mod viewer;
 mod viewports;
-mod volume_view;
+mod volume_pane;
 mod window;
 
 pub use viewer::Viewer;

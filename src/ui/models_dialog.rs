@@ -1,34 +1,23 @@
 //! The Models dialog: what is here, what is published, and what can be done with each.
 
-use std::path::PathBuf;
-
 use egui::{Align2, Label, ProgressBar, RichText, ScrollArea, Ui};
 
 use super::command_ui::button;
 use super::theme;
-use crate::app::jobs::{Job, Jobs};
-use crate::app::{Application, Command, ModelStatus, Models, NoticeKind};
+use crate::app::jobs::{Jobs, Running};
+use crate::app::{
+    Application, Command, Effect, ModelAction, ModelStatus, Models, NoticeKind, Outbox,
+};
 use m3d_assistant::hub::{
     Kind, LocalModel, ModelFolder, PUBLISHED, Published, parameters_text, size_text,
 };
 
-/// What the reader chose.
-enum Action {
-    Use(ModelFolder),
-    Verify(ModelFolder),
-    CopyPath(PathBuf),
-    Ask(&'static Published),
-    Accept(&'static Published),
-    Decline,
-    Look,
-}
-
 /// Shows the dialog while it is open.
-pub fn show(ctx: &egui::Context, app: &mut Application, commands: &mut Vec<Command>) {
+pub fn show(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
     if !app.models.open {
         return;
     }
-    let (mut open, mut action) = (true, None);
+    let mut open = true;
     let room = ctx.content_rect().size();
     egui::Window::new("Models")
         .open(&mut open)
@@ -42,41 +31,24 @@ pub fn show(ctx: &egui::Context, app: &mut Application, commands: &mut Vec<Comma
                 .max_height((room.y - 170.0).max(160.0))
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
-                    here(ui, app, commands, &mut action);
+                    here(ui, app, outbox);
                     ui.add_space(6.0);
-                    published(ui, &app.models, &app.jobs, &mut action);
+                    published(ui, &app.models, &app.jobs, outbox);
                 });
             ui.separator();
             ui.horizontal_wrapped(|ui| {
-                button(ui, Command::ChooseModel, true, commands);
+                button(ui, app, Command::ChooseModel, outbox);
                 if ui.button("Look again").clicked() {
-                    action = Some(Action::Look);
+                    outbox.push(Effect::Model(ModelAction::Look));
                 }
             });
         });
-    app.models.open = open;
-    if let Some(action) = action {
-        act(ctx, app, action);
+    if !open {
+        outbox.push(Effect::Model(ModelAction::Close));
     }
 }
 
-fn act(ctx: &egui::Context, app: &mut Application, action: Action) {
-    match action {
-        Action::Use(folder) => app.use_model(folder),
-        Action::Verify(folder) => app.models.verify(folder, &mut app.jobs),
-        Action::CopyPath(folder) => {
-            let text = folder.display().to_string();
-            app.notices.add(NoticeKind::Info, format!("Copied {text}"));
-            ctx.copy_text(text);
-        }
-        Action::Ask(model) => app.models.asking = Some(model),
-        Action::Accept(model) => app.models.fetch(model, &mut app.jobs),
-        Action::Decline => app.models.asking = None,
-        Action::Look => app.models.look(&mut app.jobs),
-    }
-}
-
-fn here(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>, action: &mut Option<Action>) {
+fn here(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     ui.strong("On this machine");
     let Some(found) = &app.models.found else {
         ui.spinner();
@@ -91,7 +63,7 @@ fn here(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>, action: &mu
             ui.set_width(ui.available_width());
             let used = in_use.is_some_and(|folder| *folder == model.folder);
             about_local(ui, model, used);
-            local_buttons(ui, app, model, used, commands, action);
+            local_buttons(ui, app, model, used, outbox);
             verdict(ui, &app.models, &model.folder);
         });
     }
@@ -128,18 +100,17 @@ fn local_buttons(
     app: &Application,
     model: &LocalModel,
     used: bool,
-    commands: &mut Vec<Command>,
-    action: &mut Option<Action>,
+    outbox: &mut Outbox,
 ) {
     if let Some(job) = app.models.verifying(&model.folder, &app.jobs) {
-        running(ui, job);
+        running(ui, job, outbox);
         return;
     }
     ui.horizontal_wrapped(|ui| {
         let folder = || model.folder.clone();
         let loading = matches!(app.assistant.status, ModelStatus::Loading(_));
         if used {
-            button(ui, Command::UnloadModel, true, commands);
+            button(ui, app, Command::UnloadModel, outbox);
         } else {
             let usable = model.is_complete() && model.kind == Kind::Assistant && !loading;
             let press = ui.add_enabled(usable, egui::Button::new("Use"));
@@ -147,19 +118,21 @@ fn local_buttons(
                 .on_hover_text("Load it now and at the next start")
                 .clicked()
             {
-                *action = Some(Action::Use(folder()));
+                outbox.push(Effect::Model(ModelAction::Use(folder())));
             }
         }
         let can_verify = model.is_complete() && !app.models.is_verifying();
         let press = ui.add_enabled(can_verify, egui::Button::new("Verify"));
         let hint = "Read every byte: sums, missing tensors, numbers that are none";
         if press.on_hover_text(hint).clicked() {
-            *action = Some(Action::Verify(folder()));
+            outbox.push(Effect::Model(ModelAction::Verify(folder())));
         }
         if let Some(path) = model.folder.on_disk()
             && ui.button("Copy folder path").clicked()
         {
-            *action = Some(Action::CopyPath(path.to_owned()));
+            let text = path.display().to_string();
+            outbox.push(Effect::Notice(NoticeKind::Info, format!("Copied {text}")));
+            ui.copy_text(text);
         }
         if loading {
             ui.spinner();
@@ -181,7 +154,7 @@ fn verdict(ui: &mut Ui, models: &Models, folder: &ModelFolder) {
     }
 }
 
-fn published(ui: &mut Ui, models: &Models, jobs: &Jobs, action: &mut Option<Action>) {
+fn published(ui: &mut Ui, models: &Models, jobs: &Jobs, outbox: &mut Outbox) {
     ui.strong("Published");
     if let Some(error) = &models.failed {
         ui.label(RichText::new(error).color(theme::ERROR));
@@ -200,9 +173,9 @@ fn published(ui: &mut Ui, models: &Models, jobs: &Jobs, action: &mut Option<Acti
             let found = models.found.iter().flatten();
             let mut whole = found.filter(|found| found.is_published(model));
             if let Some(job) = models.fetching(model, jobs) {
-                running(ui, job);
+                running(ui, job, outbox);
             } else if models.asking.is_some_and(|asked| asked == model) {
-                licence(ui, models, model, action);
+                licence(ui, models, model, outbox);
             } else if whole.any(LocalModel::is_complete) {
                 ui.label(small(&format!("Licence: {}", model.licence)));
                 ui.label(small("It is on this machine."));
@@ -213,7 +186,7 @@ fn published(ui: &mut Ui, models: &Models, jobs: &Jobs, action: &mut Option<Acti
                     .on_hover_text("See the licence, then download it")
                     .clicked()
                 {
-                    *action = Some(Action::Ask(model));
+                    outbox.push(Effect::Model(ModelAction::AskFor(model)));
                 }
             }
         });
@@ -221,7 +194,7 @@ fn published(ui: &mut Ui, models: &Models, jobs: &Jobs, action: &mut Option<Acti
 }
 
 /// The licence and what fetching costs, with the question.
-fn licence(ui: &mut Ui, models: &Models, model: &'static Published, action: &mut Option<Action>) {
+fn licence(ui: &mut Ui, models: &Models, model: &'static Published, outbox: &mut Outbox) {
     ui.label(RichText::new(format!("Licence: {}", model.licence)).color(theme::WARNING));
     ui.hyperlink(format!("{}/{}", models.hub.endpoint, model.hub_name));
     let target = models.target_of(model);
@@ -233,15 +206,15 @@ fn licence(ui: &mut Ui, models: &Models, model: &'static Published, action: &mut
     ui.label(text);
     ui.horizontal_wrapped(|ui| {
         if ui.button("Accept the licence and fetch").clicked() {
-            *action = Some(Action::Accept(model));
+            outbox.push(Effect::Model(ModelAction::Fetch(model)));
         }
         if ui.button("Not now").clicked() {
-            *action = Some(Action::Decline);
+            outbox.push(Effect::Model(ModelAction::Decline));
         }
     });
 }
 
-fn running(ui: &mut Ui, job: &Job) {
+fn running(ui: &mut Ui, job: &Running, outbox: &mut Outbox) {
     ui.horizontal(|ui| {
         if job.is_cancelled() {
             ui.spinner();
@@ -249,7 +222,7 @@ fn running(ui: &mut Ui, job: &Job) {
             return;
         }
         if ui.small_button("Cancel").clicked() {
-            job.cancel();
+            outbox.push(Effect::CancelJob(job.id));
         }
         ui.add(ProgressBar::new(job.progress()).show_percentage());
     });

@@ -3,14 +3,13 @@
 use egui::{Frame, Panel, RichText, Ui};
 
 use super::theme;
-use crate::app::{NoticeKind, Notices};
+use crate::app::{Effect, NoticeKind, Notices, Outbox};
 
 /// Shows the notices until each is dismissed; the views make room for them.
-pub fn show(ui: &mut Ui, notices: &mut Notices) {
+pub fn show(ui: &mut Ui, notices: &Notices, outbox: &mut Outbox) {
     if notices.iter().next().is_none() {
         return;
     }
-    let mut dismissed = None;
     Panel::top("notices").show(ui, |ui| {
         for (n, notice) in notices.iter().enumerate() {
             let (word, colour) = match notice.kind {
@@ -27,13 +26,10 @@ pub fn show(ui: &mut Ui, notices: &mut Notices) {
                         ui.add(egui::Label::new(&notice.text).wrap());
                     });
                     if ui.small_button("Dismiss").clicked() {
-                        dismissed = Some(n);
+                        outbox.push(Effect::Dismiss(n));
                     }
                 });
             });
         }
     });
-    if let Some(n) = dismissed {
-        notices.dismiss(n);
-    }
 }

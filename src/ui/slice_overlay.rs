@@ -4,7 +4,7 @@ use egui::{Align2, Color32, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2}
 
 use super::slice_frame::{SliceFrame, rect_between};
 use super::theme;
-use crate::app::{FindingKind, Shown, shortened};
+use crate::app::{Seen, Shape, shortened};
 use crate::render::annotate::{length_text, scale_bar_mm};
 use m3d_imaging::geometry::{Orientation, VoxelBox, direction_letters, signed_letters};
 
@@ -15,25 +15,25 @@ const GAP: f32 = 10.0;
 pub const HANDLE: f32 = 4.0;
 
 /// Draws everything that stands over the slice of `frame`.
-pub fn draw(painter: &Painter, frame: &SliceFrame, shown: &Shown, show_handles: bool) {
-    crosshair(painter, frame, shown);
-    for finding in shown.findings.iter().filter(|f| f.visible) {
-        if let FindingKind::Box(voxel_box) = &finding.kind {
+pub fn draw(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>, show_handles: bool) {
+    crosshair(painter, frame, seen);
+    for finding in seen.findings().filter(|f| f.visible) {
+        if let Shape::Box(found) = &finding.shape {
             let colour = theme::finding_colour(finding.colour);
-            draw_box(painter, frame, shown, voxel_box, colour, false);
+            draw_box(painter, frame, seen, &found.on(seen.grid()), colour, false);
         }
     }
-    if let Some(region) = &shown.region {
-        draw_box(painter, frame, shown, region, theme::REGION, show_handles);
+    if let Some(region) = &seen.region() {
+        draw_box(painter, frame, seen, region, theme::REGION, show_handles);
     }
     edge_letters(painter, frame);
-    corner_text(painter, frame, shown);
+    corner_text(painter, frame, seen);
     scale_bar(painter, frame);
 }
 
 /// The lines of the two other planes, each in its own colour, with a gap around the point.
-fn crosshair(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
-    let at = frame.screen_from_patient(shown.crosshair_mm);
+fn crosshair(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>) {
+    let at = frame.screen_from_patient(seen.cursor_mm());
     let (vertical, horizontal) = match frame.view.plane.orientation {
         Orientation::Axial => (Orientation::Sagittal, Orientation::Coronal),
         Orientation::Sagittal => (Orientation::Coronal, Orientation::Axial),
@@ -58,17 +58,15 @@ fn crosshair(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
 fn draw_box(
     painter: &Painter,
     frame: &SliceFrame,
-    shown: &Shown,
+    seen: &Seen<'_>,
     voxel_box: &VoxelBox,
     colour: Color32,
     handles: bool,
 ) {
-    let rect = box_on_screen(frame, shown, voxel_box);
+    let rect = box_on_screen(frame, seen, voxel_box);
     let normal = frame.view.plane.normal_axis;
-    let grid = shown.volume.grid();
-    let slice = grid
-        .voxel_from_patient()
-        .transform_point3(shown.crosshair_mm)[normal];
+    let grid = seen.grid();
+    let slice = grid.voxel_from_patient().transform_point3(seen.cursor_mm())[normal];
     let cut = slice >= voxel_box.min[normal] && slice <= voxel_box.max[normal];
     let stroke = if cut {
         Stroke::new(1.8, colour)
@@ -84,8 +82,8 @@ fn draw_box(
 }
 
 /// The rectangle of a box on the screen.
-pub fn box_on_screen(frame: &SliceFrame, shown: &Shown, voxel_box: &VoxelBox) -> Rect {
-    let [a, b] = voxel_box.patient_corners(shown.volume.grid());
+pub fn box_on_screen(frame: &SliceFrame, seen: &Seen<'_>, voxel_box: &VoxelBox) -> Rect {
+    let [a, b] = voxel_box.patient_corners(seen.grid());
     rect_between(frame.screen_from_patient(a), frame.screen_from_patient(b))
 }
 
@@ -138,10 +136,10 @@ fn edge_letters(painter: &Painter, frame: &SliceFrame) {
     }
 }
 
-fn corner_text(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
+fn corner_text(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>) {
     let rect = frame.rect.shrink(MARGIN);
     let orientation = frame.view.plane.orientation;
-    let (plane, slice, count) = shown.slice_position(orientation);
+    let (plane, slice, count) = seen.slice_position(orientation);
     let along = frame.view.centre_mm.dot(plane.normal);
     // A small view has no room for all of it.
     let roomy = rect.width() > 300.0 && rect.height() > 200.0;
@@ -159,9 +157,9 @@ fn corner_text(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
     );
     if roomy {
         let lines = [
-            shown.patient.clone(),
-            readable_date(&shown.study_date),
-            shown.series.description.clone(),
+            seen.record.patient.clone(),
+            readable_date(&seen.record.study_date),
+            seen.record.description.clone(),
         ];
         let mut at = rect.left_top();
         for line in lines.iter().filter(|l| !l.is_empty()) {
@@ -175,12 +173,12 @@ fn corner_text(painter: &Painter, frame: &SliceFrame, shown: &Shown) {
             at.y += 16.0;
         }
     }
-    let zoom = shown.slices[crate::app::ViewId::Slice(orientation).index()].zoom;
+    let zoom = seen.view.look.zoom;
     let lower = format!(
         "W {} C {}{}",
-        figure(shown.window.width),
-        figure(shown.window.centre),
-        if shown.invert { "  inverted" } else { "" }
+        figure(seen.window().width),
+        figure(seen.window().centre),
+        if seen.layer.invert { "  inverted" } else { "" }
     );
     let mut at = rect.left_bottom();
     rimmed_text(

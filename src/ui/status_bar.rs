@@ -2,14 +2,14 @@
 
 use egui::{Align, Layout, ProgressBar, RichText, Ui};
 use glam::DVec3;
+use m3d_imaging::geometry::signed_letters;
 
 use super::slice_overlay::figure;
 use super::theme;
-use crate::app::{Application, RESEARCH_NOTICE};
-use m3d_imaging::geometry::signed_letters;
+use crate::app::{Application, Effect, Outbox, RESEARCH_NOTICE, ViewId};
 
-/// Shows the bar.
-pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {
+/// Shows the bar; without a pointer in a view the active view's crosshair is read.
+pub fn show(ui: &mut Ui, app: &Application, pointer: Option<(ViewId, DVec3)>, outbox: &mut Outbox) {
     ui.horizontal(|ui| {
         ui.label(
             RichText::new(RESEARCH_NOTICE)
@@ -17,14 +17,15 @@ pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {
                 .strong(),
         );
         ui.separator();
-        if let Some(shown) = &app.document.shown {
-            let place = shown.place(pointer_mm.unwrap_or(shown.crosshair_mm));
+        let (view, point) = pointer.map_or((app.active_view(), None), |(v, p)| (v, Some(p)));
+        if let Some(seen) = app.seen(view) {
+            let place = seen.place(point.unwrap_or_else(|| seen.cursor_mm()));
             let p = place.point_mm;
             let voxel = place.voxel.map_or_else(String::new, |v| {
                 format!("   voxel {}, {}, {}", v.x, v.y, v.z)
             });
             let value = place.value.map_or_else(String::new, |value| {
-                format!("   {} {}", figure(value), shown.volume.units().symbol())
+                format!("   {} {}", figure(value), seen.volume().units().symbol())
             });
             let [x, y, z] = [(DVec3::X, p.x), (DVec3::Y, p.y), (DVec3::Z, p.z)]
                 .map(|(axis, mm)| signed_letters(axis, mm));
@@ -32,13 +33,15 @@ pub fn show(ui: &mut Ui, app: &Application, pointer_mm: Option<DVec3>) {
             ui.monospace(text);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if let Some(shown) = &app.document.shown {
-                let bytes = shown.volume.byte_len() as f64 / 1e6;
-                ui.weak(format!("{bytes:.0} MB"));
+            let bytes = app.resources.byte_len();
+            if bytes > 0 {
+                let text = format!("{:.0} MB", bytes as f64 / 1e6);
+                ui.weak(text)
+                    .on_hover_text("Voxels of the open images, in memory and on the GPU");
             }
             for job in app.jobs.iter() {
                 if ui.small_button("Cancel").clicked() {
-                    job.cancel();
+                    outbox.push(Effect::CancelJob(job.id));
                 }
                 let bar = ProgressBar::new(job.progress()).desired_width(120.0);
                 ui.add(bar);

@@ -6,7 +6,8 @@ use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 
 use super::slice_overlay::readable_date;
 use super::theme;
-use crate::app::{Application, Document, THUMBNAIL_PX, shortened};
+use crate::app::jobs::THUMBNAIL_PX;
+use crate::app::{Application, Effect, Outbox, Placement, Resources, shortened};
 use m3d_imaging::io::{Refused, Series, SeriesId};
 
 /// The thumbnails known to egui.
@@ -17,8 +18,8 @@ pub struct Thumbnails {
 
 impl Thumbnails {
     /// The texture of a series' thumbnail, once it is drawn.
-    fn get(&mut self, ui: &Ui, document: &Document, id: &SeriesId) -> Option<&TextureHandle> {
-        let Some(picture) = document.thumbnails.get(id) else {
+    fn get(&mut self, ui: &Ui, resources: &Resources, id: &SeriesId) -> Option<&TextureHandle> {
+        let Some(picture) = resources.thumbnails.get(id) else {
             self.textures.remove(id);
             return None;
         };
@@ -32,15 +33,14 @@ impl Thumbnails {
     }
 }
 
-/// Shows the panel; returns a series the reader chose.
-pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Option<SeriesId> {
+/// Shows the panel. A series is dragged onto a view, or double-clicked for the active one.
+pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox: &mut Outbox) {
     ui.heading("Study");
-    let Some(library) = &app.document.library else {
+    let Some(library) = &app.library else {
         ui.weak("Nothing is open. Drop a folder or a file here, or use Open.");
-        return None;
+        return;
     };
-    let current = app.document.shown.as_ref().map(|s| s.series.id());
-    let mut chosen = None;
+    let shown = app.shown_series();
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         for patient in &library.patients {
             let name = if patient.name.is_empty() {
@@ -62,11 +62,9 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Opti
                 }
                 for series in &study.series {
                     let id = series.id();
-                    let on = current.as_ref() == Some(&id);
-                    let picture = thumbnails.get(ui, &app.document, &id);
-                    if series_entry(ui, series, picture, on) && !on {
-                        chosen = Some(id);
-                    }
+                    let on = shown.contains(&id);
+                    let picture = thumbnails.get(ui, &app.resources, &id);
+                    series_entry(ui, series, picture, on, outbox);
                 }
             }
             ui.add_space(6.0);
@@ -75,13 +73,18 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails) -> Opti
             refused(ui, &library.refused);
         }
     });
-    chosen
 }
 
 /// The side of a thumbnail in points.
 const SIDE: f32 = THUMBNAIL_PX as f32 / 2.0;
 
-fn series_entry(ui: &mut Ui, series: &Series, picture: Option<&TextureHandle>, on: bool) -> bool {
+fn series_entry(
+    ui: &mut Ui,
+    series: &Series,
+    picture: Option<&TextureHandle>,
+    on: bool,
+    outbox: &mut Outbox,
+) {
     let description = if series.description.is_empty() {
         "no description"
     } else {
@@ -90,33 +93,63 @@ fn series_entry(ui: &mut Ui, series: &Series, picture: Option<&TextureHandle>, o
     let title = format!("{}  {}", series.modality_code, shortened(description, 30));
     let dims = series.grid.dims();
     let spacing = series.grid.spacing_mm();
+    let times = match series.times {
+        0 | 1 => String::new(),
+        n => format!("   {n} time points"),
+    };
     let detail = format!(
-        "{} × {} × {}   {:.2} × {:.2} × {:.2} mm",
+        "{} × {} × {}   {:.2} × {:.2} × {:.2} mm{times}",
         dims.x, dims.y, dims.z, spacing.x, spacing.y, spacing.z
     );
-    let mut clicked = false;
-    theme::card().show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.horizontal(|ui| {
-            if let Some(texture) = picture {
-                let side = egui::Vec2::splat(SIDE);
-                let image = egui::Image::new((texture.id(), side)).sense(egui::Sense::click());
-                clicked = ui.add(image).clicked();
-            }
-            ui.vertical(|ui| {
-                clicked |= ui.selectable_label(on, title).clicked();
-                ui.small(detail);
+    let id = series.id();
+    let drag = egui::Id::unique(("series", &id));
+    let response = ui
+        .dnd_drag_source(drag, id.clone(), |ui| {
+            theme::card().show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.horizontal(|ui| {
+                    if let Some(texture) = picture {
+                        let side = egui::Vec2::splat(SIDE);
+                        ui.add(egui::Image::new((texture.id(), side)));
+                    }
+                    ui.vertical(|ui| {
+                        let mut text = RichText::new(&title);
+                        if on {
+                            text = text.color(theme::ACCENT).strong();
+                        }
+                        ui.add(egui::Label::new(text).selectable(false));
+                        ui.add(egui::Label::new(RichText::new(detail).small()).selectable(false));
+                    });
+                });
+                for warning in &series.warnings {
+                    let text = RichText::new(&warning.message).small();
+                    ui.add(egui::Label::new(text.color(theme::WARNING)).selectable(false));
+                }
             });
-        });
-        for warning in &series.warnings {
-            ui.label(
-                RichText::new(&warning.message)
-                    .small()
-                    .color(theme::WARNING),
-            );
+        })
+        .response;
+    let response = ui
+        .interact(response.rect, drag.with("click"), egui::Sense::click())
+        .on_hover_text(
+            "Double-click for the active view, or drag onto a view; with Shift it is laid over what \
+             the view shows.",
+        );
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &title));
+    let mut place = |placement| outbox.push(Effect::Show(id.clone(), placement));
+    if response.double_clicked() {
+        place(Placement::Active);
+    }
+    response.context_menu(|ui| {
+        for (text, placement) in [
+            ("Show in the active view", Placement::Active),
+            ("Show in all views", Placement::AllViews),
+        ] {
+            if ui.button(text).clicked() {
+                place(placement);
+                ui.close();
+            }
         }
     });
-    clicked
 }
 
 /// The most reasons listed one by one; a folder may hold thousands of other files.

@@ -1,63 +1,91 @@
 //! The bar above the views: opening, tools, windows, layout.
 
 use egui::Ui;
+use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
-use super::command_ui::{button, named_button, toggle};
-use crate::app::{Application, Command, Tool};
-use m3d_imaging::volume::{CT_PRESETS, Modality, VolumePreset, Window};
+use super::command_ui::{button, entry, toggle, window_commands};
+use crate::app::{Application, Command, Outbox, StandardLayout, Tool};
 
 /// Shows the bar.
-pub fn show(ui: &mut Ui, app: &Application, commands: &mut Vec<Command>) {
+pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     ui.horizontal_wrapped(|ui| {
         ui.menu_button("Open", |ui| {
-            button(ui, Command::OpenFolder, true, commands);
-            button(ui, Command::OpenFile, true, commands);
-            button(ui, Command::OpenPath, true, commands);
+            for command in [Command::OpenFolder, Command::OpenFile, Command::OpenPath] {
+                entry(ui, app, command, outbox);
+            }
             ui.separator();
-            button(ui, Command::ShowModels, true, commands);
-            button(ui, Command::ChooseModel, true, commands);
-            button(ui, Command::UnloadModel, true, commands);
+            for command in [
+                Command::ShowModels,
+                Command::ChooseModel,
+                Command::UnloadModel,
+            ] {
+                entry(ui, app, command, outbox);
+            }
+            ui.separator();
+            for command in [Command::Palette, Command::Keys] {
+                entry(ui, app, command, outbox);
+            }
         });
-        let Some(shown) = &app.document.shown else {
+        layout_menu(ui, app, outbox);
+        let Some(seen) = app.seen_active() else {
             return;
         };
         ui.separator();
         for tool in Tool::ALL {
-            toggle(ui, Command::UseTool(tool), app.tool == tool, commands);
+            toggle(ui, app, Command::UseTool(tool), app.tool == tool, outbox);
         }
         ui.separator();
-        window_menu(ui, shown.shown_as(), shown.window, commands);
-        toggle(ui, Command::Invert, shown.invert, commands);
-        ui.menu_button(format!("3-D: {}", shown.preset.name()), |ui| {
-            for preset in VolumePreset::for_choice(shown.shown_as()) {
-                button(ui, Command::VolumePreset(preset), true, commands);
+        let window = seen.window();
+        let current = CT_PRESETS.iter().find(|p| p.window == window);
+        let name = current.map_or("Custom", |p| p.name);
+        ui.menu_button(format!("Preset: {name}"), |ui| {
+            for command in window_commands(&seen) {
+                entry(ui, app, command, outbox);
+            }
+        });
+        toggle(ui, app, Command::Invert, seen.layer.invert, outbox);
+        ui.menu_button(format!("3-D: {}", app.volume_preset().name()), |ui| {
+            for preset in VolumePreset::for_choice(seen.shown_as()) {
+                entry(ui, app, Command::VolumePreset(preset), outbox);
             }
         });
         ui.separator();
-        button(ui, Command::NextLayout, true, commands);
-        button(ui, Command::ResetView, true, commands);
-        ui.separator();
-        let steps = shown.findings.undo_redo_labels();
-        for (command, step) in [Command::Undo, Command::Redo].into_iter().zip(steps) {
-            let label = command.label();
-            let name = step.map_or(label.to_owned(), |step| format!("{label}: {step}"));
-            named_button(ui, command, &name, step.is_some(), commands);
+        button(ui, app, Command::NextLayout, outbox);
+        button(ui, app, Command::ResetView, outbox);
+        if seen.record.times > 1 {
+            let playing = app.playback.is_some();
+            toggle(ui, app, Command::Play, playing, outbox);
         }
+        ui.separator();
+        button(ui, app, Command::Undo, outbox);
+        button(ui, app, Command::Redo, outbox);
     });
 }
 
-fn window_menu(ui: &mut Ui, modality: Modality, window: Window, commands: &mut Vec<Command>) {
-    let current = CT_PRESETS.iter().find(|p| p.window == window);
-    let name = current.map_or("Custom", |p| p.name);
-    ui.menu_button(format!("Preset: {name}"), |ui| {
-        if modality == Modality::Ct {
-            for (n, preset) in CT_PRESETS.iter().enumerate() {
-                let Window { centre, width } = preset.window;
-                button(ui, Command::WindowPreset(n), true, commands)
-                    .on_hover_text(format!("W {width:.0}  C {centre:.0}"));
-            }
-            ui.separator();
+fn layout_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
+    ui.menu_button("View", |ui| {
+        for layout in StandardLayout::ALL {
+            entry(ui, app, Command::Layout(layout), outbox);
         }
-        button(ui, Command::WindowFromValues, true, commands);
+        for named in &app.settings().layouts {
+            if ui.button(&named.name).clicked() {
+                outbox.push(crate::app::Effect::Arrange(named.clone()));
+                ui.close();
+            }
+        }
+        ui.separator();
+        for command in [Command::SaveLayout, Command::Maximise, Command::NextLayout] {
+            entry(ui, app, command, outbox);
+        }
+        ui.separator();
+        let links = app.workspace.links;
+        let anchored = !app.workspace.anchors.is_empty();
+        for (command, on) in [
+            (Command::LinkZoom, links.zoom),
+            (Command::LinkWindow, links.window),
+            (Command::LinkPlaces, anchored),
+        ] {
+            toggle(ui, app, command, on, outbox);
+        }
     });
 }

@@ -1,6 +1,5 @@
-//! The viewer: panels around four views.
+//! The viewer: panels around the views.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{CentralPanel, CollapsingHeader, Key, Panel, ScrollArea, Ui};
@@ -8,27 +7,26 @@ use egui_wgpu::RenderState;
 
 use super::assistant_panel::{self, Draft};
 use super::canvas::Painters;
-use super::dialogs::{Dialogs, Purpose};
-use super::findings_panel::{self, FindingAction};
+use super::dialogs::Dialogs;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
-    command_ui, display_panel, models_dialog, notices_panel, status_bar, study_panel, theme,
-    top_bar,
+    command_ui, display_panel, findings_panel, models_dialog, notices_panel, status_bar,
+    study_panel, theme, top_bar,
 };
 use crate::app::jobs::Waker;
-use crate::app::{Application, Command, FindingId, FindingKind, StartOptions, ViewId};
-use m3d_imaging::geometry::Orientation;
+use crate::app::{Application, Command, Effect, Opening, Outbox, StartOptions, ViewKind};
 
 /// The window's state over the application's.
 pub struct Viewer {
-    /// The application.
+    /// The application. Panels and views read it; it changes between frames alone.
     pub app: Application,
     painters: Option<Painters>,
     viewports: Viewports,
     dialogs: Dialogs,
     draft: Draft,
     thumbnails: Thumbnails,
+    outbox: Outbox,
 }
 
 impl Viewer {
@@ -46,131 +44,23 @@ impl Viewer {
             dialogs: Dialogs::new(wake),
             draft: Draft::default(),
             thumbnails: Thumbnails::default(),
+            outbox: Outbox::default(),
         }
     }
 
-    fn run(&mut self, command: Command) {
-        match command {
-            Command::OpenFolder => self.dialogs.pick_folder(Purpose::Open, "Open a folder"),
-            Command::OpenFile => self.dialogs.pick_file(Purpose::Open, "Open a file"),
-            Command::OpenPath => self.dialogs.type_path(),
-            Command::ChooseModel => {
-                let title = "Choose the folder of a model";
-                self.dialogs.pick_folder(Purpose::Model, title);
+    /// Carries out what was wished for, and asks for the frame that shows it.
+    fn handle(&mut self, ctx: &egui::Context) {
+        if !self.outbox.is_empty() {
+            for request in self.app.handle(&mut self.outbox) {
+                self.dialogs.open(request);
             }
-            Command::NextLayout => self.app.next_layout(self.viewports.active),
-            _ => self.app.run(command),
+            ctx.request_repaint();
         }
-    }
-
-    fn take_chosen_paths(&mut self) {
-        for (purpose, path) in self.dialogs.chosen() {
-            match purpose {
-                Purpose::Open => self.app.open(path),
-                Purpose::Model => self.app.use_model(path.into()),
-                Purpose::ExportMask(id) => self.export_mask(id, path),
-            }
-        }
-    }
-
-    fn export_mask(&mut self, id: FindingId, path: PathBuf) {
-        let shown = self.app.document.shown.as_ref();
-        let finding = shown.and_then(|shown| shown.findings.get(id));
-        if let Some(FindingKind::Mask { mask, .. }) = finding.map(|f| &f.kind) {
-            self.app.jobs.export_mask(path, Arc::clone(mask));
-        }
-    }
-
-    fn arrow_keys(&mut self, ctx: &egui::Context) {
-        let ViewId::Slice(orientation) = self.viewports.active else {
-            return;
-        };
-        if ctx.egui_wants_keyboard_input() {
-            return;
-        }
-        let steps = ctx.input(|i| {
-            let pressed = |key: Key| i64::try_from(i.num_presses(key)).unwrap_or(0);
-            pressed(Key::ArrowUp) + pressed(Key::ArrowRight) + 10 * pressed(Key::PageUp)
-                - pressed(Key::ArrowDown)
-                - pressed(Key::ArrowLeft)
-                - 10 * pressed(Key::PageDown)
-        });
-        self.step(orientation, steps);
-    }
-
-    fn step(&mut self, orientation: Orientation, steps: i64) {
-        if let (Some(shown), true) = (&mut self.app.document.shown, steps != 0) {
-            shown.step_slice(orientation, steps);
-        }
-    }
-
-    fn right_panel(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        let mut wanted = None;
-        let height = ui.available_height();
-        Panel::bottom("findings and display")
-            .resizable(true)
-            .default_size((height * 0.38).min(320.0))
-            .max_size(height * 0.45)
-            .show(ui, |ui| {
-                ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                    CollapsingHeader::new("Findings")
-                        .default_open(true)
-                        .show(ui, |ui| {
-                            if let Some(shown) = &self.app.document.shown {
-                                let grid = *shown.volume.grid();
-                                let action = findings_panel::show(ui, &shown.findings, &grid);
-                                if let Some(action) = action {
-                                    wanted = self.act_on_finding(action);
-                                }
-                            }
-                        });
-                    CollapsingHeader::new("Display")
-                        .default_open(true)
-                        .show(ui, |ui| {
-                            display_panel::show(ui, &mut self.app, commands);
-                        });
-                });
-            });
-        Panel::bottom("question").show(ui, |ui| {
-            assistant_panel::ask_area(ui, &mut self.app, &mut self.draft, commands);
-        });
-        CentralPanel::default().show(ui, |ui| {
-            ui.heading("Assistant");
-            wanted = assistant_panel::conversation(ui, &mut self.app, commands).or(wanted);
-        });
-        if let Some(id) = wanted {
-            self.go_to(id);
-        }
-    }
-
-    fn act_on_finding(&mut self, action: FindingAction) -> Option<FindingId> {
-        let shown = self.app.document.shown.as_mut()?;
-        match action {
-            FindingAction::GoTo(id) => return Some(id),
-            FindingAction::Show(id, visible) => shown.findings.show(id, visible),
-            FindingAction::Remove(id) => shown.findings.remove(id),
-            FindingAction::Rename(id, name) => shown.findings.rename(id, name),
-            FindingAction::UseAsBox(id) => {
-                shown.region = match &shown.findings.get(id)?.kind {
-                    FindingKind::Mask { mask, .. } => mask.bounding_box(),
-                    FindingKind::Box(voxel_box) => Some(*voxel_box),
-                };
-            }
-            FindingAction::Export(id) => {
-                let purpose = Purpose::ExportMask(id);
-                self.dialogs
-                    .save_file(purpose, "Export the mask", "mask.nii.gz");
-            }
-        }
-        None
-    }
-
-    fn go_to(&mut self, id: FindingId) {
-        if let Some(shown) = &mut self.app.document.shown {
-            shown.findings.show(id, true);
-            if let Some(centre) = shown.findings.get(id).and_then(|f| f.kind.centre()) {
-                shown.go_to_voxel(centre);
-            }
+        if let Some(playback) = &self.app.playback {
+            let wait = playback
+                .next
+                .saturating_duration_since(std::time::Instant::now());
+            ctx.request_repaint_after(wait);
         }
     }
 }
@@ -178,71 +68,118 @@ impl Viewer {
 impl eframe::App for Viewer {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.app.update();
-        self.take_chosen_paths();
-        let dropped = ctx.input(|i| i.raw.dropped_files.first().map(|f| f.path().to_owned()));
-        if let Some(path) = dropped {
-            self.app.open(path);
+        self.dialogs.take_chosen(&mut self.outbox);
+        let dropped: Vec<_> = ctx.input(|i| {
+            let files = i.raw.dropped_files.iter();
+            files.map(|file| file.path().to_owned()).collect()
+        });
+        if !dropped.is_empty() {
+            self.outbox.push(Effect::Open(dropped, Opening::Instead));
         }
+        self.handle(ctx);
     }
 
     fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
-        let mut commands = command_ui::pressed(&ctx);
-        self.arrow_keys(&ctx);
+        let Self {
+            app,
+            painters,
+            viewports,
+            dialogs,
+            draft,
+            thumbnails,
+            outbox,
+        } = self;
+        let app = &*app;
+        dialogs.show(&ctx, app, outbox);
+        command_ui::keys(&ctx, app, outbox);
+        arrow_keys(&ctx, app, outbox);
         Panel::top("top bar").show(ui, |ui| {
-            top_bar::show(ui, &self.app, &mut commands);
+            top_bar::show(ui, app, outbox);
         });
         Panel::bottom("status bar").show(ui, |ui| {
-            status_bar::show(ui, &self.app, self.viewports.pointer_mm);
+            status_bar::show(ui, app, viewports.pointer, outbox);
         });
         let narrow = ctx.content_rect().width() < 1400.0;
         let side = |wide: f32, small: f32| if narrow { small } else { wide };
         Panel::left("study")
             .default_size(side(250.0, 200.0))
-            .show(ui, |ui| {
-                if let Some(id) = study_panel::show(ui, &self.app, &mut self.thumbnails) {
-                    self.app.open_series(&id);
-                }
-            });
+            .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));
         Panel::right("assistant")
             .default_size(side(340.0, 280.0))
-            .show(ui, |ui| self.right_panel(ui, &mut commands));
+            .show(ui, |ui| right_panel(ui, app, draft, outbox));
         let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| {
-            notices_panel::show(ui, &mut self.app.notices);
-            if let Some(window) = self.app.document.shown.as_ref().map(|s| s.window) {
-                let painters = self.painters.as_ref();
-                self.viewports
-                    .show(ui, &mut self.app, painters, &mut commands);
-                let after = self.app.document.shown.as_ref().map(|s| s.window);
-                if after != Some(window) {
-                    // The panels were drawn before the views.
-                    ctx.request_repaint();
-                }
+            notices_panel::show(ui, &app.notices, outbox);
+            if app.library.is_some() || !app.workspace.images.is_empty() {
+                viewports.show(ui, app, painters.as_ref(), outbox);
             } else {
-                welcome(ui, &mut commands);
+                welcome(ui, app, outbox);
             }
         });
-        models_dialog::show(&ctx, &mut self.app, &mut commands);
-        if let Some(path) = self.dialogs.show(&ctx) {
-            self.app.open(path);
-        }
-        for command in commands {
-            self.run(command);
-        }
+        models_dialog::show(&ctx, app, outbox);
+        self.handle(&ctx);
     }
 }
 
-fn welcome(ui: &mut Ui, commands: &mut Vec<Command>) {
+fn right_panel(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut Outbox) {
+    let height = ui.available_height();
+    Panel::bottom("findings and display")
+        .resizable(true)
+        .default_size((height * 0.38).min(320.0))
+        .max_size(height * 0.45)
+        .show(ui, |ui| {
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                CollapsingHeader::new("Findings")
+                    .default_open(true)
+                    .show(ui, |ui| findings_panel::show(ui, app, outbox));
+                CollapsingHeader::new("Display")
+                    .default_open(true)
+                    .show(ui, |ui| display_panel::show(ui, app, outbox));
+            });
+        });
+    Panel::bottom("question").show(ui, |ui| {
+        assistant_panel::ask_area(ui, app, draft, outbox);
+    });
+    CentralPanel::default().show(ui, |ui| {
+        ui.heading("Assistant");
+        assistant_panel::conversation(ui, app, outbox);
+    });
+}
+
+/// Slices by arrow and page keys, in the active view.
+fn arrow_keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
+    let Some(seen) = app.seen_active() else {
+        return;
+    };
+    let ViewKind::Slice(orientation) = seen.view.kind else {
+        return;
+    };
+    if ctx.egui_wants_keyboard_input() {
+        return;
+    }
+    let steps = ctx.input(|i| {
+        let pressed = |key: Key| i64::try_from(i.num_presses(key)).unwrap_or(0);
+        pressed(Key::ArrowUp) + pressed(Key::ArrowRight) + 10 * pressed(Key::PageUp)
+            - pressed(Key::ArrowDown)
+            - pressed(Key::ArrowLeft)
+            - 10 * pressed(Key::PageDown)
+    });
+    if steps != 0 {
+        outbox.look(seen.step_slice(orientation, steps));
+    }
+}
+
+fn welcome(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     ui.centered_and_justified(|ui| {
         ui.vertical_centered(|ui| {
             ui.add_space(ui.available_height() * 0.35);
             ui.heading("Open a study");
             ui.label("Drop a folder with DICOM files, or a NIfTI file, anywhere in this window.");
             ui.add_space(8.0);
-            command_ui::button(ui, Command::OpenFolder, true, commands);
-            command_ui::button(ui, Command::OpenFile, true, commands);
-            command_ui::button(ui, Command::OpenPath, true, commands);
+            for command in [Command::OpenFolder, Command::OpenFile, Command::OpenPath] {
+                command_ui::button(ui, app, command, outbox);
+            }
         });
     });
 }

@@ -1,36 +1,24 @@
-//! The four views and how they share the window.
+//! The views and how they share the window.
 
-use egui::{Color32, Rect, Sense, Stroke, StrokeKind, Ui, UiBuilder};
+use std::collections::HashMap;
+
+use egui::{Color32, Rect, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2};
+use m3d_imaging::io::SeriesId;
 
 use super::canvas::Painters;
-use super::slice_view::{SliceView, ViewContext};
+use super::pane::{Pane, PaneContext};
 use super::theme;
-use super::volume_view::VolumeView;
-use crate::app::{Application, Command, Layout, ViewId};
+use crate::app::{Application, Direction, Effect, Outbox, Placement, Tree, ViewId};
 use crate::render::LabelStyle;
-use m3d_imaging::geometry::Orientation;
 
 const GAP: f32 = 2.0;
 
-/// The four views.
+/// What survives from frame to frame of all views.
+#[derive(Default)]
 pub struct Viewports {
-    slices: [SliceView; 3],
-    volume: VolumeView,
-    /// The view the pointer was in last; keys go there.
-    pub active: ViewId,
-    /// Where the pointer is in the patient.
-    pub pointer_mm: Option<glam::DVec3>,
-}
-
-impl Default for Viewports {
-    fn default() -> Self {
-        Self {
-            slices: Orientation::ALL.map(SliceView::new),
-            volume: VolumeView::default(),
-            active: ViewId::ALL[0],
-            pointer_mm: None,
-        }
-    }
+    panes: HashMap<ViewId, Pane>,
+    /// The view the pointer is in, and where it is in the patient.
+    pub pointer: Option<(ViewId, glam::DVec3)>,
 }
 
 impl Viewports {
@@ -38,102 +26,116 @@ impl Viewports {
     pub fn show(
         &mut self,
         ui: &mut Ui,
-        app: &mut Application,
+        app: &Application,
         painters: Option<&Painters>,
-        commands: &mut Vec<Command>,
+        outbox: &mut Outbox,
     ) {
         let whole = ui.available_rect_before_wrap();
         ui.allocate_rect(whole, Sense::hover());
-        self.pointer_mm = None;
-        let (tool, layout, interpolate) = (app.tool, app.layout, app.interpolate);
-        let Some(shown) = app.document.shown.as_mut() else {
-            return;
+        self.pointer = None;
+        let workspace = &app.workspace;
+        self.panes.retain(|id, _| workspace.views.contains_key(id));
+        let places = match workspace.layout.maximised {
+            Some(view) => vec![(view, whole)],
+            None => places(&workspace.layout.tree, whole),
         };
-        // The colours the labels were made with: a mask hidden just now may still be among them.
-        let colours = shown.labels.as_ref().map(|l| l.colours.as_slice());
-        let labels: Vec<LabelStyle> = colours
-            .unwrap_or_default()
-            .iter()
-            .map(|&colour| LabelStyle {
-                colour: theme::rgb(theme::finding_colour(colour)),
-                opacity: app.mask_opacity,
-            })
-            .collect();
-        let mut cx = ViewContext {
-            shown,
-            painters,
-            tool,
-            interpolate,
-            labels: &labels,
-            pointer_mm: &mut self.pointer_mm,
-            commands,
-        };
-        for (view, rect) in places(layout, whole) {
-            let mut child = ui.new_child(UiBuilder::new().id_salt(view.name()).max_rect(rect));
-            let response = match view {
-                ViewId::Slice(_) => self.slices[view.index()].show(&mut child, &mut cx),
-                ViewId::Volume => self.volume.show(&mut child, &mut cx),
+        for (id, rect) in places {
+            let Some(view) = workspace.views.get(&id) else {
+                continue;
             };
-            if response.hovered() || response.dragged() {
-                self.active = view;
+            let pane = self.panes.entry(id).or_insert_with(|| Pane::new(view.kind));
+            let labels = label_styles(app, id);
+            let mut cx = PaneContext {
+                app,
+                id,
+                painters,
+                labels: &labels,
+                pointer: &mut self.pointer,
+                outbox,
+            };
+            let mut child = ui.new_child(UiBuilder::new().id_salt(id).max_rect(rect));
+            let response = pane.show(&mut child, view, &mut cx);
+            let active = app.active_view() == id;
+            let offered = response.dnd_hover_payload::<SeriesId>().is_some();
+            if (response.hovered() || response.dragged()) && !active && !offered {
+                outbox.push(Effect::Activate(id));
             }
-            let colour = if self.active == view {
-                theme::ACCENT.gamma_multiply(0.8)
-            } else {
-                Color32::from_gray(45)
+            if let Some(series) = response.dnd_release_payload::<SeriesId>() {
+                let over = ui.input(|i| i.modifiers.shift);
+                let placement = if over {
+                    Placement::Over(id)
+                } else {
+                    Placement::View(id)
+                };
+                outbox.push(Effect::Show((*series).clone(), placement));
+            }
+            let (width, colour) = match (offered, active) {
+                (true, _) => (3.0, theme::ACCENT),
+                (false, true) => (1.0, theme::ACCENT.gamma_multiply(0.8)),
+                (false, false) => (1.0, Color32::from_gray(45)),
             };
-            let stroke = Stroke::new(1.0, colour);
+            let stroke = Stroke::new(width, colour);
             ui.painter()
                 .rect_stroke(rect, 0.0, stroke, StrokeKind::Inside);
         }
     }
 }
 
-/// The part of the window of each view of a layout.
-fn places(layout: Layout, whole: Rect) -> Vec<(ViewId, Rect)> {
-    match layout {
-        Layout::Single(view) => vec![(view, whole)],
-        Layout::Grid => {
-            let (left, right) = whole.split_left_right_at_fraction(0.5);
-            let [a, c] = top_bottom(left);
-            let [b, d] = top_bottom(right);
-            let rects = [a, b, c, d].map(|r| r.shrink(GAP / 2.0));
-            ViewId::ALL.into_iter().zip(rects).collect()
-        }
-        Layout::Focus(front) => {
-            let (left, right) = whole.split_left_right_at_fraction(0.7);
-            let mut places = vec![(front, left.shrink(GAP / 2.0))];
-            let others = ViewId::ALL.into_iter().filter(|v| *v != front);
-            let height = right.height() / 3.0;
-            for (n, view) in others.enumerate() {
-                let top = right.top() + height * n as f32;
-                let size = egui::vec2(right.width(), height);
-                let rect = Rect::from_min_size(egui::pos2(right.left(), top), size);
-                places.push((view, rect.shrink(GAP / 2.0)));
-            }
-            places
-        }
-    }
+/// How the masks of a view are drawn: in the colours the labels were made with, for a mask hidden just now
+/// may still be among them.
+fn label_styles(app: &Application, id: ViewId) -> Vec<LabelStyle> {
+    let labels = app.seen(id).and_then(|seen| seen.labels);
+    let colours = labels.map(|labels| labels.colours.as_slice());
+    let styles = colours
+        .unwrap_or_default()
+        .iter()
+        .map(|&colour| LabelStyle {
+            colour: theme::rgb(theme::finding_colour(colour)),
+            opacity: app.workspace.display.mask_opacity,
+        });
+    styles.collect()
 }
 
-fn top_bottom(rect: Rect) -> [Rect; 2] {
-    let (top, bottom) = rect.split_top_bottom_at_fraction(0.5);
-    [top, bottom]
+/// The part of the window of each leaf of a tree.
+fn places<L: Copy>(tree: &Tree<L>, whole: Rect) -> Vec<(L, Rect)> {
+    match tree {
+        Tree::Leaf(leaf) => vec![(*leaf, whole.shrink(GAP / 2.0))],
+        Tree::Split { direction, parts } => {
+            let total: f32 = parts.iter().map(|(share, _)| share.max(0.0)).sum();
+            let mut from = 0.0;
+            let mut all = Vec::new();
+            for (share, part) in parts {
+                let to = from + share.max(0.0) / total.max(f32::MIN_POSITIVE);
+                let x = |t: f32| whole.left() + whole.width() * t;
+                let y = |t: f32| whole.top() + whole.height() * t;
+                let rect = match direction {
+                    Direction::Row => {
+                        Rect::from_min_max(pos2(x(from), whole.top()), pos2(x(to), whole.bottom()))
+                    }
+                    Direction::Column => {
+                        Rect::from_min_max(pos2(whole.left(), y(from)), pos2(whole.right(), y(to)))
+                    }
+                };
+                all.extend(places(part, rect));
+                from = to;
+            }
+            all
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{StandardLayout, ViewKind};
 
     #[test]
     fn every_layout_fills_the_window_without_overlap() {
         let whole = Rect::from_min_size(egui::pos2(10.0, 20.0), egui::vec2(900.0, 600.0));
-        for layout in [
-            Layout::Grid,
-            Layout::Focus(ViewId::Volume),
-            Layout::Single(ViewId::ALL[1]),
-        ] {
-            let places = places(layout, whole);
+        for layout in StandardLayout::ALL {
+            let tree = layout.layout(ViewKind::Volume).tree;
+            let places = places(&tree, whole);
+            assert_eq!(places.len(), tree.leaves().len());
             let area: f32 = places.iter().map(|(_, r)| r.area()).sum();
             assert!(area > whole.area() * 0.97 && area <= whole.area());
             for (n, (_, a)) in places.iter().enumerate() {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use m3d_imaging::geometry::Orientation;
 use m3d_model::demo::write_demo_checkpoint;
-use m3d_viewer::app::{ModelStatus, Shown, StartOptions};
+use m3d_viewer::app::{Card, ModelStatus, Seen, StartOptions, ViewKind};
 use m3d_viewer::ui::Viewer;
 
 pub fn root() -> &'static Path {
@@ -67,14 +68,41 @@ pub fn wait(harness: &mut Harness<Viewer>, what: &str, mut done: impl FnMut(&Vie
 pub fn open_sample(model: Option<&Path>) -> Harness<'static, Viewer> {
     let mut harness = start(Some(sample()), model);
     wait(&mut harness, "the sample", |v| {
-        v.app.document.shown.is_some()
+        v.app.seen_active().is_some()
     });
     harness.run_steps(3);
     harness
 }
 
-pub fn shown<'a>(harness: &'a Harness<Viewer>) -> &'a Shown {
-    harness.state().app.document.shown.as_ref().unwrap()
+/// What the active view shows.
+pub fn seen<'a>(harness: &'a Harness<Viewer>) -> Seen<'a> {
+    harness.state().app.seen_active().unwrap()
+}
+
+/// What the view of a kind shows; there must be one on screen.
+pub fn seen_as<'a>(harness: &'a Harness<Viewer>, kind: ViewKind) -> Seen<'a> {
+    let app = &harness.state().app;
+    let mut views = app.workspace.shown_views();
+    let found = views.find(|(_, view)| view.kind == kind).unwrap();
+    app.seen(found.0).unwrap()
+}
+
+/// What the axial view shows.
+pub fn axial<'a>(harness: &'a Harness<Viewer>) -> Seen<'a> {
+    seen_as(harness, ViewKind::Slice(Orientation::Axial))
+}
+
+/// The last question and its answer.
+pub fn last_card(harness: &Harness<Viewer>) -> Card {
+    let cards = &harness.state().app.workspace.cards;
+    cards.last().unwrap().clone()
+}
+
+/// Waits for the end of all questions.
+pub fn wait_for_answers(harness: &mut Harness<Viewer>) -> Card {
+    wait(harness, "the answer", |v| !v.app.is_answering());
+    harness.run_steps(3);
+    last_card(harness)
 }
 
 pub fn centre_of(harness: &Harness<Viewer>, view: &str) -> Pos2 {

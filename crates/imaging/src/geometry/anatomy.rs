@@ -1,9 +1,11 @@
 //! The anatomical planes and the letters that name directions.
 
 use glam::DVec3;
+use serde::{Deserialize, Serialize};
 
 /// The three anatomical planes a reader expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Orientation {
     /// Across the body: seen from the feet.
     Axial,

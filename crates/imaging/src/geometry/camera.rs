@@ -1,6 +1,7 @@
 //! The camera of the 3-D view.
 
 use glam::{DMat3, DQuat, DVec2, DVec3};
+use serde::{Deserialize, Serialize};
 
 /// A line of sight in patient space.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +14,7 @@ pub struct Ray {
 
 /// A perspective camera that orbits a point of the patient. `view` has x to the right, y down the
 /// screen and z into it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
     /// The patient point (mm) it looks at and turns around.
     pub target_mm: DVec3,

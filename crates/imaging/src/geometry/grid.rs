@@ -1,6 +1,7 @@
 //! A grid of voxels with a place in the patient.
 
 use glam::{DAffine3, DMat3, DVec3, UVec3};
+use serde::{Deserialize, Serialize};
 
 use super::Orientation;
 
@@ -17,11 +18,36 @@ pub enum GridError {
 
 /// The size of a volume and the map that places it: `patient_from_voxel`, with integer voxel
 /// coordinates at voxel centres and patient millimetres in LPS.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "StoredGrid", into = "StoredGrid")]
 pub struct VoxelGrid {
     dims: UVec3,
     patient_from_voxel: DAffine3,
     voxel_from_patient: DAffine3,
+}
+
+/// A grid as it is written down.
+#[derive(Serialize, Deserialize)]
+struct StoredGrid {
+    dims: UVec3,
+    patient_from_voxel: DAffine3,
+}
+
+impl TryFrom<StoredGrid> for VoxelGrid {
+    type Error = GridError;
+
+    fn try_from(stored: StoredGrid) -> Result<Self, GridError> {
+        Self::new(stored.dims, stored.patient_from_voxel)
+    }
+}
+
+impl From<VoxelGrid> for StoredGrid {
+    fn from(grid: VoxelGrid) -> Self {
+        Self {
+            dims: grid.dims,
+            patient_from_voxel: grid.patient_from_voxel,
+        }
+    }
 }
 
 /// The ways to give three axes to three planes.

@@ -167,6 +167,33 @@ impl Library {
             .flat_map(|study| &study.series)
     }
 
+    /// Lists what another search found beside what is here. A series that is listed stays as it is.
+    pub fn merge(&mut self, other: Self) {
+        let known: std::collections::BTreeSet<SeriesId> = self.series().map(Series::id).collect();
+        for mut patient in other.patients {
+            for study in &mut patient.studies {
+                study.series.retain(|series| !known.contains(&series.id()));
+            }
+            patient.studies.retain(|study| !study.series.is_empty());
+            let same = |p: &&mut Patient| (&p.id, &p.name) == (&patient.id, &patient.name);
+            let Some(listed) = self.patients.iter_mut().find(same) else {
+                self.patients.push(patient);
+                continue;
+            };
+            for study in patient.studies {
+                let same = |s: &&mut Study| (&s.date, &s.uid) == (&study.date, &study.uid);
+                match listed.studies.iter_mut().find(same) {
+                    Some(listed) => listed.series.extend(study.series),
+                    None => listed.studies.push(study),
+                }
+            }
+        }
+        self.patients.retain(|patient| !patient.studies.is_empty());
+        let new = other.refused.into_iter();
+        let new: Vec<Refused> = new.filter(|r| !self.refused.contains(r)).collect();
+        self.refused.extend(new);
+    }
+
     /// Why nothing could be opened below `path`, in one line with the most telling reason: what is no
     /// image at all tells less than what is wrong with one.
     pub fn nothing_opened(&self, path: &Path) -> String {

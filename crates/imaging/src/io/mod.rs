@@ -25,6 +25,7 @@ pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
 
 use crate::volume::{ImageIdentity, Volume};
+use error::Refusal;
 use library::Source;
 
 /// What a file or a folder, at any depth, holds. Headers are read in parallel; voxels are not.
@@ -58,10 +59,22 @@ pub fn load(series: &Series, progress: &Progress) -> Result<Volume, IoError> {
 /// # Errors
 /// When a file is damaged or has changed since the scan, when the volume does not fit, or when cancelled.
 pub fn load_image(series: &Series, progress: &Progress) -> Result<LoadedImage, IoError> {
+    load_time(series, 0, progress)
+}
+
+/// One time point of a series, counted from 0, as [`load_image`].
+///
+/// # Errors
+/// As [`load_image`], and when the series has no such time point.
+pub fn load_time(series: &Series, time: u32, progress: &Progress) -> Result<LoadedImage, IoError> {
     progress.check()?;
+    if time as usize >= series.times {
+        let message = format!("it has {} time points, and no number {time}", series.times);
+        return Err(Refusal::new("time_points", message).at(&series.path));
+    }
     match &series.source {
         Source::Dicom(source) => dicom::load(source, series, progress),
-        Source::Nifti(source) => nifti::load(source, series, progress),
+        Source::Nifti(source) => nifti::load(source, series, time, progress),
     }
 }
 

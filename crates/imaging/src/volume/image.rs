@@ -1,12 +1,14 @@
 //! The image volume.
 
 use glam::{DVec3, UVec3};
+use serde::{Deserialize, Serialize};
 
 use super::{Statistics, Voxels};
 use crate::geometry::VoxelGrid;
 
 /// What kind of machine made the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Modality {
     /// Computed tomography.
     Ct,

@@ -1,6 +1,7 @@
 //! Transfer functions: what a value looks like in 3-D.
 
 use super::{Modality, Statistics};
+use serde::{Deserialize, Serialize};
 
 /// The number of entries of a baked transfer function.
 pub const LUT_SIZE: usize = 512;
@@ -35,7 +36,8 @@ pub struct TransferFunction {
 }
 
 /// The transfer functions offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VolumePreset {
     /// Bone and contrast, for CT.
     CtBone,

@@ -1,10 +1,11 @@
 //! Windowing: which values become black and white.
 
 use super::{Modality, Statistics};
+use serde::{Deserialize, Serialize};
 
 /// A linear window (PS3.3 C.11.2.1.2): values from `centre - width / 2` to `centre + width / 2` run
 /// from black to white.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The middle of the window, in the volume's units.
     pub centre: f32,

@@ -15,13 +15,19 @@ use crate::volume::{ImageIdentity, ImageKey, Rescale, Volume, Voxels};
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
-/// Reads the first volume of the file as it streams (and unpacks) by, and counts the file's digest.
+/// Reads the volume of one time point as the file streams (and unpacks) by, and counts the file's digest.
 pub(in crate::io) fn load(
     source: &NiftiSource,
     series: &Series,
+    time: u32,
     progress: &Progress,
 ) -> Result<LoadedImage, IoError> {
-    let header = &source.header;
+    let whole = &source.header;
+    let before = u64::from(time) * whole.grid.len() as u64 * whole.kind.size_of() as u64;
+    let header = &Header {
+        offset: whole.offset + before,
+        ..whole.clone()
+    };
     let at = |refusal: Refusal| refusal.at(&header.voxels);
     // Of a pair the header's bytes count, too.
     let before = (header.voxels != source.path).then_some(source.path.as_path());

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Color32, PointerButton, Pos2, Rect, Response, Sense, Stroke, Ui, pos2, vec2};
+use egui::{Color32, PointerButton, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
 use glam::{DVec2, DVec3};
 
 use super::canvas::{Canvas, Painters};
+use super::pane::PaneContext;
 use super::slice_frame::size_in_pixels;
 use super::slice_overlay::rimmed_text;
-use super::slice_view::ViewContext;
 use super::theme;
-use crate::app::{Command, FindingKind, Revision, Shown, ViewId};
+use crate::app::{Edit, Revision, Seen, Shape};
 use crate::render::{LabelStyle, RayCastConfig};
 use m3d_imaging::geometry::VoxelBox;
 
@@ -42,7 +42,7 @@ impl Drawn {
 }
 
 /// What survives from frame to frame of the 3-D view.
-pub struct VolumeView {
+pub struct VolumePane {
     coarse: Option<Canvas>,
     sharp: Option<Canvas>,
     /// What the coarse picture shows.
@@ -55,7 +55,7 @@ pub struct VolumeView {
     tile_rows: u32,
 }
 
-impl Default for VolumeView {
+impl Default for VolumePane {
     fn default() -> Self {
         Self {
             coarse: None,
@@ -70,19 +70,23 @@ impl Default for VolumeView {
     }
 }
 
-impl VolumeView {
-    /// Shows the view in all of `ui`.
-    pub fn show(&mut self, ui: &mut Ui, cx: &mut ViewContext<'_>) -> Response {
-        let rect = ui.available_rect_before_wrap();
-        let response = ui.allocate_rect(rect, Sense::click_and_drag());
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "3-D view"));
-        pointer(ui, &response, cx);
+impl VolumePane {
+    /// Draws the volume and what stands over it, and takes the mouse.
+    pub fn show(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        seen: &Seen<'_>,
+        cx: &mut PaneContext<'_>,
+    ) {
+        let rect = response.rect;
+        pointer(ui, response, seen, cx);
         let painter = ui.painter_at(rect);
         let [r, g, b] = theme::VOLUME_BACKGROUND.map(|c| (c * 255.0) as u8);
         painter.rect_filled(rect, 0.0, Color32::from_rgb(r, g, b));
-        if let (Some(painters), true) = (cx.painters, cx.shown.texture.is_some()) {
+        if let (Some(painters), true) = (cx.painters, seen.image.texture.is_some()) {
             let size = size_in_pixels(rect, ui.pixels_per_point());
-            self.draw(ui, painters, cx, size);
+            self.draw(ui, painters, seen, cx, size);
             let done = (self.sharp_rows as f32 / size[1] as f32).min(1.0);
             // The coarse picture below, the sharp one over it as far as it is drawn.
             for (canvas, part) in [(&mut self.coarse, 1.0), (&mut self.sharp, done)] {
@@ -95,22 +99,28 @@ impl VolumeView {
                 }
             }
         }
-        overlay(&painter, rect, cx.shown);
-        response
+        overlay(&painter, rect, seen);
     }
 
     /// Draws the coarse picture when something changed, else the next tile of the sharp one. Egui draws
     /// on the same queue after this, so waiting for a picture delays the frame no more than the picture
     /// does; measuring it keeps both short on every adapter.
-    fn draw(&mut self, ui: &Ui, painters: &Painters, cx: &ViewContext<'_>, size: [u32; 2]) {
-        let wanted = wanted(cx, size);
+    fn draw(
+        &mut self,
+        ui: &Ui,
+        painters: &Painters,
+        seen: &Seen<'_>,
+        cx: &PaneContext<'_>,
+        size: [u32; 2],
+    ) {
+        let wanted = wanted(seen, cx, size);
         if self.sharp_drawn.as_ref() != Some(&wanted) {
             let fresh = self.coarse_drawn.as_ref();
             if !fresh.is_some_and(|drawn| drawn.shows_the_same(&wanted)) {
                 self.sharp_drawn = None;
                 self.sharp_rows = 0;
                 self.changed_at = Instant::now();
-                self.draw_coarse(painters, cx, wanted);
+                self.draw_coarse(painters, seen, wanted);
                 ui.ctx().request_repaint_after(REST);
                 return;
             }
@@ -122,16 +132,16 @@ impl VolumeView {
             self.sharp_rows = 0;
         }
         if self.sharp_rows < size[1] {
-            self.draw_tile(painters, cx);
+            self.draw_tile(painters, seen);
             ui.ctx().request_repaint();
         }
     }
 
-    fn draw_coarse(&mut self, painters: &Painters, cx: &ViewContext<'_>, mut drawn: Drawn) {
+    fn draw_coarse(&mut self, painters: &Painters, seen: &Seen<'_>, mut drawn: Drawn) {
         drawn.config.size_px = drawn.config.size_px.map(|s| (s / self.reduction).max(1));
         drawn.config.step_voxels = 1.0;
         let canvas = self.coarse.get_or_insert_with(|| Canvas::new(painters));
-        let taken = timed(painters, cx, canvas, &drawn.config, None);
+        let taken = timed(painters, seen, canvas, &drawn.config, None);
         if taken > MOVING_BUDGET {
             self.reduction = (self.reduction + 1).min(COARSEST);
         } else if taken < MOVING_BUDGET / 3 {
@@ -140,7 +150,7 @@ impl VolumeView {
         self.coarse_drawn = Some(drawn);
     }
 
-    fn draw_tile(&mut self, painters: &Painters, cx: &ViewContext<'_>) {
+    fn draw_tile(&mut self, painters: &Painters, seen: &Seen<'_>) {
         let Some(drawn) = &self.sharp_drawn else {
             return;
         };
@@ -148,7 +158,7 @@ impl VolumeView {
         let rows = self.tile_rows.min(height - self.sharp_rows);
         let tile = [0, self.sharp_rows, width, rows];
         let canvas = self.sharp.get_or_insert_with(|| Canvas::new(painters));
-        let taken = timed(painters, cx, canvas, &drawn.config, Some(tile));
+        let taken = timed(painters, seen, canvas, &drawn.config, Some(tile));
         self.sharp_rows += rows;
         let share = TILE_BUDGET.as_secs_f32() / taken.as_secs_f32().max(1e-4);
         self.tile_rows = ((rows as f32 * share.clamp(0.5, 4.0)) as u32).clamp(16, 4096);
@@ -156,35 +166,34 @@ impl VolumeView {
 }
 
 /// The sharp picture of what is shown.
-fn wanted(cx: &ViewContext<'_>, size_px: [u32; 2]) -> Drawn {
-    let shown = &*cx.shown;
+fn wanted(seen: &Seen<'_>, cx: &PaneContext<'_>, size_px: [u32; 2]) -> Drawn {
     Drawn {
         config: RayCastConfig {
-            camera: shown.camera,
+            camera: seen.camera(),
             size_px,
-            transfer: shown.transfer_function(),
+            transfer: seen.transfer_function(),
             labels: cx.labels.iter().map(thinned).collect(),
             step_voxels: 0.5,
             shading: true,
             background: theme::VOLUME_BACKGROUND,
         },
-        volume: shown.revision,
-        labels: shown.labels.as_ref().map(|l| l.revision),
+        volume: seen.image.revision,
+        labels: seen.labels.map(|labels| labels.revision),
     }
 }
 
 /// Draws a picture, or a tile of it, and tells how long the adapter took.
 fn timed(
     painters: &Painters,
-    cx: &ViewContext<'_>,
+    seen: &Seen<'_>,
     canvas: &mut Canvas,
     config: &RayCastConfig,
     tile: Option<[u32; 4]>,
 ) -> Duration {
-    let Some(texture) = cx.shown.texture.as_deref() else {
+    let Some(texture) = seen.image.texture.as_deref() else {
         return Duration::ZERO;
     };
-    let labels = cx.shown.labels.as_ref().and_then(|l| l.texture.as_deref());
+    let labels = seen.labels.and_then(|labels| labels.texture.as_deref());
     let (volumes, gpu) = (&painters.volumes, &painters.gpu);
     gpu.wait();
     let begin = Instant::now();
@@ -193,15 +202,13 @@ fn timed(
     begin.elapsed()
 }
 
-fn pointer(ui: &Ui, response: &Response, cx: &mut ViewContext<'_>) {
-    if response.double_clicked() {
-        cx.commands.push(Command::Maximise(ViewId::Volume));
-    }
+fn pointer(ui: &Ui, response: &Response, seen: &Seen<'_>, cx: &mut PaneContext<'_>) {
     let rect = response.rect;
     let side = f64::from(rect.size().min_elem().max(1.0));
     let moved = response.drag_delta();
     let delta = DVec2::new(f64::from(moved.x), f64::from(moved.y)) / side;
-    let camera = &mut cx.shown.camera;
+    let before = seen.camera();
+    let mut camera = before;
     if response.dragged_by(PointerButton::Middle) {
         camera.pan(delta);
     } else if response.dragged_by(PointerButton::Secondary) {
@@ -215,6 +222,11 @@ fn pointer(ui: &Ui, response: &Response, cx: &mut ViewContext<'_>) {
             camera.zoom(f64::from(zoom));
         }
     }
+    if camera != before {
+        let mut look = seen.view.look;
+        look.camera = Some(camera);
+        cx.outbox.look([Edit::Look { id: cx.id, look }]);
+    }
 }
 
 /// In 3-D an opacity is that of 1 mm, and many of them lie behind each other.
@@ -226,13 +238,14 @@ fn thinned(style: &LabelStyle) -> LabelStyle {
 }
 
 /// Boxes, the name of the view, and where the patient's sides are.
-fn overlay(painter: &egui::Painter, rect: egui::Rect, shown: &Shown) {
+fn overlay(painter: &egui::Painter, rect: egui::Rect, seen: &Seen<'_>) {
+    let camera = seen.camera();
     let size = DVec2::new(f64::from(rect.width()), f64::from(rect.height()));
     let on_screen = |point: DVec3| {
-        let pixel = shown.camera.pixel_from_patient(point, size)?;
+        let pixel = camera.pixel_from_patient(point, size)?;
         Some(rect.min + vec2(pixel.x as f32, pixel.y as f32))
     };
-    let grid = shown.volume.grid();
+    let grid = seen.grid();
     let edges = |voxel_box: &VoxelBox, colour: Color32| {
         for [a, b] in voxel_box.edges_mm(grid) {
             if let (Some(a), Some(b)) = (on_screen(a), on_screen(b)) {
@@ -240,16 +253,16 @@ fn overlay(painter: &egui::Painter, rect: egui::Rect, shown: &Shown) {
             }
         }
     };
-    for finding in shown.findings.iter().filter(|f| f.visible) {
-        if let FindingKind::Box(voxel_box) = &finding.kind {
-            edges(voxel_box, theme::finding_colour(finding.colour));
+    for finding in seen.findings().filter(|f| f.visible) {
+        if let Shape::Box(found) = &finding.shape {
+            edges(&found.on(grid), theme::finding_colour(finding.colour));
         }
     }
-    if let Some(region) = &shown.region {
+    if let Some(region) = &seen.region() {
         edges(region, theme::REGION);
     }
     let inner = rect.shrink(8.0);
-    let title = format!("3-D  {}", shown.preset.name());
+    let title = format!("3-D  {}", seen.view.preset.name());
     let corner = egui::Align2::RIGHT_TOP;
     rimmed_text(
         painter,
@@ -258,17 +271,17 @@ fn overlay(painter: &egui::Painter, rect: egui::Rect, shown: &Shown) {
         &title,
         theme::OVERLAY_TEXT,
     );
-    if let Some(factor) = shown.texture.as_ref().and_then(|t| t.reduction()) {
+    if let Some(factor) = seen.image.texture.as_ref().and_then(|t| t.reduction()) {
         let text = format!("shown at 1/{factor} of its resolution");
         let below = inner.right_top() + vec2(0.0, 16.0);
         rimmed_text(painter, below, corner, &text, theme::WARNING);
     }
-    compass(painter, inner.left_bottom() + vec2(26.0, -26.0), shown);
+    compass(painter, inner.left_bottom() + vec2(26.0, -26.0), seen);
 }
 
 /// Three short arms that point to the patient's left, back and head.
-fn compass(painter: &egui::Painter, centre: egui::Pos2, shown: &Shown) {
-    let view = shown.camera.patient_from_view.inverse();
+fn compass(painter: &egui::Painter, centre: egui::Pos2, seen: &Seen<'_>) {
+    let view = seen.camera().patient_from_view.inverse();
     let mut arms = [(DVec3::X, "L"), (DVec3::Y, "P"), (DVec3::Z, "H")]
         .map(|(direction, letter)| (view * direction, letter));
     // The farthest is drawn first.

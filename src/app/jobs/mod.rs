@@ -1,0 +1,213 @@
+//! Long work on named threads, with progress and cancel. A job is a file here: what it is called, which
+//! others it replaces, what it does, and what its end does to the application.
+
+mod export;
+mod label;
+mod load;
+mod models;
+mod scan;
+mod thumbnails;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use m3d_imaging::io::Progress;
+
+use super::Application;
+
+pub use export::ExportMask;
+pub use label::DrawLabels;
+pub use load::{LoadImage, first_window};
+pub use models::{FetchModel, FindModels, VerifyModel};
+pub use scan::Scan;
+pub use thumbnails::{DrawThumbnails, THUMBNAIL_PX};
+
+/// Called from a job's thread when the window has something new to show.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// What a job does to the application when it has ended.
+pub type Finish = Box<dyn FnOnce(&mut Application) + Send>;
+
+/// Which jobs make each other pointless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// All such jobs count.
+    Every,
+    /// A newer one takes the place of an older one of the same kind and key.
+    Latest {
+        /// The kind.
+        kind: &'static str,
+        /// What it is about; empty where there is one at a time.
+        key: String,
+    },
+}
+
+impl Slot {
+    /// One at a time.
+    pub const fn latest(kind: &'static str) -> Self {
+        Self::Latest {
+            kind,
+            key: String::new(),
+        }
+    }
+
+    /// One at a time for each key.
+    pub fn latest_for(kind: &'static str, key: impl Into<String>) -> Self {
+        Self::Latest {
+            kind,
+            key: key.into(),
+        }
+    }
+}
+
+/// Work for a thread of its own.
+pub trait Job: Send + 'static {
+    /// What is being done, without a patient's name.
+    fn title(&self) -> String;
+
+    /// Which jobs it replaces.
+    fn slot(&self) -> Slot;
+
+    /// Whether its end counts even when it was cancelled: what it has left on disk is to be known.
+    fn ends_when_cancelled(&self) -> bool {
+        false
+    }
+
+    /// Does the work; what comes back is run on the window's thread.
+    fn run(self: Box<Self>, progress: &Progress) -> Finish;
+}
+
+/// Names a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobId(u64);
+
+/// A job under way, as the status bar shows it.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its name.
+    pub id: JobId,
+    /// What is being done.
+    pub title: String,
+    slot: Slot,
+    ends_when_cancelled: bool,
+    progress: Arc<AtomicU32>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// How far it is, 0 to 1.
+    pub fn progress(&self) -> f32 {
+        f32::from_bits(self.progress.load(Ordering::Relaxed))
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The jobs under way.
+pub struct Jobs {
+    running: Vec<Running>,
+    next: u64,
+    sender: Sender<(JobId, Finish)>,
+    receiver: Receiver<(JobId, Finish)>,
+    wake: Waker,
+}
+
+impl Jobs {
+    /// None yet. `wake` is called when one has news.
+    pub fn new(wake: Waker) -> Self {
+        let (sender, receiver) = bounded(64);
+        Self {
+            running: Vec::new(),
+            next: 0,
+            sender,
+            receiver,
+            wake,
+        }
+    }
+
+    /// Those under way that were not asked to stop.
+    pub fn iter(&self) -> impl Iterator<Item = &Running> {
+        self.running.iter().filter(|job| !job.is_cancelled())
+    }
+
+    /// The last of a slot, also while it is being stopped.
+    pub fn in_slot(&self, slot: &Slot) -> Option<&Running> {
+        self.running.iter().rev().find(|job| job.slot == *slot)
+    }
+
+    /// Whether one of a slot goes on.
+    pub fn goes_on(&self, slot: &Slot) -> bool {
+        self.iter().any(|job| job.slot == *slot)
+    }
+
+    /// Asks a job to stop; its result will be dropped.
+    pub fn cancel(&self, id: JobId) {
+        for job in self.running.iter().filter(|job| job.id == id) {
+            job.cancel();
+        }
+    }
+
+    /// What has finished since the last call; cancelled and replaced jobs are dropped.
+    pub(super) fn drain(&mut self) -> Vec<Finish> {
+        let mut done = Vec::new();
+        while let Ok((id, finish)) = self.receiver.try_recv() {
+            let Some(at) = self.running.iter().position(|job| job.id == id) else {
+                continue;
+            };
+            let job = self.running.remove(at);
+            if !job.is_cancelled() || job.ends_when_cancelled {
+                done.push(finish);
+            }
+        }
+        done
+    }
+
+    /// Runs a job on a thread of its own; whether there was one to be had.
+    pub fn start(&mut self, job: impl Job) -> bool {
+        let slot = job.slot();
+        if slot != Slot::Every {
+            let replaced = self.running.iter().filter(|job| job.slot == slot);
+            replaced.for_each(Running::cancel);
+        }
+        let id = JobId(self.next);
+        self.next += 1;
+        let running = Running {
+            id,
+            title: job.title(),
+            slot,
+            ends_when_cancelled: job.ends_when_cancelled(),
+            progress: Arc::default(),
+            cancelled: Arc::default(),
+        };
+        self.running.push(running.clone());
+        let (sender, wake) = (self.sender.clone(), Arc::clone(&self.wake));
+        let body = move || {
+            let report = |share: f32| {
+                let old = running.progress.swap(share.to_bits(), Ordering::Relaxed);
+                // A repaint per percent is plenty.
+                if (share * 100.0) as u32 != (f32::from_bits(old) * 100.0) as u32 {
+                    wake();
+                }
+            };
+            let finish = Box::new(job).run(&Progress::new(&report, &running.cancelled));
+            // The window may be gone; then nobody wants the result.
+            let _ = sender.send((id, finish));
+            wake();
+        };
+        let thread = std::thread::Builder::new().name(format!("job-{}", id.0));
+        if let Err(error) = thread.spawn(body) {
+            tracing::error!("no thread for a job: {error}");
+            self.running.retain(|job| job.id != id);
+            return false;
+        }
+        true
+    }
+}

@@ -1,0 +1,159 @@
+//! What the window wants: panels and views read the application and put their wishes here.
+
+use std::path::PathBuf;
+
+use glam::DVec3;
+use m3d_assistant::hub::{ModelFolder, Published};
+use m3d_assistant::inference::Task;
+use m3d_imaging::io::SeriesId;
+
+use super::workspace::{Edit, FindingId, NamedLayout, ViewId};
+use super::{Command, JobId, NoticeKind, Shortcut, Step};
+
+/// What becomes of what is open when something else is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The new files take the place of those listed.
+    Instead,
+    /// They are listed beside them.
+    Beside,
+}
+
+/// Where a series is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// In every view of the layout.
+    AllViews,
+    /// In the active view; in all views where they all show one image, as the planes of one series do.
+    Active,
+    /// In one view.
+    View(ViewId),
+    /// Over what one view shows.
+    Over(ViewId),
+    /// Where views already want it.
+    Wanted,
+}
+
+/// What a dialog is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialogRequest {
+    /// Choose a folder of images.
+    OpenFolder,
+    /// Choose an image file.
+    OpenFile,
+    /// Type a path.
+    OpenPath,
+    /// Choose the folder of a model.
+    ChooseModel,
+    /// Choose where a mask is written.
+    ExportMask(FindingId),
+    /// Choose a command by its name.
+    Palette,
+    /// List the keys, to be changed.
+    Keys,
+    /// Name the arrangement of the views.
+    SaveLayout,
+}
+
+/// What is done with a model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelAction {
+    /// Load it now and at the next start.
+    Use(ModelFolder),
+    /// Read every byte of it.
+    Verify(ModelFolder),
+    /// Show its licence.
+    AskFor(&'static Published),
+    /// Fetch it: its licence was accepted.
+    Fetch(&'static Published),
+    /// Do not fetch it.
+    Decline,
+    /// Look for models again.
+    Look,
+    /// Close the dialog.
+    Close,
+}
+
+/// One wish.
+#[derive(Debug)]
+pub enum Effect {
+    /// Change the reader's work; without a step it is a look that is not taken back.
+    Edit(Edit, Option<Step>),
+    /// Take back what belongs to this group, which is still being made.
+    CancelStep(u64),
+    /// Carry a command out.
+    Run(Command),
+    /// Open files or folders.
+    Open(Vec<PathBuf>, Opening),
+    /// Show a series.
+    Show(SeriesId, Placement),
+    /// Arrange the views.
+    Arrange(NamedLayout),
+    /// Keep the arrangement of the views under a name.
+    SaveLayout(String),
+    /// Forget the layout of that name.
+    ForgetLayout(String),
+    /// Give a command another key, or none.
+    Bind(Command, Option<Shortcut>),
+    /// Give all commands their usual keys.
+    ResetKeys,
+    /// Make a view the active one.
+    Activate(ViewId),
+    /// Ask the assistant about what the active view shows.
+    Ask(String, Option<Task>),
+    /// Do something with a model.
+    Model(ModelAction),
+    /// Go to a finding in all views, and show it.
+    GoToFinding(FindingId),
+    /// Move the crosshair of a view's frame to a patient point.
+    GoTo(ViewId, DVec3),
+    /// Write a mask to a file.
+    ExportMask(FindingId, PathBuf),
+    /// Stop a job.
+    CancelJob(JobId),
+    /// Tell the reader something.
+    Notice(NoticeKind, String),
+    /// Take a notice away, by its place.
+    Dismiss(usize),
+    /// Open a dialog.
+    Dialog(DialogRequest),
+}
+
+/// The wishes of one frame, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// Wishes for something.
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Wishes for a command.
+    pub fn run(&mut self, command: Command) {
+        self.push(Effect::Run(command));
+    }
+
+    /// Changes how something is looked at; it is no step.
+    pub fn look(&mut self, edits: impl IntoIterator<Item = Edit>) {
+        let effects = edits.into_iter().map(|edit| Effect::Edit(edit, None));
+        self.effects.extend(effects);
+    }
+
+    /// Changes the reader's work as (a part of) a step.
+    pub fn step(&mut self, edit: Edit, step: Step) {
+        self.push(Effect::Edit(edit, Some(step)));
+    }
+
+    /// Whether nothing is wished for.
+    pub const fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// Everything wished for, in order.
+    pub fn take(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+}

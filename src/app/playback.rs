@@ -1,0 +1,87 @@
+//! Stepping and playing through time points.
+
+use std::time::{Duration, Instant};
+
+use super::Application;
+use super::workspace::{Edit, ViewId};
+
+/// What is being played.
+#[derive(Clone, Copy, Debug)]
+pub struct Playback {
+    /// The view whose base image is played.
+    pub view: ViewId,
+    /// When the next time point is due.
+    pub next: Instant,
+}
+
+/// How long each time point is shown.
+pub const TIME_SHOWN: Duration = Duration::from_millis(125);
+
+impl Application {
+    /// The edits that show another time point of a view's base image, in all views that show it as theirs;
+    /// time goes round.
+    pub fn time_edits(&self, view: ViewId, time: u32) -> Vec<Edit> {
+        let Some(base) = self.workspace.views.get(&view).and_then(|view| view.base()) else {
+            return Vec::new();
+        };
+        let views = self.workspace.views.iter();
+        let same = views.filter(|(_, other)| other.base().is_some_and(|b| b.image == base.image));
+        let edits = same.map(|(&id, other)| {
+            let mut other = other.clone();
+            for layer in other.layers.iter_mut().take(1) {
+                layer.time = time;
+            }
+            let view = Some(Box::new(other));
+            Edit::View { id, view }
+        });
+        edits.collect()
+    }
+
+    /// Goes on or back by time points of what the active view shows.
+    pub(super) fn step_time(&mut self, steps: i64) {
+        let Some(seen) = self.seen_active() else {
+            return;
+        };
+        let count = i64::from(seen.record.times.max(1));
+        let time = (i64::from(seen.layer.time) + steps).rem_euclid(count);
+        for edit in self.time_edits(self.active, time as u32) {
+            self.workspace.apply(edit);
+        }
+    }
+
+    /// Plays what the active view shows, or stops.
+    pub(super) fn toggle_playback(&mut self) {
+        self.playback = match self.playback {
+            Some(_) => None,
+            None => self
+                .seen_active()
+                .filter(|seen| seen.record.times > 1)
+                .map(|seen| Playback {
+                    view: seen.id,
+                    next: Instant::now() + TIME_SHOWN,
+                }),
+        };
+    }
+
+    /// Shows the next time point when it is due. One that is still being read is waited for.
+    pub(super) fn play(&mut self) {
+        let Some(playback) = self.playback else {
+            return;
+        };
+        let Some(seen) = self.seen(playback.view) else {
+            return;
+        };
+        let now = Instant::now();
+        if now < playback.next {
+            return;
+        }
+        let time = (seen.layer.time + 1) % seen.record.times.max(1);
+        for edit in self.time_edits(playback.view, time) {
+            self.workspace.apply(edit);
+        }
+        self.playback = Some(Playback {
+            next: now + TIME_SHOWN,
+            ..playback
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! What is made again at need: voxels, textures, labels, thumbnails. None of it is the reader's work.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use m3d_imaging::io::{Series, SeriesId};
+use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
+
+use super::Revision;
+use crate::render::{LabelTexture, Picture, VolumeTexture};
+
+/// A time point of an image: what voxels are kept by.
+pub type ImageTime = (ImageKey, u32);
+
+/// The voxels of one time point, figures of them, and their copy on the GPU where there is one.
+#[derive(Clone, Debug)]
+pub struct OpenImage {
+    /// Where it was read from.
+    pub series: Series,
+    /// What it is.
+    pub identity: ImageIdentity,
+    /// The voxels.
+    pub volume: Arc<Volume>,
+    /// Figures of its values.
+    pub statistics: Statistics,
+    /// Its copy on the GPU; none without an adapter, or when it did not fit.
+    pub texture: Option<Arc<VolumeTexture>>,
+    /// Which reading this is; what is drawn of it carries it.
+    pub revision: Revision,
+}
+
+impl OpenImage {
+    /// What the image is shown as; CT has windows of its own.
+    pub fn shown_as(&self) -> Modality {
+        self.volume.modality().shown_as(&self.statistics)
+    }
+
+    /// Bytes on the CPU and on the GPU.
+    pub fn byte_len(&self) -> usize {
+        let texture = self.texture.as_ref().map_or(0, |t| t.byte_len() as usize);
+        self.volume.byte_len() + texture
+    }
+}
+
+/// The visible masks of an image in the form they are drawn in.
+#[derive(Clone, Debug)]
+pub struct ShownLabels {
+    /// Changes with what is drawn.
+    pub revision: Revision,
+    /// The place in the theme's row of colours of label 1, 2, ...
+    pub colours: Vec<usize>,
+    /// One label per voxel.
+    pub map: Arc<LabelMap>,
+    /// Its copy on the GPU.
+    pub texture: Option<Arc<LabelTexture>>,
+}
+
+/// Which masks an image's labels are made from: compared by place in memory, for masks are copied on write.
+#[derive(Clone, Debug, Default)]
+pub struct LabelSources(pub Vec<(Arc<Mask>, usize)>);
+
+impl PartialEq for LabelSources {
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = self.0.iter().zip(&other.0);
+        self.0.len() == other.0.len()
+            && pairs.fold(true, |same, (a, b)| {
+                same && Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
+            })
+    }
+}
+
+/// An image with when it was last on screen.
+#[derive(Debug)]
+struct Kept {
+    image: OpenImage,
+    last_shown: u64,
+}
+
+/// Everything that is kept to draw from.
+#[derive(Debug)]
+pub struct Resources {
+    images: BTreeMap<ImageTime, Kept>,
+    /// Where images were read from, for when they are wanted again.
+    sources: BTreeMap<ImageKey, Series>,
+    /// The visible masks, as last drawn.
+    labels: BTreeMap<ImageKey, ShownLabels>,
+    /// Small pictures of series, as far as they are drawn.
+    pub thumbnails: HashMap<SeriesId, Picture>,
+    revision: Revision,
+    clock: u64,
+    most_bytes: usize,
+}
+
+impl Resources {
+    /// Nothing yet; images that are not on screen are kept while all take at most so many bytes.
+    pub fn bounded(most_bytes: usize) -> Self {
+        Self {
+            images: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            thumbnails: HashMap::new(),
+            revision: Revision::default(),
+            clock: 0,
+            most_bytes,
+        }
+    }
+
+    /// A number for the next reading or drawing.
+    pub const fn next_revision(&mut self) -> Revision {
+        self.revision = self.revision.next();
+        self.revision
+    }
+
+    /// The voxels of a time point, while they are here.
+    pub fn image(&self, image: &ImageKey, time: u32) -> Option<&OpenImage> {
+        // A key with its time is looked up without a copy of the key's texts.
+        let mut found = self.images.range((image.clone(), time)..);
+        let (at, kept) = found.next()?;
+        (at.0 == *image && at.1 == time).then_some(&kept.image)
+    }
+
+    /// The images that are here.
+    pub fn images(&self) -> impl Iterator<Item = &OpenImage> {
+        self.images.values().map(|kept| &kept.image)
+    }
+
+    /// Where an image can be read again.
+    pub fn source(&self, image: &ImageKey) -> Option<&Series> {
+        self.sources.get(image)
+    }
+
+    /// The image that a series was read as, if it was.
+    pub fn key_of(&self, series: &SeriesId) -> Option<&ImageKey> {
+        let mut sources = self.sources.iter();
+        sources
+            .find(|(_, source)| source.id() == *series)
+            .map(|(key, _)| key)
+    }
+
+    /// Keeps voxels, in place of an earlier reading of the same.
+    pub fn keep(&mut self, image: OpenImage, time: u32) {
+        let key = image.identity.key.clone();
+        self.sources.insert(key.clone(), image.series.clone());
+        let last_shown = self.clock;
+        self.images.insert((key, time), Kept { image, last_shown });
+    }
+
+    /// The visible masks of an image as they are drawn.
+    pub fn labels(&self, image: &ImageKey) -> Option<&ShownLabels> {
+        self.labels.get(image)
+    }
+
+    /// Puts labels, or takes them away where nothing is visible.
+    pub fn put_labels(&mut self, image: ImageKey, labels: Option<ShownLabels>) {
+        match labels {
+            Some(labels) => self.labels.insert(image, labels),
+            None => self.labels.remove(&image),
+        };
+    }
+
+    /// Bytes of all images.
+    pub fn byte_len(&self) -> usize {
+        self.images().map(OpenImage::byte_len).sum()
+    }
+
+    /// Drops what is not on screen and too much, the longest unseen first. Returns whether something went.
+    pub fn drop_unseen(&mut self, shown: &[ImageTime]) -> bool {
+        self.clock += 1;
+        for at in shown {
+            if let Some(kept) = self.images.get_mut(at) {
+                kept.last_shown = self.clock;
+            }
+        }
+        let mut bytes = self.byte_len();
+        let mut dropped = false;
+        while bytes > self.most_bytes {
+            let unseen = self.images.iter().filter(|(at, _)| !shown.contains(at));
+            let oldest = unseen.min_by_key(|(_, kept)| kept.last_shown);
+            let Some(at) = oldest.map(|(at, _)| at.clone()) else {
+                break;
+            };
+            if let Some(kept) = self.images.remove(&at) {
+                bytes -= kept.image.byte_len();
+                dropped = true;
+            }
+            if !self.images.keys().any(|(image, _)| *image == at.0) {
+                self.labels.remove(&at.0);
+            }
+        }
+        dropped
+    }
+}

@@ -1,0 +1,227 @@
+//! What each command does.
+
+use m3d_imaging::volume::{CT_PRESETS, Modality, VolumePreset, Window};
+
+use m3d_assistant::inference::Task;
+
+use super::jobs::first_window;
+use super::workspace::{Edit, Layer, Links, Look, ViewKind};
+use super::{Application, Command, DialogRequest, Step};
+
+impl Application {
+    /// Carries a command out.
+    pub fn run(&mut self, command: Command) {
+        match command {
+            Command::OpenFolder => self.dialogs.push(DialogRequest::OpenFolder),
+            Command::OpenFile => self.dialogs.push(DialogRequest::OpenFile),
+            Command::OpenPath => self.dialogs.push(DialogRequest::OpenPath),
+            Command::ChooseModel => self.dialogs.push(DialogRequest::ChooseModel),
+            Command::SaveLayout => self.dialogs.push(DialogRequest::SaveLayout),
+            Command::Palette => self.dialogs.push(DialogRequest::Palette),
+            Command::Keys => self.dialogs.push(DialogRequest::Keys),
+            Command::ShowModels => self.models.show(&mut self.jobs),
+            Command::UnloadModel => self.assistant.unload(),
+            Command::UseTool(tool) => self.tool = tool,
+            Command::WindowPreset(n) => self.use_window_preset(n),
+            Command::WindowFromValues => {
+                let statistics = self.seen_active().map(|seen| seen.image.statistics);
+                if let Some(statistics) = statistics {
+                    let window = Window::from_range(statistics.p01, statistics.p99);
+                    self.change_layer("window", |layer| layer.window = window);
+                }
+            }
+            Command::Invert => self.change_layer("invert", |layer| layer.invert = !layer.invert),
+            Command::ResetView => self.reset_views(),
+            Command::NextLayout => self.next_layout(),
+            Command::Layout(standard) => {
+                let named = standard.layout(self.active_kind());
+                self.arrange(&named);
+            }
+            Command::Maximise => self.toggle_maximised(self.active),
+            Command::LinkZoom => {
+                let links = self.workspace.links;
+                self.set_links(Links {
+                    zoom: !links.zoom,
+                    ..links
+                });
+            }
+            Command::LinkWindow => {
+                let links = self.workspace.links;
+                self.set_links(Links {
+                    window: !links.window,
+                    ..links
+                });
+            }
+            Command::LinkPlaces => self.toggle_anchors(),
+            Command::Play => self.toggle_playback(),
+            Command::NextTime => self.step_time(1),
+            Command::PreviousTime => self.step_time(-1),
+            Command::VolumePreset(preset) => self.use_volume_preset(preset),
+            Command::ClearBox => self.clear_box(),
+            Command::Describe => self.describe(),
+            Command::Report => self.ask("", Some(Task::Report)),
+            Command::CancelAnswer => self.cancel_answers(),
+            Command::Undo => {
+                self.history.undo(&mut self.workspace);
+                self.after_history();
+            }
+            Command::Redo => {
+                self.history.redo(&mut self.workspace);
+                self.after_history();
+            }
+        }
+    }
+
+    /// What a command is called now: undo and redo name the step.
+    pub fn label_of(&self, command: Command) -> String {
+        let step = match command {
+            Command::Undo => self.history.undo_label(),
+            Command::Redo => self.history.redo_label(),
+            _ => None,
+        };
+        let label = command.label();
+        step.map_or_else(|| label.to_owned(), |step| format!("{label}: {step}"))
+    }
+
+    /// Whether a command would do something now.
+    pub fn can_run(&self, command: Command) -> bool {
+        let seen = self.seen_active();
+        match command {
+            Command::OpenFolder
+            | Command::OpenFile
+            | Command::OpenPath
+            | Command::ShowModels
+            | Command::ChooseModel
+            | Command::Palette
+            | Command::Keys
+            | Command::UseTool(_)
+            | Command::NextLayout
+            | Command::Layout(_)
+            | Command::SaveLayout
+            | Command::Maximise
+            | Command::LinkZoom
+            | Command::LinkWindow => true,
+            Command::UnloadModel => self.assistant.is_ready(),
+            Command::LinkPlaces => {
+                !self.workspace.anchors.is_empty() || self.shown_frames().len() > 1
+            }
+            Command::WindowPreset(_) => seen.is_some_and(|s| s.shown_as() == Modality::Ct),
+            Command::WindowFromValues
+            | Command::Invert
+            | Command::ResetView
+            | Command::VolumePreset(_) => seen.is_some(),
+            Command::Play | Command::NextTime | Command::PreviousTime => {
+                seen.is_some_and(|s| s.record.times > 1)
+            }
+            Command::ClearBox => seen.is_some_and(|s| s.region().is_some()),
+            Command::Describe => {
+                self.assistant.is_ready() && seen.is_some_and(|s| s.region().is_some())
+            }
+            Command::Report => self.assistant.is_ready() && seen.is_some(),
+            Command::CancelAnswer => self.is_answering(),
+            Command::Undo => self.history.undo_label().is_some(),
+            Command::Redo => self.history.redo_label().is_some(),
+        }
+    }
+
+    /// The transfer function of the active image's 3-D views.
+    pub fn volume_preset(&self) -> VolumePreset {
+        let Some(seen) = self.seen_active() else {
+            return VolumePreset::Ramp;
+        };
+        let image = &seen.layer.image;
+        let volumes = self.workspace.views.values().find(|view| {
+            view.kind == ViewKind::Volume && view.base().is_some_and(|base| base.image == *image)
+        });
+        volumes.map_or(seen.view.preset, |view| view.preset)
+    }
+
+    fn after_history(&mut self) {
+        if !self.workspace.layout.shown().contains(&self.active) {
+            self.active = self.first_view();
+        }
+    }
+
+    fn change_layer(&mut self, label: &'static str, change: impl Fn(&mut Layer)) {
+        let group = Step::group();
+        for edit in self.layer_edits(self.active, change) {
+            self.change(edit, Step::of_group(label, group));
+        }
+    }
+
+    fn use_window_preset(&mut self, n: usize) {
+        let is_ct = self
+            .seen_active()
+            .is_some_and(|seen| seen.shown_as() == Modality::Ct);
+        if let Some(preset) = CT_PRESETS.get(n).filter(|_| is_ct) {
+            self.change_layer("window", |layer| layer.window = preset.window);
+        }
+    }
+
+    fn set_links(&mut self, links: Links) {
+        self.change(Edit::Links(links), Step::new("link"));
+    }
+
+    /// The 3-D views of the active image change together.
+    fn use_volume_preset(&mut self, preset: VolumePreset) {
+        let group = Step::group();
+        let Some(image) = self.seen_active().map(|seen| seen.layer.image.clone()) else {
+            return;
+        };
+        let views = self.workspace.views.iter();
+        let same = views.filter(|(_, view)| view.base().is_some_and(|b| b.image == image));
+        let edits: Vec<Edit> = same
+            .map(|(&id, view)| {
+                let mut view = view.clone();
+                view.preset = preset;
+                Edit::View {
+                    id,
+                    view: Some(Box::new(view)),
+                }
+            })
+            .collect();
+        for edit in edits {
+            self.change(edit, Step::of_group("3-D preset", group));
+        }
+    }
+
+    fn clear_box(&mut self) {
+        let image = self.seen_active().map(|seen| seen.layer.image.clone());
+        if let Some(image) = image.filter(|image| self.workspace.regions.contains_key(image)) {
+            let region = None;
+            self.change(Edit::Region { image, region }, Step::new("clear box"));
+        }
+    }
+
+    /// Zoom, pan, turn, crosshair and window of the views that share the active image's coordinates.
+    fn reset_views(&mut self) {
+        let Some(frame) = self.seen_active().map(|seen| seen.frame()) else {
+            return;
+        };
+        let group = Step::group();
+        let mut edits = vec![Edit::Cursor {
+            frame: frame.clone(),
+            point_mm: None,
+        }];
+        for (&id, view) in &self.workspace.views {
+            let Some(seen) = self.seen(id).filter(|seen| seen.frame() == frame) else {
+                continue;
+            };
+            let mut view = view.clone();
+            view.look = Look::default();
+            for layer in view.layers.iter_mut().take(1) {
+                let series = &seen.image.series;
+                let modality = seen.image.volume.modality();
+                layer.window = first_window(series, modality, &seen.image.statistics);
+                layer.invert = series.inverted;
+            }
+            edits.push(Edit::View {
+                id,
+                view: Some(Box::new(view)),
+            });
+        }
+        for edit in edits {
+            self.change(edit, Step::of_group("reset view", group));
+        }
+    }
+}

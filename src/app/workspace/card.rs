@@ -1,0 +1,94 @@
+//! Questions and answers.
+
+use glam::DVec3;
+use m3d_assistant::inference::Task;
+use m3d_imaging::volume::{ImageIdentity, Window};
+use serde::{Deserialize, Serialize};
+
+use super::{CardId, FindingId};
+
+/// How far an answer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CardState {
+    /// Waiting for the one before.
+    Queued,
+    /// The image is being prepared and encoded.
+    Reading,
+    /// Words are coming.
+    Answering,
+    /// Finished.
+    Done,
+    /// Stopped by the reader.
+    Cancelled,
+    /// Failed; what went wrong and what to do.
+    Failed(String),
+}
+
+impl CardState {
+    /// Whether something is still to come.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Queued | Self::Reading | Self::Answering)
+    }
+}
+
+/// What a finished answer was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What the model wrote, to the letter.
+    pub raw_text: String,
+    /// The model's name.
+    pub model_name: String,
+    /// The model's fingerprint.
+    pub model_fingerprint: String,
+    /// The version of this program.
+    pub program_version: String,
+    /// The most tokens of the answer.
+    pub max_tokens: usize,
+    /// 0 for the likeliest token always.
+    pub temperature: f64,
+    /// The seed of the choice of tokens.
+    pub seed: u64,
+    /// The window the image was prepared with.
+    pub window: Window,
+    /// Tokens generated.
+    pub token_count: usize,
+    /// Milliseconds per stage, in order. A stage that was found ready is not listed.
+    pub timings_ms: Vec<(String, f64)>,
+    /// The size of the voxels a mask was drawn in, in mm along i, j, k.
+    pub mask_voxel_mm: Option<DVec3>,
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Its name.
+    pub id: CardId,
+    /// The image it was asked about.
+    pub image: ImageIdentity,
+    /// The time point.
+    pub time: u32,
+    /// The window on screen when it was asked.
+    pub window: Window,
+    /// What the reader wrote or pressed.
+    pub question: String,
+    /// The task it was taken for.
+    pub task: Task,
+    /// The exact text given to the model after the image.
+    pub prompt: String,
+    /// The answer so far; the reader's own words once a report was edited.
+    pub text: String,
+    /// How far it is.
+    pub state: CardState,
+    /// The boxes and masks it brought, in order; some may have been removed since.
+    pub findings: Vec<FindingId>,
+    /// What it was made from, once it is finished.
+    pub made_from: Option<Provenance>,
+}
+
+impl Card {
+    /// Bytes it holds.
+    pub fn byte_len(&self) -> usize {
+        size_of::<Self>() + self.question.len() + self.prompt.len() + self.text.len()
+    }
+}

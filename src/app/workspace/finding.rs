@@ -1,0 +1,144 @@
+//! What was found in an image: masks and boxes.
+
+use std::sync::Arc;
+
+use glam::DVec3;
+use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
+use m3d_imaging::volume::{ImageKey, Mask};
+use serde::{Deserialize, Serialize};
+
+use super::{CardId, FindingId};
+
+/// Two opposite corners in patient mm; with the axes of an image they name one box of its grid.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatientBox {
+    /// The corners.
+    pub corners_mm: [DVec3; 2],
+}
+
+impl PatientBox {
+    /// The box of a grid in the patient.
+    pub fn of(voxel_box: &VoxelBox, grid: &VoxelGrid) -> Self {
+        Self {
+            corners_mm: voxel_box.patient_corners(grid),
+        }
+    }
+
+    /// The box on a grid's own axes.
+    pub fn on(&self, grid: &VoxelGrid) -> VoxelBox {
+        VoxelBox::from_patient_corners(grid, self.corners_mm)
+    }
+
+    /// Its middle in patient mm.
+    pub fn centre_mm(&self) -> DVec3 {
+        self.corners_mm[0].midpoint(self.corners_mm[1])
+    }
+}
+
+/// What a finding is made of, in patient mm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// A set of voxels of its image.
+    Mask(Arc<Mask>),
+    /// A box.
+    Box(PatientBox),
+}
+
+/// Who made a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The reader.
+    Reader,
+    /// A model; the answer's card holds what it was made from.
+    Model(CardId),
+    /// A file.
+    File(String),
+}
+
+/// A mask or a box with a name. A session keeps masks in files of their own: there `S` names the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding<S = Shape> {
+    /// Its name in the workspace.
+    pub id: FindingId,
+    /// The image it belongs to.
+    pub image: ImageKey,
+    /// The time point.
+    pub time: u32,
+    /// What the reader calls it.
+    pub name: String,
+    /// Its place in the theme's row of colours.
+    pub colour: usize,
+    /// Whether it is drawn.
+    pub visible: bool,
+    /// Whether it is safe from changes.
+    pub locked: bool,
+    /// A heading it is listed under; empty for none.
+    pub group: String,
+    /// Who made it.
+    pub source: Source,
+    /// What it is.
+    pub shape: S,
+    /// The size of the voxels a model drew a mask in, in mm along i, j, k: what the outline is worth.
+    pub drawn_at_mm: Option<DVec3>,
+    /// The reader's words on it.
+    pub note: String,
+}
+
+impl<S> Finding<S> {
+    /// The same finding made of something else.
+    pub fn with_shape<T>(self, shape: T) -> Finding<T> {
+        Finding {
+            id: self.id,
+            image: self.image,
+            time: self.time,
+            name: self.name,
+            colour: self.colour,
+            visible: self.visible,
+            locked: self.locked,
+            group: self.group,
+            source: self.source,
+            shape,
+            drawn_at_mm: self.drawn_at_mm,
+            note: self.note,
+        }
+    }
+}
+
+impl Finding {
+    /// Its mask, if it is one.
+    pub const fn mask(&self) -> Option<&Arc<Mask>> {
+        match &self.shape {
+            Shape::Mask(mask) => Some(mask),
+            Shape::Box(_) => None,
+        }
+    }
+
+    /// The middle of it in patient mm; `None` for an empty mask.
+    pub fn centre_mm(&self) -> Option<DVec3> {
+        match &self.shape {
+            Shape::Mask(mask) => {
+                let place = mask.grid().patient_from_voxel();
+                mask.centroid().map(|voxel| place.transform_point3(voxel))
+            }
+            Shape::Box(patient_box) => Some(patient_box.centre_mm()),
+        }
+    }
+
+    /// The box around it, in patient mm along its image's axes.
+    pub fn bounds(&self) -> Option<PatientBox> {
+        match &self.shape {
+            Shape::Mask(mask) => {
+                let voxel_box = mask.bounding_box()?;
+                Some(PatientBox::of(&voxel_box, mask.grid()))
+            }
+            Shape::Box(patient_box) => Some(*patient_box),
+        }
+    }
+
+    /// Bytes it holds.
+    pub fn byte_len(&self) -> usize {
+        let mask = self.mask().map_or(0, |mask| mask.grid().len() / 8);
+        size_of::<Self>() + self.name.len() + self.group.len() + self.note.len() + mask
+    }
+}

@@ -1,0 +1,115 @@
+//! One view of the window: a slice, a volume, or the room for one.
+
+use egui::{Align2, FontId, Response, Sense, Ui};
+use glam::DVec3;
+
+use super::canvas::Painters;
+use super::command_ui;
+use super::slice_pane::SlicePane;
+use super::theme;
+use super::volume_pane::VolumePane;
+use crate::app::jobs::LoadImage;
+use crate::app::{Application, Command, Outbox, Seen, View, ViewId, ViewKind};
+use crate::render::LabelStyle;
+
+/// What every view is given to draw.
+pub struct PaneContext<'a> {
+    /// The application, to be read.
+    pub app: &'a Application,
+    /// The view.
+    pub id: ViewId,
+    /// The renderers; none where there is no adapter.
+    pub painters: Option<&'a Painters>,
+    /// How masks are drawn, by label.
+    pub labels: &'a [LabelStyle],
+    /// Where the pointer is in the patient; written by the view it is in.
+    pub pointer: &'a mut Option<(ViewId, DVec3)>,
+    /// What the reader wishes for.
+    pub outbox: &'a mut Outbox,
+}
+
+/// What survives from frame to frame of one view.
+pub enum Pane {
+    /// A slice.
+    Slice(Box<SlicePane>),
+    /// The volume.
+    Volume(Box<VolumePane>),
+}
+
+impl Pane {
+    /// A pane of a kind.
+    pub fn new(kind: ViewKind) -> Self {
+        match kind {
+            ViewKind::Slice(orientation) => Self::Slice(Box::new(SlicePane::new(orientation))),
+            ViewKind::Volume => Self::Volume(Box::default()),
+        }
+    }
+
+    /// Shows the view in all of `ui`.
+    pub fn show(&mut self, ui: &mut Ui, view: &View, cx: &mut PaneContext<'_>) -> Response {
+        let rect = ui.available_rect_before_wrap();
+        let response = ui.allocate_rect(rect, Sense::click_and_drag());
+        let name = format!("{} view", view.kind.name());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+        let app = cx.app;
+        let Some(seen) = app.seen(cx.id) else {
+            ui.painter_at(rect)
+                .rect_filled(rect, 0.0, theme::VIEW_BACKGROUND);
+            let text = absence(app, view);
+            let font = FontId::proportional(14.0);
+            ui.painter_at(rect).text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                text,
+                font,
+                theme::OVERLAY_FAINT,
+            );
+            return response;
+        };
+        if response.double_clicked() {
+            cx.outbox.push(crate::app::Effect::Activate(cx.id));
+            cx.outbox.run(Command::Maximise);
+        }
+        match self {
+            Self::Slice(pane) => pane.show(ui, &response, &seen, cx),
+            Self::Volume(pane) => pane.show(ui, &response, &seen, cx),
+        }
+        response.context_menu(|ui| menu(ui, &seen, cx));
+        response
+    }
+}
+
+/// Why a view shows nothing.
+fn absence(app: &Application, view: &View) -> &'static str {
+    let Some(layer) = view.base() else {
+        return "Drag a series here, or double-click one";
+    };
+    let source = app.resources.source(&layer.image);
+    let loading =
+        source.is_some_and(|series| app.jobs.goes_on(&LoadImage::slot_of(series, layer.time)));
+    if loading {
+        "Loading…"
+    } else {
+        "This image is not here. Open the folder or file it is in."
+    }
+}
+
+/// What a right click offers.
+fn menu(ui: &mut Ui, seen: &Seen<'_>, cx: &mut PaneContext<'_>) {
+    ui.menu_button("Window", |ui| {
+        for command in command_ui::window_commands(seen) {
+            command_ui::entry(ui, cx.app, command, cx.outbox);
+        }
+    });
+    for command in [Command::Invert, Command::ResetView, Command::Maximise] {
+        command_ui::entry(ui, cx.app, command, cx.outbox);
+    }
+    ui.separator();
+    for command in [Command::Describe, Command::ClearBox, Command::Report] {
+        command_ui::entry(ui, cx.app, command, cx.outbox);
+    }
+    ui.separator();
+    for command in [Command::Undo, Command::Redo] {
+        command_ui::entry(ui, cx.app, command, cx.outbox);
+    }
+}
