@@ -22,7 +22,30 @@ enum Artifact {
     Mask(Arc<Mask>, DVec3),
 }
 
+/// The question the reader is writing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Its words.
+    pub text: String,
+    /// The task, when the reader chose it.
+    pub task: Option<Task>,
+}
+
 impl Application {
+    /// Whether the question that is written can be asked.
+    pub(super) fn can_ask(&self) -> bool {
+        let ready = self.assistant.is_ready() && self.seen_active().is_some();
+        ready && !self.draft.text.trim().is_empty()
+    }
+
+    /// Asks the question that is written.
+    pub(super) fn ask_draft(&mut self) {
+        if self.can_ask() {
+            let text = std::mem::take(&mut self.draft.text);
+            self.ask(text.trim(), self.draft.task);
+        }
+    }
+
     /// Whether an answer is still to come.
     pub fn is_answering(&self) -> bool {
         self.workspace.cards.iter().any(|card| card.state.is_open())

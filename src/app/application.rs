@@ -1,6 +1,6 @@
 //! The application: the reader's work, what it is drawn from, and what is being done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{LabelSources, Resources};
 use super::workspace::{Edit, ViewId, Workspace};
 use super::{
-    Assistant, Command, DialogRequest, Effect, History, ModelAction, Models, NoticeKind, Notices,
-    Outbox, Playback, Settings, Shortcut, Step, Tool,
+    Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
+    Notices, Outbox, Playback, Settings, Shortcut, Step, Tool,
 };
 use crate::render::Gpu;
 
@@ -40,6 +40,8 @@ pub struct Application {
     pub models: Models,
     /// What the left button does.
     pub tool: Tool,
+    /// The question that is being written.
+    pub draft: Draft,
     /// The time points that are being played.
     pub playback: Option<Playback>,
     pub(super) active: ViewId,
@@ -49,8 +51,6 @@ pub struct Application {
     pub(super) gpu: Option<Gpu>,
     settings: Settings,
     settings_path: Option<PathBuf>,
-    /// The masks that were last sent to be drawn.
-    labelled: BTreeMap<ImageKey, LabelSources>,
 }
 
 /// How to start.
@@ -85,13 +85,13 @@ impl Application {
             assistant: Assistant::new(Arc::clone(wake)),
             models: Models::new(options.models),
             tool: Tool::Window,
+            draft: Draft::default(),
             playback: None,
             unreadable: BTreeSet::new(),
             dialogs: Vec::new(),
             gpu,
             settings,
             settings_path: path,
-            labelled: BTreeMap::new(),
         };
         let model = options
             .model
@@ -160,7 +160,7 @@ impl Application {
             Effect::Bind(command, shortcut) => self.bind(command, shortcut),
             Effect::ResetKeys => self.remember(|settings| settings.keys.reset()),
             Effect::Activate(view) => self.activate(view),
-            Effect::Ask(text, task) => self.ask(&text, task),
+            Effect::Draft(draft) => self.draft = draft,
             Effect::Model(action) => self.handle_model(action),
             Effect::GoToFinding(id) => self.go_to_finding(id),
             Effect::GoTo(view, point_mm) => {
@@ -237,25 +237,19 @@ impl Application {
             let visible = self.workspace.findings_of(&image).filter(|f| f.visible);
             let masks = visible.filter_map(|f| Some((Arc::clone(f.mask()?), f.colour)));
             let sources = LabelSources(masks.take(LabelMap::MOST).collect());
-            if self
-                .labelled
-                .get(&image)
-                .is_some_and(|known| *known == sources)
-                || (sources.0.is_empty() && !self.labelled.contains_key(&image))
-            {
-                continue;
-            }
             let Some(record) = self.workspace.images.get(&image) else {
                 continue;
             };
+            if !self.resources.label(&image, &sources) {
+                continue;
+            }
             self.jobs.start(DrawLabels {
-                image: image.clone(),
+                image,
                 grid: record.grid,
-                sources: sources.clone(),
+                sources,
                 revision: self.resources.next_revision(),
                 gpu: self.gpu.clone(),
             });
-            self.labelled.insert(image, sources);
         }
     }
 }

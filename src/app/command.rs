@@ -52,6 +52,8 @@ pub enum Command {
     VolumePreset(VolumePreset),
     /// Forget the box.
     ClearBox,
+    /// Ask the question that is written.
+    Ask,
     /// Ask what is in the box.
     Describe,
     /// Ask for a report.
@@ -101,6 +103,7 @@ impl Command {
         all.extend(VolumePreset::ALL.map(Self::VolumePreset));
         all.extend([
             Self::ClearBox,
+            Self::Ask,
             Self::Describe,
             Self::Report,
             Self::CancelAnswer,
@@ -145,6 +148,7 @@ impl Command {
             Self::PreviousTime => "Previous time point",
             Self::VolumePreset(preset) => preset.name(),
             Self::ClearBox => "Clear box",
+            Self::Ask => "Ask",
             Self::Describe => "Describe",
             Self::Report => "Report",
             Self::CancelAnswer => "Cancel",
@@ -202,6 +206,7 @@ impl Command {
             Self::PreviousTime => "Show the time point before",
             Self::VolumePreset(_) => "Choose how the 3-D view looks",
             Self::ClearBox => "Forget the box that was drawn",
+            Self::Ask => "Ask the question that is written",
             Self::Describe => "Ask the assistant what is in the box",
             Self::Report => "Ask the assistant for a draft of a report",
             Self::CancelAnswer => "Stop the answer that is being written",
@@ -253,6 +258,7 @@ impl Command {
             | Self::LinkZoom
             | Self::LinkWindow
             | Self::VolumePreset(_)
+            | Self::Ask
             | Self::Report => return None,
         })
     }

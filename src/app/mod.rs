@@ -31,7 +31,7 @@ mod tool;
 mod workspace;
 
 pub use crate::render::RESEARCH_NOTICE;
-pub use answers::shortened;
+pub use answers::{Draft, shortened};
 pub use application::{Application, StartOptions, chosen_assistant};
 pub use assistant::{Assistant, ModelStatus};
 pub use box_edit::{BoxDrag, Side};

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use glam::DVec3;
 use m3d_assistant::hub::{ModelFolder, Published};
-use m3d_assistant::inference::Task;
 use m3d_imaging::io::SeriesId;
 
 use super::workspace::{Edit, FindingId, NamedLayout, ViewId};
-use super::{Command, JobId, NoticeKind, Shortcut, Step};
+use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step};
 
 /// What becomes of what is open when something else is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +98,8 @@ pub enum Effect {
     ResetKeys,
     /// Make a view the active one.
     Activate(ViewId),
-    /// Ask the assistant about what the active view shows.
-    Ask(String, Option<Task>),
+    /// Write the question that is being written anew.
+    Draft(Draft),
     /// Do something with a model.
     Model(ModelAction),
     /// Go to a finding in all views, and show it.

@@ -84,6 +84,8 @@ pub struct Resources {
     sources: BTreeMap<ImageKey, Series>,
     /// The visible masks, as last drawn.
     labels: BTreeMap<ImageKey, ShownLabels>,
+    /// The masks that were last sent to be drawn.
+    labelled: BTreeMap<ImageKey, LabelSources>,
     /// Small pictures of series, as far as they are drawn.
     pub thumbnails: HashMap<SeriesId, Picture>,
     revision: Revision,
@@ -98,6 +100,7 @@ impl Resources {
             images: BTreeMap::new(),
             sources: BTreeMap::new(),
             labels: BTreeMap::new(),
+            labelled: BTreeMap::new(),
             thumbnails: HashMap::new(),
             revision: Revision::default(),
             clock: 0,
@@ -150,6 +153,16 @@ impl Resources {
         self.labels.get(image)
     }
 
+    /// Notes which masks are sent to be drawn; whether they are others than the last ones.
+    pub fn label(&mut self, image: &ImageKey, sources: &LabelSources) -> bool {
+        let known = self.labelled.get(image);
+        if known.map_or(sources.0.is_empty(), |known| known == sources) {
+            return false;
+        }
+        self.labelled.insert(image.clone(), sources.clone());
+        true
+    }
+
     /// Puts labels, or takes them away where nothing is visible.
     pub fn put_labels(&mut self, image: ImageKey, labels: Option<ShownLabels>) {
         match labels {
@@ -185,6 +198,7 @@ impl Resources {
             }
             if !self.images.keys().any(|(image, _)| *image == at.0) {
                 self.labels.remove(&at.0);
+                self.labelled.remove(&at.0);
             }
         }
         dropped

@@ -58,6 +58,7 @@ impl Application {
             Command::PreviousTime => self.step_time(-1),
             Command::VolumePreset(preset) => self.use_volume_preset(preset),
             Command::ClearBox => self.clear_box(),
+            Command::Ask => self.ask_draft(),
             Command::Describe => self.describe(),
             Command::Report => self.ask("", Some(Task::Report)),
             Command::CancelAnswer => self.cancel_answers(),
@@ -114,6 +115,7 @@ impl Application {
                 seen.is_some_and(|s| s.record.times > 1)
             }
             Command::ClearBox => seen.is_some_and(|s| s.region().is_some()),
+            Command::Ask => self.can_ask(),
             Command::Describe => {
                 self.assistant.is_ready() && seen.is_some_and(|s| s.region().is_some())
             }

@@ -10,15 +10,6 @@ use crate::app::{
 };
 use m3d_assistant::inference::{ModelBox, Task, build_prompt, recognise};
 
-/// What the reader is writing.
-#[derive(Debug, Default)]
-pub struct Draft {
-    /// The question.
-    pub text: String,
-    /// The task, when the reader chose it.
-    pub task: Option<Task>,
-}
-
 /// Shows the model and the conversation.
 pub fn conversation(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     model_line(ui, app, outbox);
@@ -246,10 +237,11 @@ fn state_line(ui: &mut Ui, card: &Card) {
 }
 
 /// Shows where questions are written; it is never scrolled away.
-pub fn ask_area(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut Outbox) {
+pub fn ask_area(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     let seen = app.seen_active();
     let has_box = seen.is_some_and(|seen| seen.region().is_some());
     let ready = app.assistant.is_ready() && seen.is_some();
+    let mut draft = app.draft.clone();
     ui.horizontal_wrapped(|ui| {
         button(ui, app, Command::Describe, outbox)
             .on_disabled_hover_text("Draw a box first (B), with a model loaded");
@@ -294,20 +286,18 @@ pub fn ask_area(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut 
     let line = RichText::new(&preview).small().color(theme::FAINT);
     ui.add(egui::Label::new(line).truncate())
         .on_hover_text(&preview);
-    if response.changed() {
-        // The task above was told from the text as it was.
-        ui.ctx().request_repaint();
+    if draft != app.draft {
+        outbox.push(Effect::Draft(draft));
     }
     let entered =
         response.has_focus() && ui.input(|i| i.key_pressed(Key::Enter) && !i.modifiers.shift);
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-        let can_send = ready && !draft.text.trim().is_empty();
-        let send = ui
-            .add_enabled(can_send, egui::Button::new("Ask"))
+        let send = button(ui, app, Command::Ask, outbox)
             .on_hover_text("Enter; Shift+Enter breaks the line");
-        if can_send && (send.clicked() || entered) {
-            let text = std::mem::take(&mut draft.text);
-            outbox.push(Effect::Ask(text.trim().to_owned(), draft.task));
+        if entered && app.can_run(Command::Ask) {
+            outbox.run(Command::Ask);
+        }
+        if send.clicked() || entered {
             // Keys belong to the views again.
             response.surrender_focus();
         }

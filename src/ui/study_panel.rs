@@ -41,6 +41,9 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox:
         return;
     };
     let shown = app.shown_series();
+    thumbnails
+        .textures
+        .retain(|id, _| app.resources.thumbnails.contains_key(id));
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         for patient in &library.patients {
             let name = if patient.name.is_empty() {

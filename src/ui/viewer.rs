@@ -5,14 +5,13 @@ use std::sync::Arc;
 use egui::{CentralPanel, CollapsingHeader, Key, Panel, ScrollArea, Ui};
 use egui_wgpu::RenderState;
 
-use super::assistant_panel::{self, Draft};
 use super::canvas::Painters;
 use super::dialogs::Dialogs;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
-    command_ui, display_panel, findings_panel, models_dialog, notices_panel, status_bar,
-    study_panel, theme, top_bar,
+    assistant_panel, command_ui, display_panel, findings_panel, models_dialog, notices_panel,
+    status_bar, study_panel, theme, top_bar,
 };
 use crate::app::jobs::Waker;
 use crate::app::{Application, Command, Effect, Opening, Outbox, StartOptions, ViewKind};
@@ -24,7 +23,6 @@ pub struct Viewer {
     painters: Option<Painters>,
     viewports: Viewports,
     dialogs: Dialogs,
-    draft: Draft,
     thumbnails: Thumbnails,
     outbox: Outbox,
 }
@@ -42,7 +40,6 @@ impl Viewer {
             painters,
             viewports: Viewports::default(),
             dialogs: Dialogs::new(wake),
-            draft: Draft::default(),
             thumbnails: Thumbnails::default(),
             outbox: Outbox::default(),
         }
@@ -86,7 +83,6 @@ impl eframe::App for Viewer {
             painters,
             viewports,
             dialogs,
-            draft,
             thumbnails,
             outbox,
         } = self;
@@ -107,7 +103,7 @@ impl eframe::App for Viewer {
             .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));
         Panel::right("assistant")
             .default_size(side(340.0, 280.0))
-            .show(ui, |ui| right_panel(ui, app, draft, outbox));
+            .show(ui, |ui| right_panel(ui, app, outbox));
         let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             notices_panel::show(ui, &app.notices, outbox);
@@ -122,7 +118,7 @@ impl eframe::App for Viewer {
     }
 }
 
-fn right_panel(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut Outbox) {
+fn right_panel(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     let height = ui.available_height();
     Panel::bottom("findings and display")
         .resizable(true)
@@ -139,7 +135,7 @@ fn right_panel(ui: &mut Ui, app: &Application, draft: &mut Draft, outbox: &mut O
             });
         });
     Panel::bottom("question").show(ui, |ui| {
-        assistant_panel::ask_area(ui, app, draft, outbox);
+        assistant_panel::ask_area(ui, app, outbox);
     });
     CentralPanel::default().show(ui, |ui| {
         ui.heading("Assistant");

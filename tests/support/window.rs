@@ -100,6 +100,8 @@ pub fn last_card(harness: &Harness<Viewer>) -> Card {
 
 /// Waits for the end of all questions.
 pub fn wait_for_answers(harness: &mut Harness<Viewer>) -> Card {
+    // The question is asked after the frame that takes the click.
+    harness.run_steps(2);
     wait(harness, "the answer", |v| !v.app.is_answering());
     harness.run_steps(3);
     last_card(harness)
