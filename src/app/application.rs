@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use m3d_assistant::hub::{BuiltIn, Fetched, HubError, ModelFolder, ModelName, local};
+use m3d_assistant::inference::give_back;
 use m3d_imaging::io::{IoError, Library};
 use m3d_imaging::volume::{ImageKey, LabelMap};
 
@@ -215,6 +217,9 @@ impl Application {
         self.draw_labels();
         let shown = self.wanted_images();
         self.resources.drop_unseen(&shown);
+        if self.resources.take_freed() {
+            give_back_soon();
+        }
     }
 
     pub(super) fn fail(&mut self, error: &IoError) {
@@ -251,6 +256,19 @@ impl Application {
                 gpu: self.gpu.clone(),
             });
         }
+    }
+}
+
+/// Lets the allocator give freed voxels back once the last hand has let go of them: a job's thread, the
+/// GPU's queue, the assistant.
+fn give_back_soon() {
+    let later = std::thread::Builder::new().name("give-back".into());
+    let body = || {
+        std::thread::sleep(Duration::from_secs(1));
+        give_back();
+    };
+    if let Err(error) = later.spawn(body) {
+        tracing::debug!("no thread to give memory back: {error}");
     }
 }
 

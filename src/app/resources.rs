@@ -91,6 +91,8 @@ pub struct Resources {
     revision: Revision,
     clock: u64,
     most_bytes: usize,
+    /// Whether voxels were let go of since [`Self::take_freed`].
+    freed: bool,
 }
 
 impl Resources {
@@ -105,6 +107,7 @@ impl Resources {
             revision: Revision::default(),
             clock: 0,
             most_bytes,
+            freed: false,
         }
     }
 
@@ -145,7 +148,8 @@ impl Resources {
         let key = image.identity.key.clone();
         self.sources.insert(key.clone(), image.series.clone());
         let last_shown = self.clock;
-        self.images.insert((key, time), Kept { image, last_shown });
+        let earlier = self.images.insert((key, time), Kept { image, last_shown });
+        self.freed |= earlier.is_some();
     }
 
     /// The visible masks of an image as they are drawn.
@@ -176,8 +180,13 @@ impl Resources {
         self.images().map(OpenImage::byte_len).sum()
     }
 
-    /// Drops what is not on screen and too much, the longest unseen first. Returns whether something went.
-    pub fn drop_unseen(&mut self, shown: &[ImageTime]) -> bool {
+    /// Whether voxels were let go of since the last call: their memory can go back to the system.
+    pub const fn take_freed(&mut self) -> bool {
+        std::mem::replace(&mut self.freed, false)
+    }
+
+    /// Drops what is not on screen and too much, the longest unseen first.
+    pub fn drop_unseen(&mut self, shown: &[ImageTime]) {
         self.clock += 1;
         for at in shown {
             if let Some(kept) = self.images.get_mut(at) {
@@ -185,7 +194,6 @@ impl Resources {
             }
         }
         let mut bytes = self.byte_len();
-        let mut dropped = false;
         while bytes > self.most_bytes {
             let unseen = self.images.iter().filter(|(at, _)| !shown.contains(at));
             let oldest = unseen.min_by_key(|(_, kept)| kept.last_shown);
@@ -194,13 +202,12 @@ impl Resources {
             };
             if let Some(kept) = self.images.remove(&at) {
                 bytes -= kept.image.byte_len();
-                dropped = true;
+                self.freed = true;
             }
             if !self.images.keys().any(|(image, _)| *image == at.0) {
                 self.labels.remove(&at.0);
                 self.labelled.remove(&at.0);
             }
         }
-        dropped
     }
 }

@@ -4,7 +4,7 @@ use egui::Ui;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
 use super::command_ui::{button, entry, toggle, window_commands};
-use crate::app::{Application, Command, Outbox, StandardLayout, Tool};
+use crate::app::{Application, Command, Effect, Outbox, Seen, StandardLayout, Tool};
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
@@ -27,39 +27,42 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
             }
         });
         layout_menu(ui, app, outbox);
-        let Some(seen) = app.seen_active() else {
-            return;
-        };
         ui.separator();
         for tool in Tool::ALL {
             toggle(ui, app, Command::UseTool(tool), app.tool == tool, outbox);
         }
-        ui.separator();
-        let window = seen.window();
-        let current = CT_PRESETS.iter().find(|p| p.window == window);
-        let name = current.map_or("Custom", |p| p.name);
-        ui.menu_button(format!("Preset: {name}"), |ui| {
-            for command in window_commands(&seen) {
-                entry(ui, app, command, outbox);
-            }
-        });
-        toggle(ui, app, Command::Invert, seen.layer.invert, outbox);
-        ui.menu_button(format!("3-D: {}", app.volume_preset().name()), |ui| {
-            for preset in VolumePreset::for_choice(seen.shown_as()) {
-                entry(ui, app, Command::VolumePreset(preset), outbox);
-            }
-        });
+        if let Some(seen) = app.seen_active() {
+            ui.separator();
+            image_controls(ui, app, &seen, outbox);
+        }
         ui.separator();
         button(ui, app, Command::NextLayout, outbox);
         button(ui, app, Command::ResetView, outbox);
-        if seen.record.times > 1 {
-            let playing = app.playback.is_some();
-            toggle(ui, app, Command::Play, playing, outbox);
-        }
         ui.separator();
         button(ui, app, Command::Undo, outbox);
         button(ui, app, Command::Redo, outbox);
     });
+}
+
+/// How the image of the active view is shown.
+fn image_controls(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut Outbox) {
+    let window = seen.window();
+    let current = CT_PRESETS.iter().find(|p| p.window == window);
+    let name = current.map_or("Custom", |p| p.name);
+    ui.menu_button(format!("Preset: {name}"), |ui| {
+        for command in window_commands(seen) {
+            entry(ui, app, command, outbox);
+        }
+    });
+    toggle(ui, app, Command::Invert, seen.layer.invert, outbox);
+    ui.menu_button(format!("3-D: {}", app.volume_preset().name()), |ui| {
+        for preset in VolumePreset::for_choice(seen.shown_as()) {
+            entry(ui, app, Command::VolumePreset(preset), outbox);
+        }
+    });
+    if seen.record.times > 1 {
+        toggle(ui, app, Command::Play, app.playback.is_some(), outbox);
+    }
 }
 
 fn layout_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
@@ -69,7 +72,7 @@ fn layout_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         }
         for named in &app.settings().layouts {
             if ui.button(&named.name).clicked() {
-                outbox.push(crate::app::Effect::Arrange(named.clone()));
+                outbox.push(Effect::Arrange(named.clone()));
                 ui.close();
             }
         }

@@ -56,7 +56,7 @@ impl ImageCache {
     pub const LEAST: usize = 3;
     /// More are kept while all together take no more bytes than this, so that a reader who goes back and
     /// forth between series finds each of them encoded.
-    pub const SPARE_BYTES: usize = 512 << 20;
+    pub const SPARE_BYTES: usize = 128 << 20;
 
     /// No images; more than [`Self::LEAST`] are kept within `spare_bytes`.
     pub fn bounded(spare_bytes: usize) -> Self {

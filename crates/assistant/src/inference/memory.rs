@@ -1,8 +1,9 @@
 //! Memory that is free again.
 
-/// Gives memory that was freed back to the system: without this, glibc keeps what small tensors lay in.
+/// Gives memory that was freed back to the system: without this, glibc keeps what small tensors lay in,
+/// and of every thread that ever read an image as much as the image took.
 #[allow(unsafe_code)]
-pub(super) fn give_back() {
+pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: the function takes a number and may be called at any time.
     unsafe {
