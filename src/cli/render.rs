@@ -7,13 +7,19 @@ use glam::{DVec2, DVec3};
 
 use super::{numbers, output, source, target};
 use crate::app::{Look, first_window};
+use crate::render::marks::{CameraView, Colour};
+use crate::render::overlay::{
+    BoxMark, CornerLine, CornerTexts, SliceOverlay, VolumeOverlay, slice_lines, slice_marks,
+    volume_marks, window_line,
+};
 use crate::render::{
     Gpu, LabelStyle, LabelTexture, LayerStyle, Picture, RayCastConfig, RenderError, SliceConfig,
-    SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, read_back,
+    SliceRenderer, ViewSlot, VolumeRenderer, VolumeTexture, annotate, cpu, pixels_per_point,
+    read_back,
 };
 use m3d_imaging::geometry::{Camera, Orientation, VoxelBox};
 use m3d_imaging::io;
-use m3d_imaging::volume::{LabelMap, Volume, VolumePreset, Window};
+use m3d_imaging::volume::{LabelMap, Statistics, Volume, VolumePreset, Window};
 
 /// Arguments of `render`.
 #[derive(Args, Debug)]
@@ -60,7 +66,7 @@ enum View {
 
 /// The colours of the mask and the box.
 const MASK_COLOUR: [f32; 3] = [1.0, 0.47, 0.35];
-const BOX_COLOUR: [u8; 3] = [255, 196, 61];
+const BOX_COLOUR: Colour = [255, 196, 61, 255];
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
     let out = &arguments.out;
@@ -81,69 +87,125 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
     let window = arguments
         .window
         .unwrap_or_else(|| first_window(&series, volume.modality(), &statistics));
-    let styles = vec![LabelStyle {
-        colour: MASK_COLOUR,
-        opacity: 0.4,
-    }];
-    let orientation = match arguments.view {
-        View::Axial => Some(Orientation::Axial),
-        View::Coronal => Some(Orientation::Coronal),
-        View::Sagittal => Some(Orientation::Sagittal),
-        View::Volume => None,
-    };
+    let boxes = arguments.corners.iter().map(|corners| BoxMark {
+        grid,
+        region: VoxelBox::from_patient_corners(&grid, *corners),
+        colour: BOX_COLOUR,
+        handles: false,
+        id: None,
+    });
     let size = DVec2::new(f64::from(arguments.size[0]), f64::from(arguments.size[1]));
+    let scene = Scene {
+        volume,
+        labels,
+        window,
+        invert: series.inverted,
+        size,
+        scale: pixels_per_point(size),
+        boxes: boxes.collect(),
+        title: CornerLine::new(title(&series)),
+    };
     let at = arguments.at.unwrap_or(grid.middle_voxel_mm());
-    let region = arguments
-        .corners
-        .map(|corners| VoxelBox::from_patient_corners(&grid, corners));
-    let picture = if let Some(orientation) = orientation {
-        let config = SliceConfig {
-            view: Look::default().slice_view(&grid, orientation, at, size),
-            layers: vec![LayerStyle {
-                invert: series.inverted,
-                ..LayerStyle::grey(window)
-            }],
-            labels: styles,
-        };
-        let mut picture = draw_slice(&volume, labels.as_ref(), &config)?;
-        if let Some(region) = region {
-            let edges = region
-                .edges_mm(&grid)
-                .map(|edge| edge.map(|p| config.view.pixel_from_patient(p)));
-            annotate::draw_box(&mut picture, &edges, BOX_COLOUR);
-        }
-        let lines = [
-            format!("{} {}", series.modality_code, series.description),
-            format!("W {} C {}", window.width, window.centre),
-        ];
-        annotate::slice_annotations(&mut picture, &config.view, &lines);
-        picture
+    let picture = match arguments.view {
+        View::Axial => scene.slice(Orientation::Axial, at),
+        View::Coronal => scene.slice(Orientation::Coronal, at),
+        View::Sagittal => scene.slice(Orientation::Sagittal, at),
+        View::Volume => scene.rays(&statistics),
+    }?;
+    picture.save_png(out)?;
+    Ok(())
+}
+
+/// Modality and description; many a description begins with the modality.
+fn title(series: &io::Series) -> String {
+    let (modality, description) = (&series.modality_code, &series.description);
+    if description.starts_with(modality) {
+        description.clone()
     } else {
-        let preset = VolumePreset::for_modality(volume.modality().shown_as(&statistics));
-        let config = RayCastConfig {
+        format!("{modality} {description}")
+    }
+}
+
+/// What is drawn, whichever the view.
+struct Scene {
+    volume: Volume,
+    labels: Option<LabelMap>,
+    window: Window,
+    invert: bool,
+    /// In pixels.
+    size: DVec2,
+    /// Pixels per point.
+    scale: f64,
+    boxes: Vec<BoxMark>,
+    title: CornerLine,
+}
+
+impl Scene {
+    fn label_styles() -> Vec<LabelStyle> {
+        vec![LabelStyle {
+            colour: MASK_COLOUR,
+            opacity: 0.4,
+        }]
+    }
+
+    fn slice(&self, orientation: Orientation, at: DVec3) -> Result<Picture, RenderError> {
+        let grid = self.volume.grid();
+        let config = SliceConfig {
+            view: Look::default().slice_view(grid, orientation, at, self.size),
+            layers: vec![LayerStyle {
+                invert: self.invert,
+                ..LayerStyle::grey(self.window)
+            }],
+            labels: Self::label_styles(),
+        };
+        let mut picture = draw_slice(&self.volume, self.labels.as_ref(), &config)?;
+        let marks = slice_marks(&SliceOverlay {
+            view: config.view,
+            pixels_per_point: self.scale,
+            crosshair_mm: None,
+            boxes: self.boxes.clone(),
+            texts: CornerTexts {
+                top_left: vec![self.title.clone()],
+                top_right: slice_lines(grid, &config.view),
+                bottom_left: vec![window_line(self.window, self.invert)],
+            },
+            notice: true,
+        });
+        annotate(&mut picture, &marks, &config.view, self.scale);
+        Ok(picture)
+    }
+
+    fn rays(&self, statistics: &Statistics) -> Result<Picture, RenderError> {
+        let grid = self.volume.grid();
+        let preset = VolumePreset::for_modality(self.volume.modality().shown_as(statistics));
+        let view = CameraView {
             camera: Camera::facing(grid.centre_mm(), grid.radius_mm()),
-            size_px: arguments.size,
-            transfer: preset.transfer_function(window.range(), &statistics),
-            labels: styles,
+            size_px: self.size,
+        };
+        let config = RayCastConfig {
+            camera: view.camera,
+            size_px: self.size.as_uvec2().to_array(),
+            transfer: preset.transfer_function(self.window.range(), statistics),
+            labels: Self::label_styles(),
             step_voxels: 0.5,
             shading: true,
             background: [0.0; 3],
         };
-        let mut picture = draw_volume(&volume, labels.as_ref(), &config)?;
-        if let Some(region) = region {
-            let seen = |p| config.camera.pixel_from_patient(p, size);
-            let edges: Vec<[DVec2; 2]> = region
-                .edges_mm(&grid)
-                .into_iter()
-                .filter_map(|[a, b]| Some([seen(a)?, seen(b)?]))
-                .collect();
-            annotate::draw_box(&mut picture, &edges, BOX_COLOUR);
-        }
-        annotate::research_notice(&mut picture);
-        picture
-    };
-    picture.save_png(out)?;
-    Ok(())
+        let mut picture = draw_volume(&self.volume, self.labels.as_ref(), &config)?;
+        let marks = volume_marks(&VolumeOverlay {
+            view,
+            pixels_per_point: self.scale,
+            boxes: self.boxes.clone(),
+            texts: CornerTexts {
+                top_left: vec![self.title.clone()],
+                top_right: vec![CornerLine::new(format!("3-D  {}", preset.name()))],
+                bottom_left: Vec::new(),
+            },
+            notice: true,
+        });
+        annotate(&mut picture, &marks, &view, self.scale);
+        Ok(picture)
+    }
 }
 
 fn draw_slice(

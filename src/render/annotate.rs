@@ -1,234 +1,170 @@
-//! Marks and words on pictures that leave the program.
+//! Marks drawn onto pictures that leave the program.
 
-use font8x8::UnicodeFonts as _;
 use glam::DVec2;
+use vello_cpu::color::{AlphaColor, Srgb};
+use vello_cpu::kurbo::{BezPath, Cap, Circle, Join, Shape as _, Stroke};
+use vello_cpu::{
+    CompositeMode, PixmapMut, RasterizerSettings, RenderContext, RenderMode, Resources,
+};
 
-use super::{Picture, RESEARCH_NOTICE};
-use m3d_imaging::geometry::{SliceView, direction_letters};
+use super::Picture;
+use super::font::text_outline;
+use super::marks::{Colour, Mark, MarkFrame, MarkShape, Projection, RIM_WIDTH, rim};
 
-/// The side of a character's cell in dots.
-const CELL: u32 = 8;
+/// A picture as small as this on its shorter side has one pixel to a point; a larger one has more.
+const POINTS: f64 = 600.0;
 
-/// The colour of words.
-pub const INK: [u8; 3] = [236, 236, 230];
-
-/// The shade under words and lines, so that they are read on any grey.
-const SHADE: [u8; 3] = [0, 0, 0];
-
-/// The size at which a picture's words are set: dots per dot of the font.
-pub fn text_scale(picture: &Picture) -> u32 {
-    (picture.width.min(picture.height) / 360).clamp(1, 6)
+/// Pixels per point of an exported picture: marks grow with it, so that they are read where it is shown
+/// smaller.
+pub fn pixels_per_point(size_px: DVec2) -> f64 {
+    (size_px.min_element() / POINTS).clamp(1.0, 16.0)
 }
 
-/// The width of a text in pixels.
-pub fn text_width(text: &str, scale: u32) -> u32 {
-    text.chars().count() as u32 * CELL * scale
-}
-
-/// Writes a text with its top left corner at (x, y), shaded, `scale` pixels to a dot. What does not
-/// fit is cut off; characters the font lacks become `?`.
-pub fn text(picture: &mut Picture, x: i64, y: i64, text: &str, scale: u32, colour: [u8; 3]) {
-    let scale = i64::from(scale.max(1));
-    for (offset, ink) in [(scale.min(2), SHADE), (0, colour)] {
-        for (n, character) in (0_i64..).zip(text.chars()) {
-            let left = x + n * i64::from(CELL) * scale + offset;
-            glyph(picture, left, y + offset, character, scale, ink);
-        }
+/// Draws marks onto a picture, the first lowest; what lies outside is cut off. `projection` is that of the
+/// picture.
+pub fn annotate(
+    picture: &mut Picture,
+    marks: &[Mark],
+    projection: &dyn Projection,
+    pixels_per_point: f64,
+) {
+    let (Ok(width), Ok(height)) = (u16::try_from(picture.width), u16::try_from(picture.height))
+    else {
+        tracing::warn!(
+            "a picture of {} pixels is too wide for marks",
+            picture.width
+        );
+        return;
+    };
+    let mut painter = Painter {
+        context: RenderContext::new(width, height),
+        frame: MarkFrame {
+            projection,
+            pixels_per_point,
+        },
+        size: DVec2::new(f64::from(width), f64::from(height)),
+    };
+    for mark in marks {
+        painter.draw(mark);
+    }
+    painter.context.flush();
+    if let Some(target) = PixmapMut::new(width, height, &mut picture.rgba) {
+        let over = RasterizerSettings {
+            render_mode: RenderMode::OptimizeQuality,
+            composite_mode: CompositeMode::SrcOver,
+            ..RasterizerSettings::default()
+        };
+        // The picture is opaque, so its colours are those multiplied by their opacity.
+        painter
+            .context
+            .render_with(target, &mut Resources::new(), over);
     }
 }
 
-fn glyph(picture: &mut Picture, x: i64, y: i64, character: char, scale: i64, ink: [u8; 3]) {
-    let fonts = font8x8::BASIC_FONTS;
-    let rows = fonts
-        .get(character)
-        .or_else(|| font8x8::LATIN_FONTS.get(character))
-        .or_else(|| fonts.get('?'))
-        .unwrap_or_default();
-    for (row, bits) in (0_i64..).zip(rows) {
-        for column in 0..i64::from(CELL) {
-            if bits >> column & 1 == 1 {
-                block(
-                    picture,
-                    x + column * scale,
-                    y + row * scale,
-                    scale,
-                    scale,
-                    ink,
-                );
+struct Painter<'a> {
+    context: RenderContext,
+    frame: MarkFrame<'a>,
+    size: DVec2,
+}
+
+impl Painter<'_> {
+    fn draw(&mut self, mark: &Mark) {
+        let scale = self.frame.pixels_per_point;
+        let around = RIM_WIDTH * scale;
+        match &mark.shape {
+            MarkShape::Line {
+                points,
+                closed,
+                width,
+                rim: rimmed,
+            } => {
+                let path = self.line(&self.frame.segments(points, *closed), width * scale);
+                if *rimmed {
+                    self.stroke(&path, width * scale + 2.0 * around, rim(mark.colour));
+                }
+                self.stroke(&path, width * scale, mark.colour);
+            }
+            MarkShape::Dot { centre, radius } => {
+                let Some(at) = self.frame.pixel(centre).filter(|at| self.is_near(*at)) else {
+                    return;
+                };
+                let disc = |radius: f64| Circle::new((at.x, at.y), radius).to_path(0.05);
+                self.fill(&disc(radius * scale + around), rim(mark.colour));
+                self.fill(&disc(radius * scale), mark.colour);
+            }
+            MarkShape::Text {
+                at,
+                align,
+                text,
+                size,
+            } => {
+                let Some([corner, extent]) = self.frame.text_box(at, *align, text, *size) else {
+                    return;
+                };
+                if corner.cmpgt(self.size).any() || (corner + extent).cmplt(DVec2::ZERO).any() {
+                    return;
+                }
+                let path = text_outline(text, size * scale, corner);
+                self.stroke(&path, 2.0 * around, rim(mark.colour));
+                self.fill(&path, mark.colour);
             }
         }
     }
-}
 
-/// Fills a rectangle, as far as it is on the picture.
-fn block(picture: &mut Picture, x: i64, y: i64, width: i64, height: i64, ink: [u8; 3]) {
-    let span = |from: i64, length: i64, size: u32| {
-        let held = |at: i64| at.clamp(0, i64::from(size)) as u32;
-        held(from)..held(from.saturating_add(length))
-    };
-    for py in span(y, height, picture.height) {
-        for px in span(x, width, picture.width) {
-            picture.set_pixel(px, py, ink);
+    /// A path along segments as far as they are on the picture or close to it, joined where one goes on
+    /// from another.
+    fn line(&self, segments: &[[DVec2; 2]], width: f64) -> BezPath {
+        let mut path = BezPath::new();
+        let mut at: Option<DVec2> = None;
+        for [a, b] in segments
+            .iter()
+            .filter_map(|s| clipped(*s, self.size, width))
+        {
+            if at != Some(a) {
+                path.move_to((a.x, a.y));
+            }
+            path.line_to((b.x, b.y));
+            at = Some(b);
         }
+        path
     }
-}
 
-/// The longest scale bar, as a share of the picture's width.
-const LONGEST_BAR: f64 = 0.3;
-
-/// The length in mm of the scale bar of a picture: the longest of 1, 2 and 5 times a power of ten
-/// that takes at most three tenths of its width.
-pub fn scale_bar_mm(width_px: f64, mm_per_pixel: f64) -> f64 {
-    let most = (width_px * mm_per_pixel * LONGEST_BAR).max(1e-6);
-    let decade = 10_f64.powf(most.log10().floor());
-    [5.0, 2.0, 1.0]
-        .into_iter()
-        .map(|n| n * decade)
-        .find(|&length| length <= most)
-        .unwrap_or(decade)
-}
-
-/// A round length as a scale bar says it: in cm from 10 mm on.
-pub fn length_text(length_mm: f64) -> String {
-    if length_mm >= 10.0 {
-        format!("{} cm", length_mm / 10.0)
-    } else {
-        format!("{length_mm} mm")
+    /// Whether a pixel position is on the picture or close to it.
+    fn is_near(&self, at: DVec2) -> bool {
+        at.cmpgt(-self.size).all() && at.cmplt(self.size * 2.0).all()
     }
-}
 
-/// What every exported slice says: the letters of its four edges, the plane's name, a scale bar in
-/// mm, `lines` of text under the name (series, slice, window), and the research notice.
-pub fn slice_annotations(picture: &mut Picture, view: &SliceView, lines: &[String]) {
-    let scale = text_scale(picture);
-    let (width, height) = (i64::from(picture.width), i64::from(picture.height));
-    let cell = i64::from(CELL * scale);
-    let margin = cell / 2;
-
-    let plane = &view.plane;
-    let letters = |direction| direction_letters(direction);
-    let middle = height / 2 - cell / 2;
-    let across = |word: &str| i64::from(text_width(word, scale));
-    let (left, right) = (letters(-plane.right), letters(plane.right));
-    let (up, down) = (letters(-plane.down), letters(plane.down));
-    text(picture, margin, middle, &left, scale, INK);
-    text(
-        picture,
-        width - margin - across(&right),
-        middle,
-        &right,
-        scale,
-        INK,
-    );
-    text(picture, (width - across(&up)) / 2, margin, &up, scale, INK);
-    // Above the notice, which takes the last line.
-    let last_line = height - margin - cell;
-    let above = last_line - cell - margin;
-    text(
-        picture,
-        (width - across(&down)) / 2,
-        above,
-        &down,
-        scale,
-        INK,
-    );
-
-    text(
-        picture,
-        margin,
-        margin,
-        plane.orientation.name(),
-        scale,
-        INK,
-    );
-    for (n, line) in (1_i64..).zip(lines) {
-        text(
-            picture,
-            margin,
-            margin + n * (cell + margin / 2),
-            line,
-            scale,
-            INK,
+    fn stroke(&mut self, path: &BezPath, width: f64, colour: Colour) {
+        self.context.set_paint(paint(colour));
+        self.context.set_stroke(
+            Stroke::new(width)
+                .with_caps(Cap::Square)
+                .with_join(Join::Round),
         );
+        self.context.stroke_path(path);
     }
 
-    let bar_mm = scale_bar_mm(f64::from(picture.width), view.mm_per_pixel);
-    let bar_px = (bar_mm / view.mm_per_pixel).round() as i64;
-    let word = length_text(bar_mm);
-    let thick = i64::from(scale);
-    let (bar_x, bar_y) = (width - margin - bar_px, above + cell - thick);
-    for (offset, ink) in [(thick.min(2), SHADE), (0, INK)] {
-        let (x, y) = (bar_x + offset, bar_y + offset);
-        block(picture, x, y, bar_px, thick, ink);
-        block(picture, x, y - 2 * thick, thick, 3 * thick, ink);
-        block(
-            picture,
-            x + bar_px - thick,
-            y - 2 * thick,
-            thick,
-            3 * thick,
-            ink,
-        );
-    }
-    text(
-        picture,
-        width - margin - across(&word),
-        bar_y - cell - 3 * thick,
-        &word,
-        scale,
-        INK,
-    );
-    research_notice(picture);
-}
-
-/// Writes the research notice along the lower edge, smaller where the picture is narrow.
-pub fn research_notice(picture: &mut Picture) {
-    let mut scale = text_scale(picture);
-    while scale > 1 && text_width(RESEARCH_NOTICE, scale) > picture.width {
-        scale -= 1;
-    }
-    let cell = i64::from(CELL * scale);
-    let x = (i64::from(picture.width) - i64::from(text_width(RESEARCH_NOTICE, scale))) / 2;
-    let y = i64::from(picture.height) - cell / 2 - cell;
-    text(picture, x.max(0), y, RESEARCH_NOTICE, scale, INK);
-}
-
-/// Draws line segments in pixel positions ((0, 0) is the top left corner), such as the edges of a box,
-/// shaded, as thick as the picture's words.
-pub fn draw_box(picture: &mut Picture, edges: &[[DVec2; 2]], colour: [u8; 3]) {
-    let thick = i64::from(text_scale(picture));
-    for (offset, ink) in [(1, SHADE), (0, colour)] {
-        for edge in edges {
-            segment(picture, *edge, offset, thick, ink);
-        }
+    fn fill(&mut self, path: &BezPath, colour: Colour) {
+        self.context.set_paint(paint(colour));
+        self.context.fill_path(path);
     }
 }
 
-fn segment(picture: &mut Picture, edge: [DVec2; 2], offset: i64, thick: i64, ink: [u8; 3]) {
-    let Some([a, b]) = clipped(edge, picture) else {
-        return;
-    };
-    let steps = (b - a).abs().max_element().ceil().max(1.0) as u32;
-    for n in 0..=steps {
-        let at = a.lerp(b, f64::from(n) / f64::from(steps)).floor();
-        let half = thick / 2;
-        let (x, y) = (at.x as i64 - half + offset, at.y as i64 - half + offset);
-        block(picture, x, y, thick, thick, ink);
-    }
+fn paint([r, g, b, a]: Colour) -> AlphaColor<Srgb> {
+    AlphaColor::from_rgba8(r, g, b, a)
 }
 
-/// The part of a segment on the picture or close to it (Liang and Barsky 1984); `None` when there is
-/// none or it is not finite.
-fn clipped([a, b]: [DVec2; 2], picture: &Picture) -> Option<[DVec2; 2]> {
-    const SLACK: f64 = 16.0;
+/// The part of a segment on a picture of `size` or within some widths of it (Liang and Barsky 1984); `None`
+/// when there is none or it is not finite.
+fn clipped([a, b]: [DVec2; 2], size: DVec2, width: f64) -> Option<[DVec2; 2]> {
     if !a.is_finite() || !b.is_finite() {
         return None;
     }
-    let size = DVec2::new(f64::from(picture.width), f64::from(picture.height));
+    let slack = 16.0 + 4.0 * width;
     let way = b - a;
     let (mut from, mut to) = (0.0_f64, 1.0_f64);
     for axis in 0..2 {
-        let (low, high) = (-SLACK - a[axis], size[axis] + SLACK - a[axis]);
+        let (low, high) = (-slack - a[axis], size[axis] + slack - a[axis]);
         if way[axis].abs() < 1e-9 {
             if low > 0.0 || high < 0.0 {
                 return None;
@@ -239,57 +175,152 @@ fn clipped([a, b]: [DVec2; 2], picture: &Picture) -> Option<[DVec2; 2]> {
         from = from.max(s.min(t));
         to = to.min(s.max(t));
     }
-    (from <= to).then(|| [a + way * from, a + way * to])
+    if from > to {
+        return None;
+    }
+    // Ends that are not cut off stay exactly where they are: the next segment begins there.
+    let start = if from > 0.0 { a + way * from } else { a };
+    let end = if to < 1.0 { a + way * to } else { b };
+    Some([start, end])
 }
 
 #[cfg(test)]
 mod tests {
-    use glam::{DAffine3, DVec3, UVec3};
-
+    use super::super::marks::Place;
     use super::*;
-    use m3d_imaging::geometry::{Orientation, SlicePlane, VoxelGrid};
 
-    fn lit(picture: &Picture, x: std::ops::Range<u32>, y: std::ops::Range<u32>) -> usize {
-        y.flat_map(|y| x.clone().map(move |x| (x, y)))
-            .filter(|&(x, y)| picture.pixel(x, y).is_some_and(|p| p[0] > 200))
-            .count()
+    /// A picture that shows nothing of the patient.
+    struct Plain(DVec2);
+
+    impl Projection for Plain {
+        fn pixel(&self, point_mm: glam::DVec3) -> Option<DVec2> {
+            Some(point_mm.truncate())
+        }
+
+        fn size_px(&self) -> DVec2 {
+            self.0
+        }
     }
 
-    #[test]
-    fn slices_wear_letters_a_bar_and_the_notice() {
-        let grid = VoxelGrid::new(UVec3::splat(64), DAffine3::IDENTITY).unwrap();
-        let plane = SlicePlane::new(&grid, Orientation::Axial);
-        let view = SliceView::fit(&grid, plane, DVec3::splat(32.0), DVec2::new(400.0, 300.0));
-        let mut picture = Picture::filled(400, 300, [128; 3]);
-        slice_annotations(&mut picture, &view, &["Slice 3".into()]);
-        assert!(lit(&picture, 0..14, 140..160) > 5, "R on the left");
-        assert!(lit(&picture, 386..400, 140..160) > 5, "L on the right");
-        assert!(lit(&picture, 190..210, 0..14) > 5, "A above");
-        assert!(lit(&picture, 60..340, 286..300) > 200, "the notice below");
-        let bar = scale_bar_mm(400.0, view.mm_per_pixel) / view.mm_per_pixel;
-        let y = 300 - 4 - 8 - 4 - 1;
-        let along = (0..400).filter(|&x| picture.pixel(x, y).is_some_and(|p| p[0] > 200));
-        assert_eq!(along.count() as f64, bar.round());
+    const YELLOW: Colour = [255, 210, 60, 255];
+
+    fn draw(picture: &mut Picture, marks: &[Mark]) {
+        let size = DVec2::new(f64::from(picture.width), f64::from(picture.height));
+        annotate(picture, marks, &Plain(size), 1.0);
     }
 
-    #[test]
-    fn bars_have_round_lengths() {
-        assert_eq!(scale_bar_mm(1000.0, 0.5), 100.0);
-        assert_eq!(scale_bar_mm(1000.0, 0.1), 20.0);
-        assert_eq!(scale_bar_mm(10.0, 0.1), 0.2);
+    fn line(points: &[[f64; 2]], width: f64, rim: bool, colour: Colour) -> Mark {
+        let points = points.iter().map(|p| glam::DVec3::new(p[0], p[1], 0.0));
+        Mark {
+            shape: MarkShape::Line {
+                points: points.map(Place::patient).collect(),
+                closed: false,
+                width,
+                rim,
+            },
+            colour,
+            target: None,
+        }
+    }
+
+    fn text(words: &str, colour: Colour) -> Mark {
+        Mark {
+            shape: MarkShape::Text {
+                at: Place::picture(0.5, 0.5),
+                align: DVec2::splat(0.5),
+                text: words.into(),
+                size: 14.0,
+            },
+            colour,
+            target: None,
+        }
     }
 
     #[test]
     fn lines_from_far_outside_are_cut_not_walked() {
         let mut picture = Picture::filled(50, 40, [0; 3]);
-        let edges = [
-            [DVec2::new(-1e12, 20.0), DVec2::new(1e12, 20.0)],
-            [DVec2::new(10.0, f64::NAN), DVec2::new(3.0, 4.0)],
-            [DVec2::new(-900.0, -50.0), DVec2::new(900.0, -60.0)],
+        let marks = [
+            line(&[[-1e12, 20.5], [1e12, 20.5]], 1.0, false, YELLOW),
+            line(&[[10.0, f64::NAN], [3.0, 4.0]], 1.0, false, YELLOW),
+            line(&[[-900.0, -150.0], [900.0, -160.0]], 1.0, false, YELLOW),
         ];
-        draw_box(&mut picture, &edges, [255, 210, 60]);
-        let count = (0..50).filter(|&x| picture.pixel(x, 20) == Some([255, 210, 60, 255]));
-        assert_eq!(count.count(), 50);
-        assert_eq!(picture.pixel(10, 5), Some([0, 0, 0, 255]));
+        draw(&mut picture, &marks);
+        for y in 0..40 {
+            let wanted = if y == 20 { YELLOW } else { [0, 0, 0, 255] };
+            assert!((0..50).all(|x| picture.pixel(x, y) == Some(wanted)), "{y}");
+        }
+    }
+
+    #[test]
+    fn slanted_lines_are_smooth_and_cover_as_much_as_they_are_long() {
+        let mut picture = Picture::filled(100, 60, [0; 3]);
+        draw(
+            &mut picture,
+            &[line(
+                &[[10.0, 10.0], [90.0, 50.0]],
+                2.0,
+                false,
+                [255, 255, 255, 128],
+            )],
+        );
+        let levels: Vec<u8> = picture.rgba.chunks(4).map(|p| p[0]).collect();
+        assert!(levels.iter().all(|&l| l <= 129), "half is seen through");
+        assert!(levels.iter().filter(|l| (20..110).contains(*l)).count() > 80);
+        let covered: f64 = levels.iter().map(|&l| f64::from(l) / 128.0).sum();
+        // With square ends the line is 2 longer; sampled coverage is exact to a few per cent.
+        let wanted = 2.0 * (80_f64.hypot(40.0) + 2.0);
+        assert!(
+            (covered - wanted).abs() < 0.05 * wanted,
+            "{covered} {wanted}"
+        );
+    }
+
+    #[test]
+    fn words_stand_in_their_box_and_are_seen_on_any_grey() {
+        for ground in [0, 128, 255] {
+            let mut picture = Picture::filled(120, 40, [ground; 3]);
+            draw(&mut picture, &[text("Liver 12.5", [255, 255, 255, 255])]);
+            let changed: Vec<(u32, u32)> = (0..40)
+                .flat_map(|y| (0..120).map(move |x| (x, y)))
+                .filter(|&(x, y)| picture.pixel(x, y) != Some([ground, ground, ground, 255]))
+                .collect();
+            let (left, right) = (
+                changed.iter().map(|p| p.0).min().unwrap(),
+                changed.iter().map(|p| p.0).max().unwrap(),
+            );
+            assert!((left + right).abs_diff(119) <= 2, "{left} {right}: centred");
+            assert!((55..=75).contains(&(right - left)), "{left} {right}");
+            let light = |least: u8| {
+                let pixels = picture.rgba.chunks(4);
+                pixels.filter(|p| p[0] >= least).count()
+            };
+            let dark = picture.rgba.chunks(4).filter(|p| p[0] < 90).count();
+            assert!(
+                light(230) > 60 && dark > 100,
+                "{ground}: {} {dark}",
+                light(230)
+            );
+        }
+    }
+
+    #[test]
+    fn faint_marks_have_faint_rims_and_pictures_stay_opaque() {
+        let mut picture = Picture::filled(60, 30, [255; 3]);
+        let faint = [255, 255, 255, 51];
+        draw(
+            &mut picture,
+            &[line(&[[5.0, 15.5], [55.0, 15.5]], 1.0, true, faint)],
+        );
+        // A rim of 200 of 255 at a fifth, and nothing of it under the line but a fifth of white.
+        let [rim, ..] = picture.pixel(30, 14).unwrap();
+        assert!((210..=220).contains(&rim), "{rim}");
+        assert!(picture.rgba.chunks(4).all(|p| p[3] == 255));
+    }
+
+    #[test]
+    fn exports_have_larger_marks_the_larger_they_are() {
+        assert_eq!(pixels_per_point(DVec2::new(200.0, 100.0)), 1.0);
+        assert_eq!(pixels_per_point(DVec2::new(2400.0, 1200.0)), 2.0);
+        assert_eq!(pixels_per_point(DVec2::splat(16384.0)), 16.0);
     }
 }

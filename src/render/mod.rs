@@ -16,14 +16,17 @@
 //! of a [`ColourMap`], and layers are mixed as they stand. Ray casting adds light, so it computes in linear light and encodes at the end.
 //! [`LabelStyle::colour`] and [`RayCastConfig::background`] are display colours.
 
-pub mod annotate;
+mod annotate;
 mod bricks;
 mod colour;
 mod colour_map;
 pub mod cpu;
 mod error;
+mod font;
 mod gpu;
 mod label_texture;
+pub mod marks;
+pub mod overlay;
 mod pass;
 mod picture;
 mod ray_cast;
@@ -37,8 +40,10 @@ mod texels;
 pub mod uniforms;
 mod volume_texture;
 
+pub use annotate::{annotate, pixels_per_point};
 pub use colour_map::ColourMap;
 pub use error::RenderError;
+pub use font::{TEXT_FACE, text_size};
 pub use gpu::{Gpu, wanted_features, wanted_limits};
 pub use label_texture::LabelTexture;
 pub use picture::Picture;

@@ -10,6 +10,7 @@ mod findings_panel;
 mod keys_dialog;
 mod models_dialog;
 mod notices_panel;
+mod paint_marks;
 mod palette;
 mod pane;
 mod slice_frame;

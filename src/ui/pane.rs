@@ -62,7 +62,7 @@ impl Pane {
                 Align2::CENTER_CENTER,
                 text,
                 font,
-                theme::OVERLAY_FAINT,
+                theme::FAINT,
             );
             return response;
         };

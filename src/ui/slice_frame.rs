@@ -1,6 +1,6 @@
 //! Where a slice stands on the screen.
 
-use egui::{Pos2, Rect, pos2};
+use egui::{Pos2, Rect};
 use glam::{DVec2, DVec3};
 
 use m3d_imaging::geometry::SliceView;
@@ -17,12 +17,6 @@ pub struct SliceFrame {
 }
 
 impl SliceFrame {
-    /// The window position of a patient point, projected onto the slice.
-    pub fn screen_from_patient(&self, point_mm: DVec3) -> Pos2 {
-        let pixel = self.view.pixel_from_patient(point_mm) / self.scale;
-        self.rect.min + egui::vec2(pixel.x as f32, pixel.y as f32)
-    }
-
     /// The patient point under a window position.
     pub fn patient_from_screen(&self, at: Pos2) -> DVec3 {
         self.view.patient_from_pixel(self.pixel(at))
@@ -44,12 +38,4 @@ impl SliceFrame {
 pub fn size_in_pixels(rect: Rect, scale: f32) -> [u32; 2] {
     let side = |points: f32| ((points * scale).round() as u32).clamp(1, 8192);
     [side(rect.width()), side(rect.height())]
-}
-
-/// The rectangle between two window positions in any order.
-pub fn rect_between(a: Pos2, b: Pos2) -> Rect {
-    Rect::from_min_max(
-        pos2(a.x.min(b.x), a.y.min(b.y)),
-        pos2(a.x.max(b.x), a.y.max(b.y)),
-    )
 }

@@ -6,9 +6,10 @@ use glam::{DVec2, DVec3};
 use super::canvas::Canvas;
 use super::pane::PaneContext;
 use super::slice_frame::{SliceFrame, size_in_pixels};
-use super::slice_overlay::{self, HANDLE};
+use super::slice_overlay;
 use super::theme;
 use crate::app::{BoxDrag, Edit, Effect, PatientBox, Revision, Seen, Step, Tool};
+use crate::render::overlay::HANDLE_RADIUS;
 use crate::render::{LayerStyle, SliceConfig, cpu};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::Window;
@@ -347,5 +348,5 @@ fn wheel_notches(event: &egui::Event) -> f32 {
 
 /// How far, in voxels per axis, a press may be from a handle.
 fn reach_voxels(frame: &SliceFrame, spacing_mm: DVec3) -> DVec3 {
-    DVec3::splat(frame.mm_per_point() * f64::from(HANDLE + 3.0)) / spacing_mm
+    DVec3::splat(frame.mm_per_point() * (HANDLE_RADIUS + 3.5)) / spacing_mm
 }

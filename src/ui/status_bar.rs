@@ -4,9 +4,9 @@ use egui::{Align, Layout, ProgressBar, RichText, Ui};
 use glam::DVec3;
 use m3d_imaging::geometry::signed_letters;
 
-use super::slice_overlay::figure;
 use super::theme;
 use crate::app::{Application, Effect, Outbox, RESEARCH_NOTICE, ViewId};
+use crate::render::overlay::figure;
 
 /// Shows the bar; without a pointer in a view the active view's crosshair is read.
 pub fn show(ui: &mut Ui, app: &Application, pointer: Option<(ViewId, DVec3)>, outbox: &mut Outbox) {

@@ -1,13 +1,7 @@
-//! Every colour and size of the window.
+//! Every colour and size of the window; those over images are in `render::overlay`.
 
 use egui::{Color32, CornerRadius, FontId, Stroke, Visuals};
 
-use m3d_imaging::geometry::Orientation;
-
-/// Text over images.
-pub const OVERLAY_TEXT: Color32 = Color32::from_rgb(214, 222, 230);
-/// Quieter text over images.
-pub const OVERLAY_FAINT: Color32 = Color32::from_rgb(138, 150, 163);
 /// Behind images.
 pub const VIEW_BACKGROUND: Color32 = Color32::BLACK;
 /// The frame of the active view.
@@ -27,15 +21,6 @@ const FIELD: Color32 = Color32::from_rgb(18, 20, 23);
 
 /// The background of the 3-D view, as red, green and blue from 0 to 1.
 pub const VOLUME_BACKGROUND: [f32; 3] = [0.035, 0.04, 0.05];
-
-/// The colour of a plane: axial red, sagittal yellow, coronal green.
-pub const fn plane_colour(orientation: Orientation) -> Color32 {
-    match orientation {
-        Orientation::Axial => Color32::from_rgb(235, 96, 88),
-        Orientation::Sagittal => Color32::from_rgb(236, 208, 84),
-        Orientation::Coronal => Color32::from_rgb(112, 200, 120),
-    }
-}
 
 /// The row of colours of findings; it repeats.
 const FINDINGS: [Color32; 8] = [
@@ -57,11 +42,6 @@ pub const fn finding_colour(index: usize) -> Color32 {
 /// Red, green and blue from 0 to 1.
 pub fn rgb(colour: Color32) -> [f32; 3] {
     [colour.r(), colour.g(), colour.b()].map(|c| f32::from(c) / 255.0)
-}
-
-/// The font of texts over images.
-pub fn overlay_font() -> FontId {
-    FontId::proportional(12.5)
 }
 
 /// The frame of a card.

@@ -2,17 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Color32, PointerButton, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
-use glam::{DVec2, DVec3};
+use egui::{Color32, PointerButton, Pos2, Rect, Response, Ui, pos2, vec2};
+use glam::DVec2;
 
 use super::canvas::{Canvas, Painters};
+use super::paint_marks::{colour, paint_marks};
 use super::pane::PaneContext;
 use super::slice_frame::size_in_pixels;
-use super::slice_overlay::rimmed_text;
+use super::slice_overlay::boxes;
 use super::theme;
-use crate::app::{Edit, Revision, Seen, Shape};
+use crate::app::{Edit, Revision, Seen};
+use crate::render::marks::CameraView;
+use crate::render::overlay::{CornerLine, CornerTexts, VolumeOverlay, volume_marks};
 use crate::render::{LabelStyle, RayCastConfig};
-use m3d_imaging::geometry::VoxelBox;
 
 /// How long a picture may take while the view moves.
 const MOVING_BUDGET: Duration = Duration::from_millis(40);
@@ -238,66 +240,31 @@ fn thinned(style: &LabelStyle) -> LabelStyle {
 }
 
 /// Boxes, the name of the view, and where the patient's sides are.
-fn overlay(painter: &egui::Painter, rect: egui::Rect, seen: &Seen<'_>) {
-    let camera = seen.camera();
-    let size = DVec2::new(f64::from(rect.width()), f64::from(rect.height()));
-    let on_screen = |point: DVec3| {
-        let pixel = camera.pixel_from_patient(point, size)?;
-        Some(rect.min + vec2(pixel.x as f32, pixel.y as f32))
+fn overlay(painter: &egui::Painter, rect: Rect, seen: &Seen<'_>) {
+    let scale = painter.pixels_per_point();
+    let [width, height] = size_in_pixels(rect, scale);
+    let view = CameraView {
+        camera: seen.camera(),
+        size_px: DVec2::new(f64::from(width), f64::from(height)),
     };
-    let grid = seen.grid();
-    let edges = |voxel_box: &VoxelBox, colour: Color32| {
-        for [a, b] in voxel_box.edges_mm(grid) {
-            if let (Some(a), Some(b)) = (on_screen(a), on_screen(b)) {
-                painter.line_segment([a, b], Stroke::new(1.3, colour));
-            }
-        }
-    };
-    for finding in seen.findings().filter(|f| f.visible) {
-        if let Shape::Box(found) = &finding.shape {
-            edges(&found.on(grid), theme::finding_colour(finding.colour));
-        }
-    }
-    if let Some(region) = &seen.region() {
-        edges(region, theme::REGION);
-    }
-    let inner = rect.shrink(8.0);
     let title = format!("3-D  {}", seen.view.preset.name());
-    let corner = egui::Align2::RIGHT_TOP;
-    rimmed_text(
-        painter,
-        inner.right_top(),
-        corner,
-        &title,
-        theme::OVERLAY_TEXT,
-    );
-    if let Some(factor) = seen.image.texture.as_ref().and_then(|t| t.reduction()) {
-        let text = format!("shown at 1/{factor} of its resolution");
-        let below = inner.right_top() + vec2(0.0, 16.0);
-        rimmed_text(painter, below, corner, &text, theme::WARNING);
+    let mut top_right = vec![CornerLine::new(title)];
+    let texture = seen.image.texture.as_ref();
+    if let Some(factor) = texture.and_then(|t| t.reduction()) {
+        top_right.push(CornerLine {
+            text: format!("shown at 1/{factor} of its resolution"),
+            colour: colour(theme::WARNING),
+        });
     }
-    compass(painter, inner.left_bottom() + vec2(26.0, -26.0), seen);
-}
-
-/// Three short arms that point to the patient's left, back and head.
-fn compass(painter: &egui::Painter, centre: egui::Pos2, seen: &Seen<'_>) {
-    let view = seen.camera().patient_from_view.inverse();
-    let mut arms = [(DVec3::X, "L"), (DVec3::Y, "P"), (DVec3::Z, "H")]
-        .map(|(direction, letter)| (view * direction, letter));
-    // The farthest is drawn first.
-    arms.sort_by(|a, b| b.0.z.total_cmp(&a.0.z));
-    for (arm, letter) in arms {
-        let shade = (0.75 - arm.z * 0.25) as f32;
-        let colour = theme::OVERLAY_TEXT.gamma_multiply(shade);
-        let tip = centre + vec2(arm.x as f32, arm.y as f32) * 18.0;
-        painter.line_segment([centre, tip], Stroke::new(1.5, colour));
-        let text_at = centre + vec2(arm.x as f32, arm.y as f32) * 26.0;
-        rimmed_text(
-            painter,
-            text_at,
-            egui::Align2::CENTER_CENTER,
-            letter,
-            colour,
-        );
-    }
+    let marks = volume_marks(&VolumeOverlay {
+        view,
+        pixels_per_point: f64::from(scale),
+        boxes: boxes(seen, false),
+        texts: CornerTexts {
+            top_right,
+            ..CornerTexts::default()
+        },
+        notice: false,
+    });
+    paint_marks(painter, rect, &marks, &view);
 }

@@ -5,8 +5,12 @@ use m3d_imaging::geometry::{Camera, Orientation, SliceView, VoxelGrid};
 use m3d_imaging::volume::{
     Blend, LabelMap, Mask, Modality, Rescale, TransferFunction, Units, Volume, Voxels, Window,
 };
+use m3d_viewer::render::overlay::{
+    BoxMark, CornerLine, CornerTexts, SliceOverlay, slice_lines, slice_marks, window_line,
+};
 use m3d_viewer::render::{
-    ColourMap, LabelTexture, LayerStyle, MOST_LAYERS, ViewSlot, VolumeTexture, cpu, read_back,
+    ColourMap, LabelTexture, LayerStyle, MOST_LAYERS, ViewSlot, VolumeTexture, annotate, cpu,
+    read_back,
 };
 
 use crate::scenes::{STYLES, gpu, point, ray_config, slice_config};
@@ -251,37 +255,36 @@ fn pictures() {
         config.labels = STYLES.to_vec();
         slices.draw(gpu, &mut slot, &[&texture], Some(&labels), &config);
         let mut picture = read_back(gpu, &slot).unwrap();
-        let lines = ["W 400 L 40".to_owned()];
-        m3d_viewer::render::annotate::slice_annotations(&mut picture, &config.view, &lines);
-        let bounds = liver.bounding_box().unwrap();
-        let edges = bounds
-            .edges_mm(grid)
-            .map(|e| e.map(|p| config.view.pixel_from_patient(p)));
-        m3d_viewer::render::annotate::draw_box(&mut picture, &edges, [250, 210, 60]);
+        let marks = slice_marks(&SliceOverlay {
+            view: config.view,
+            pixels_per_point: 1.2,
+            crosshair_mm: Some(point_mm),
+            boxes: vec![BoxMark {
+                grid: *grid,
+                region: liver.bounding_box().unwrap(),
+                colour: [250, 210, 60, 255],
+                handles: true,
+                id: None,
+            }],
+            texts: CornerTexts {
+                top_left: [
+                    "Müller^Žofia",
+                    "2026-11-27",
+                    "Phantom, a description as long as any",
+                ]
+                .map(CornerLine::new)
+                .to_vec(),
+                top_right: slice_lines(grid, &config.view),
+                bottom_left: vec![window_line(config.layers[0].window, true)],
+            },
+            notice: true,
+        });
+        annotate(&mut picture, &marks, &config.view, 1.2);
         picture
             .save_png(&folder.join(format!("slice_{}.png", orientation.name())))
             .unwrap();
     }
-    for colours in ColourMap::ALL {
-        let uptake = uptake();
-        let layer = VolumeTexture::upload(gpu, &uptake).unwrap();
-        let mut config = slice_config(grid, Orientation::Coronal);
-        let point_mm = grid.centre_mm() + DVec3::new(0.0, 20.0, 0.0);
-        config.view = SliceView::fit(grid, config.view.plane, point_mm, DVec2::new(720.0, 600.0));
-        config.layers = vec![
-            LayerStyle::grey(Window::from_range(-160.0, 240.0)),
-            LayerStyle {
-                colours,
-                opacity: 0.5,
-                ..LayerStyle::grey(Window::from_range(0.0, 8.0))
-            },
-        ];
-        slices.draw(gpu, &mut slot, &[&texture, &layer], None, &config);
-        let picture = read_back(gpu, &slot).unwrap();
-        picture
-            .save_png(&folder.join(format!("fusion_{}.png", colours.name())))
-            .unwrap();
-    }
+    fused(&folder, &volume);
     for (name, preset, blend, with_labels, turn) in [
         ("bone", "bone", Blend::Composite, false, 0.5),
         ("soft", "soft", Blend::Composite, false, 0.5),
@@ -306,6 +309,35 @@ fn pictures() {
         let picture = read_back(gpu, &slot).unwrap();
         picture
             .save_png(&folder.join(format!("volume_{name}.png")))
+            .unwrap();
+    }
+}
+
+/// The phantom's uptake over it, in each colour map.
+fn fused(folder: &std::path::Path, volume: &Volume) {
+    let Some((gpu, slices, _)) = gpu() else {
+        return;
+    };
+    let grid = volume.grid();
+    let uptake = uptake();
+    let [texture, layer] = [volume, &uptake].map(|v| VolumeTexture::upload(gpu, v).unwrap());
+    let mut slot = ViewSlot::new(gpu);
+    for colours in ColourMap::ALL {
+        let mut config = slice_config(grid, Orientation::Coronal);
+        let point_mm = grid.centre_mm() + DVec3::new(0.0, 20.0, 0.0);
+        config.view = SliceView::fit(grid, config.view.plane, point_mm, DVec2::new(720.0, 600.0));
+        config.layers = vec![
+            LayerStyle::grey(Window::from_range(-160.0, 240.0)),
+            LayerStyle {
+                colours,
+                opacity: 0.5,
+                ..LayerStyle::grey(Window::from_range(0.0, 8.0))
+            },
+        ];
+        slices.draw(gpu, &mut slot, &[&texture, &layer], None, &config);
+        let picture = read_back(gpu, &slot).unwrap();
+        picture
+            .save_png(&folder.join(format!("fusion_{}.png", colours.name())))
             .unwrap();
     }
 }
