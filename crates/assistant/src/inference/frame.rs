@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{InferenceError, ModelBox};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::axis::nearest_home_taps;
-use m3d_imaging::volume::{Mask, nearest_voxels, volume_of};
+use m3d_imaging::volume::{Mask, Paint, nearest_voxels, volume_of};
 
 /// What lies between a volume and its prepared image: the crop in source voxels and the prepared size.
 /// It brings boxes and masks there and home again.
@@ -196,9 +196,7 @@ impl ModelFrame {
         for (k, runs) in (self.crop_min.z..).zip(runs) {
             for [j, start, end] in runs {
                 let first = UVec3::new(self.crop_min.x + start, self.crop_min.y + j, k);
-                if let Some(offset) = self.grid.offset(first) {
-                    (offset..offset + (end - start) as usize).for_each(|o| mask.insert(o));
-                }
+                mask.paint_run(first, end - start, Paint::Add);
             }
         }
         mask

@@ -283,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn kept_grids_come_back_to_the_last_bit() {
+        let grid = oblique();
+        let text = serde_json::to_string(&grid).unwrap();
+        assert_eq!(serde_json::from_str::<VoxelGrid>(&text).unwrap(), grid);
+        let flat = text.replacen("40", "0", 1);
+        assert_ne!(flat, text);
+        assert!(serde_json::from_str::<VoxelGrid>(&flat).is_err());
+    }
+
+    #[test]
     fn useless_grids_are_refused() {
         assert!(VoxelGrid::new(UVec3::new(0, 1, 1), DAffine3::IDENTITY).is_err());
         assert!(VoxelGrid::new(UVec3::MAX, DAffine3::IDENTITY).is_err());

@@ -1,6 +1,8 @@
 //! Voxels with a place: images, masks, and how their values become colours.
 
 pub mod axis;
+pub mod bits;
+mod brick_layout;
 mod image;
 mod image_key;
 mod label_map;
@@ -12,10 +14,11 @@ mod transfer;
 mod voxels;
 mod window;
 
+pub use brick_layout::{BRICK_SIDE, BrickLayout};
 pub use image::{Modality, Rescale, Units, Volume, VolumeError};
 pub use image_key::{Digest, ImageIdentity, ImageKey, NotADigest};
 pub use label_map::LabelMap;
-pub use mask::Mask;
+pub use mask::{Mask, MaskPatch, MaskStoreError, Paint};
 pub use prepare::{Preparation, PrepareError, Prepared, nearest_voxels, prepare, volume_of};
 pub use statistics::Statistics;
 pub use transfer::{Blend, ControlPoint, LUT_SIZE, TransferFunction, VolumePreset};

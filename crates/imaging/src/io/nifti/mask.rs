@@ -22,7 +22,14 @@ const SAME_VOXEL: f64 = 0.02;
 /// As [`super::write_nifti`].
 pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
     let header = header(path, mask.grid(), NiftiType::Uint8, Rescale::IDENTITY)?;
-    write(path, &header, |out| out.write_all(&mask.to_bytes()))
+    let dims = mask.grid().dims();
+    write(path, &header, |out| {
+        let mut slice = vec![0; dims.x as usize * dims.y as usize];
+        (0..dims.z).try_for_each(|k| {
+            mask.read_slice(k, &mut slice);
+            out.write_all(&slice)
+        })
+    })
 }
 
 /// Reads a mask for `grid`: every voxel whose value is above 0 is inside. The file may have its axes in
@@ -43,13 +50,12 @@ pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
     }
     let walk = Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
     let (voxels, rescale) = read(&found, &Progress::silent())?;
-    Ok(Mask::from_fn(*grid, |voxel| {
-        let value = found
-            .grid
-            .offset(walk.source(voxel))
-            .and_then(|offset| voxels.get(offset))
-            .map_or(0.0, |stored| rescale.apply(stored));
-        value > 0.0
+    Ok(Mask::from_rows(*grid, |j, k, row| {
+        for (inside, i) in row.iter_mut().zip(0..) {
+            let there = found.grid.offset(walk.source(UVec3::new(i, j, k)));
+            let stored = there.and_then(|offset| voxels.get(offset));
+            *inside = u8::from(stored.is_some_and(|stored| rescale.apply(stored) > 0.0));
+        }
     }))
 }
 
