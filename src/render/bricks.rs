@@ -3,8 +3,9 @@
 use glam::{IVec3, UVec3};
 use rayon::prelude::*;
 
+use super::label_bricks::LabelBricks;
 use super::texels::{Stored, with_values};
-use m3d_imaging::volume::{LabelMap, Volume};
+use m3d_imaging::volume::Volume;
 
 /// The side of a brick in voxels.
 pub(super) const BRICK: u32 = 8;
@@ -19,15 +20,8 @@ pub(super) struct Bricks {
     ranges: Vec<[f32; 2]>,
 }
 
-/// Which bricks hold labels.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct LabelBricks {
-    dims: UVec3,
-    any: Vec<bool>,
-}
-
 /// The number of bricks along each axis.
-fn brick_dims(dims: UVec3) -> UVec3 {
+pub(super) fn brick_dims(dims: UVec3) -> UVec3 {
     UVec3::new(
         dims.x.div_ceil(BRICK),
         dims.y.div_ceil(BRICK),
@@ -107,7 +101,7 @@ impl Bricks {
         visible: impl Fn([f32; 2]) -> bool,
         labels: Option<&LabelBricks>,
     ) -> Vec<u8> {
-        if labels.is_some_and(|l| l.dims != self.dims) {
+        if labels.is_some_and(|l| l.dims() != self.dims) {
             return vec![0; self.ranges.len()];
         }
         let mut out: Vec<u8> = self
@@ -116,7 +110,7 @@ impl Bricks {
             .map(|&range| if visible(range) { 0 } else { u8::MAX })
             .collect();
         if let Some(labels) = labels {
-            for (distance, &any) in out.iter_mut().zip(&labels.any) {
+            for (distance, &any) in out.iter_mut().zip(labels.any()) {
                 if any {
                     *distance = 0;
                 }
@@ -124,19 +118,6 @@ impl Bricks {
         }
         spread(&mut out, self.dims);
         out
-    }
-}
-
-impl LabelBricks {
-    /// The bricks of a label map.
-    pub(super) fn of(labels: &LabelMap) -> Self {
-        let dims = labels.grid().dims();
-        Self {
-            dims: brick_dims(dims),
-            any: per_brick(labels.labels(), dims, false, |any, line| {
-                any || line.iter().any(|&label| label != 0)
-            }),
-        }
     }
 }
 

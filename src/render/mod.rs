@@ -24,6 +24,7 @@ pub mod cpu;
 mod error;
 mod font;
 mod gpu;
+mod label_bricks;
 mod label_texture;
 pub mod marks;
 pub mod overlay;

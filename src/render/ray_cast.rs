@@ -110,7 +110,7 @@ impl VolumeRenderer {
         let drawn = Drawn {
             config: DrawnConfig::RayCast(config.clone()),
             layers: vec![volume.texture.clone()],
-            labels: labels.map(|l| l.texture.clone()),
+            labels: labels.map(LabelTexture::state),
         };
         if slot.drawn.as_ref() == Some(&drawn) {
             return;
@@ -126,7 +126,7 @@ impl VolumeRenderer {
         let Some(distances) = slot.distances(
             gpu,
             &volume.texture,
-            labels.map(|l| &l.texture),
+            labels.map(LabelTexture::brick_state),
             &config.transfer,
             &volume.bricks,
             || {

@@ -11,13 +11,29 @@ const ANSWER: std::time::Duration = std::time::Duration::from_secs(10);
 /// When nothing is drawn yet or the device does not answer.
 pub fn read_back(gpu: &Gpu, slot: &ViewSlot) -> Result<Picture, RenderError> {
     let texture = slot.texture().ok_or(RenderError::NothingDrawn)?;
-    let (width, height) = (texture.width(), texture.height());
-    let row = width as usize * 4;
+    Ok(Picture {
+        width: texture.width(),
+        height: texture.height(),
+        rgba: texels(gpu, texture, 4)?,
+    })
+}
+
+/// The texels of a texture, row by row and slice by slice. Waits for them to be written.
+///
+/// # Errors
+/// When the device does not answer.
+pub(super) fn texels(
+    gpu: &Gpu,
+    texture: &wgpu::Texture,
+    texel_bytes: usize,
+) -> Result<Vec<u8>, RenderError> {
+    let (height, depth) = (texture.height(), texture.depth_or_array_layers());
+    let row = texture.width() as usize * texel_bytes;
     // Copies want rows of a multiple of 256 bytes.
     let padded = row.next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT as usize);
     let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("read back"),
-        size: (padded * height as usize) as u64,
+        size: (padded * height as usize * depth as usize) as u64,
         usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
         mapped_at_creation: false,
     });
@@ -31,7 +47,7 @@ pub fn read_back(gpu: &Gpu, slot: &ViewSlot) -> Result<Picture, RenderError> {
             layout: wgpu::TexelCopyBufferLayout {
                 offset: 0,
                 bytes_per_row: Some(padded as u32),
-                rows_per_image: None,
+                rows_per_image: Some(height),
             },
         },
         texture.size(),
@@ -54,14 +70,6 @@ pub fn read_back(gpu: &Gpu, slot: &ViewSlot) -> Result<Picture, RenderError> {
     let bytes = buffer
         .get_mapped_range(..)
         .map_err(|why| failed(why.to_string()))?;
-    let rgba = bytes
-        .chunks(padded)
-        .flat_map(|r| &r[..row])
-        .copied()
-        .collect();
-    Ok(Picture {
-        width,
-        height,
-        rgba,
-    })
+    let rows = bytes.chunks(padded);
+    Ok(rows.flat_map(|r| &r[..row]).copied().collect())
 }

@@ -1,11 +1,13 @@
 //! Smaller copies of volumes that no adapter could hold whole.
 
+use std::ops::Range;
+
 use glam::{DAffine3, DVec3, UVec3};
 use rayon::prelude::*;
 
 use super::texels::{Stored, with_values};
 use m3d_imaging::geometry::{GridError, VoxelGrid};
-use m3d_imaging::volume::{LabelMap, Volume, Voxels};
+use m3d_imaging::volume::{Volume, Voxels};
 
 /// The grid of blocks of `n` voxels a side; the last ones may be partly filled.
 fn reduced_grid(grid: &VoxelGrid, n: u32) -> Result<VoxelGrid, GridError> {
@@ -71,17 +73,23 @@ pub(super) fn reduced_volume(volume: &Volume, n: u32) -> Option<Volume> {
     Volume::new(grid, voxels, volume.rescale(), modality, units).ok()
 }
 
-/// The label in the middle of each block, with the size of the map of blocks.
-pub(super) fn reduced_labels(labels: &LabelMap, n: u32) -> (UVec3, Vec<u8>) {
-    let dims = labels.grid().dims();
-    let blocks = UVec3::new(dims.x.div_ceil(n), dims.y.div_ceil(n), dims.z.div_ceil(n));
-    let values = labels.labels();
-    let reduced = per_block(dims, blocks, n, |ranges| {
-        let [x, y, z] = ranges.map(|r| usize::midpoint(r.start, r.end - 1));
-        let offset = (z * dims.y as usize + y) * dims.x as usize + x;
-        values.get(offset).copied().unwrap_or(0)
-    });
-    (blocks, reduced)
+/// The voxel along an axis of `size` whose label block `block` of `n` voxels shows: the middle one.
+pub(super) fn shown_voxel(block: u32, n: u32, size: u32) -> u32 {
+    let first = block * n;
+    first.midpoint(first.saturating_add(n).min(size) - 1)
+}
+
+/// The blocks along an axis of `size` that show one of `voxels`.
+pub(super) fn blocks_showing(voxels: Range<u32>, n: u32, size: u32) -> Range<u32> {
+    let from = |voxel: u32| {
+        let block = voxel / n;
+        if voxel < size {
+            block + u32::from(shown_voxel(block, n, size) < voxel)
+        } else {
+            size.div_ceil(n)
+        }
+    };
+    from(voxels.start)..from(voxels.end)
 }
 
 /// The smallest whole reduction that brings `dims` down to `most` on every axis.
@@ -135,5 +143,22 @@ mod tests {
             volume.sample(DVec3::new(2.5, 0.5, 0.5))
         );
         assert_eq!(reduction_to_fit(UVec3::new(600, 20, 2049), 1024), 3);
+    }
+
+    #[test]
+    fn each_block_shows_one_voxel_of_its_own() {
+        for n in 1..7 {
+            for size in 1..100_u32 {
+                let blocks = size.div_ceil(n);
+                let shown: Vec<u32> = (0..blocks).map(|b| shown_voxel(b, n, size)).collect();
+                assert!((0..).zip(&shown).all(|(b, v)| v / n == b && *v < size));
+                for start in (0..size).step_by(11) {
+                    let voxels = start..(start + 11).min(size);
+                    let found: Vec<u32> = blocks_showing(voxels.clone(), n, size).collect();
+                    let shows = |b: &u32| voxels.contains(&shown[*b as usize]);
+                    assert_eq!(found, (0..blocks).filter(shows).collect::<Vec<_>>());
+                }
+            }
+        }
     }
 }

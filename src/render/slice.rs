@@ -119,7 +119,7 @@ impl SliceRenderer {
         let drawn = Drawn {
             config: DrawnConfig::Slice(config.clone()),
             layers: layers.iter().map(|l| l.texture.clone()).collect(),
-            labels: labels.map(|l| l.texture.clone()),
+            labels: labels.map(LabelTexture::state),
         };
         if slot.drawn.as_ref() == Some(&drawn) {
             return;

@@ -1,6 +1,7 @@
 //! What belongs to one view.
 
 use super::bricks::Bricks;
+use super::label_texture::LabelState;
 use super::pass::TARGET;
 use super::style::StyleTable;
 use super::uniforms::{RayCastUniforms, SliceUniforms};
@@ -40,7 +41,7 @@ struct Bound {
 #[derive(Debug)]
 struct Distances {
     volume: wgpu::Texture,
-    labels: Option<wgpu::Texture>,
+    labels: Option<LabelState>,
     transfer: TransferFunction,
     texture: wgpu::Texture,
 }
@@ -51,7 +52,7 @@ pub(super) struct Drawn {
     pub(super) config: DrawnConfig,
     /// The images, the lowest first.
     pub(super) layers: Vec<wgpu::Texture>,
-    pub(super) labels: Option<wgpu::Texture>,
+    pub(super) labels: Option<LabelState>,
 }
 
 /// The configuration a picture was drawn from.
@@ -243,14 +244,14 @@ impl ViewSlot {
         &mut self,
         gpu: &Gpu,
         volume: &wgpu::Texture,
-        labels: Option<&wgpu::Texture>,
+        labels: Option<LabelState>,
         transfer: &TransferFunction,
         bricks: &Bricks,
         compute: impl FnOnce() -> Vec<u8>,
     ) -> Option<wgpu::Texture> {
         if let Some(made) = &self.distances
             && made.volume == *volume
-            && made.labels.as_ref() == labels
+            && made.labels == labels
             && made.transfer == *transfer
         {
             return Some(made.texture.clone());
@@ -265,7 +266,7 @@ impl ViewSlot {
         });
         self.distances = Some(Distances {
             volume: volume.clone(),
-            labels: labels.cloned(),
+            labels,
             transfer: transfer.clone(),
             texture: texture.clone(),
         });

@@ -56,5 +56,5 @@ pub(super) fn unit(value: f32) -> f32 {
 
 /// The labels when they lie on the volume's own voxels: others are not drawn.
 pub(super) fn on_grid<'a>(labels: Option<&'a LabelMap>, grid: &VoxelGrid) -> Option<&'a LabelMap> {
-    labels.filter(|map| map.grid().dims() == grid.dims())
+    labels.filter(|map| map.grid() == grid)
 }

@@ -34,7 +34,7 @@ pub struct VolumeTexture {
 const MOST_REDUCED: u32 = 16;
 
 /// The most bytes that are on their way to the adapter at a time.
-const STAGING_BYTES: usize = 32 << 20;
+pub(super) const STAGING_BYTES: usize = 32 << 20;
 
 impl VolumeTexture {
     /// Brings a volume to the GPU, slab by slab.
@@ -137,7 +137,10 @@ pub(super) fn create_3d(
         sample_count: 1,
         dimension: wgpu::TextureDimension::D3,
         format,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+        // Tests read textures back.
+        usage: wgpu::TextureUsages::TEXTURE_BINDING
+            | wgpu::TextureUsages::COPY_DST
+            | wgpu::TextureUsages::COPY_SRC,
         view_formats: &[],
     });
     let invalid = pollster::block_on(valid.pop());

@@ -2,7 +2,7 @@
 
 use glam::{DVec2, DVec3, UVec3};
 use m3d_imaging::geometry::Orientation;
-use m3d_imaging::volume::{Blend, LabelMap, Mask, Rescale, Voxels, Window};
+use m3d_imaging::volume::{Blend, LabelMap, Mask, Paint, Rescale, Voxels, Window};
 use m3d_viewer::render::{LabelTexture, Picture, ViewSlot, VolumeTexture, cpu, read_back};
 
 use crate::scenes::{
@@ -135,6 +135,67 @@ fn leaping_over_empty_bricks_changes_nothing() {
             apart * 100.0
         );
         assert!(mean < 1.0 && apart <= 0.001, "{what}");
+    }
+}
+
+/// What is painted into a texture that was drawn already is seen, in bricks that rays leapt over as well.
+#[test]
+fn labels_are_followed_where_they_change() {
+    let Some((gpu, slices, rays)) = gpu() else {
+        return;
+    };
+    let dims = UVec3::new(90, 75, 70);
+    let empty = Voxels::U8(vec![0; 90 * 75 * 70]);
+    let volume = volume_of(empty, dims, oblique_place(), Rescale::IDENTITY);
+    let grid = *volume.grid();
+    let texture = VolumeTexture::upload(gpu, &volume).unwrap();
+    let mut mask = Mask::empty(grid);
+    let mut map = LabelMap::from_masks(grid, [&mask]);
+    let mut labels = LabelTexture::upload(gpu, &map).unwrap();
+    let (mut slice_slot, mut ray_slot) = (ViewSlot::new(gpu), ViewSlot::new(gpu));
+    let mut slice_config = slice_config(&grid, Orientation::Coronal);
+    slice_config.labels = vec![STYLES[1]];
+    let mut ray_config = ray_config(&grid, Blend::Composite);
+    ray_config.labels = vec![STYLES[1]];
+    let mut pictures = Vec::new();
+    for (share, paint) in [
+        (0.5, Paint::Erase),
+        (0.5, Paint::Add),
+        (0.3, Paint::Add),
+        (0.6, Paint::Erase),
+    ] {
+        let voxel = (dims.as_dvec3() * share).floor();
+        let centre_mm = grid.patient_from_voxel().transform_point3(voxel);
+        let patch = mask.edit(|m| m.paint_ball(centre_mm, 19.0, paint));
+        map.update([&mask], patch.bricks());
+        labels.update(gpu, &map).unwrap();
+        slices.draw(
+            gpu,
+            &mut slice_slot,
+            &[&texture],
+            Some(&labels),
+            &slice_config,
+        );
+        let slice = read_back(gpu, &slice_slot).unwrap();
+        let wanted = cpu::slice(&[&volume], Some(&map), &slice_config);
+        assert!(difference(&slice, &wanted).0 <= 1, "{share}");
+        rays.draw(
+            gpu,
+            &mut ray_slot,
+            &texture,
+            Some(&labels),
+            &ray_config,
+            None,
+        );
+        let cast = read_back(gpu, &ray_slot).unwrap();
+        let wanted = cpu::ray_cast(&volume, Some(&map), &ray_config);
+        let (_, mean, apart) = difference(&cast, &wanted);
+        assert!(mean < 1.0 && apart <= 0.001, "{share}: {mean} {apart}");
+        assert!(
+            !pictures.contains(&(slice.clone(), cast.clone())),
+            "{share}"
+        );
+        pictures.push((slice, cast));
     }
 }
 

@@ -159,9 +159,7 @@ impl Scene<'_> {
     /// The label of a voxel, held at the border.
     fn label_of(&self, labels: &LabelMap, voxel: IVec3) -> u8 {
         let last = self.grid.dims().as_ivec3() - 1;
-        let offset = self.grid.offset(voxel.clamp(IVec3::ZERO, last).as_uvec3());
-        let label = offset.and_then(|o| labels.labels().get(o));
-        label.copied().unwrap_or(0)
+        labels.label(voxel.clamp(IVec3::ZERO, last).as_uvec3())
     }
 
     /// A layer lit from the eye: `gradient` in shares of the table per voxel, `along` in voxels per mm.

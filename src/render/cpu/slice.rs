@@ -87,10 +87,7 @@ fn lay_labels_over(
     let grid = map.grid();
     let label_under = |pixel: DVec2| -> usize {
         let voxel = grid.nearest(voxel_under(grid, view, pixel));
-        let label = voxel
-            .and_then(|v| grid.offset(v))
-            .and_then(|o| map.labels().get(o));
-        label.copied().map_or(0, usize::from)
+        voxel.map_or(0, |v| usize::from(map.label(v)))
     };
     for (colour, x) in row.iter_mut().zip(0..) {
         let pixel = middle(x, y);

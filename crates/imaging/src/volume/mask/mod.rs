@@ -74,6 +74,11 @@ impl Mask {
         numbered.filter_map(|(index, brick)| (brick.count() > 0).then_some(index))
     }
 
+    /// The rows of a brick, bit `n` of a row for its voxel `n`; `None` where nothing is inside.
+    pub(super) fn rows(&self, brick: usize) -> Option<&[u32]> {
+        self.bricks.get(brick)?.rows()
+    }
+
     /// The voxel at a memory offset; `None` past the end.
     fn voxel_at(&self, offset: usize) -> Option<UVec3> {
         let dims = self.grid.dims();
