@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use glam::{DAffine3, DVec2, DVec3, UVec3};
 use m3d_imaging::geometry::{Orientation, VoxelGrid};
-use m3d_imaging::volume::{Digest, ImageIdentity, ImageKey, Mask, Modality, VolumePreset, Window};
+use m3d_imaging::volume::{
+    Digest, ImageIdentity, ImageKey, Mask, Modality, Paint, VolumePreset, Window,
+};
 use m3d_viewer::app::{
     Card, CardId, CardState, Display, Edit, Finding, FindingId, Frame, History, ImageRecord, Layer,
     Layout, Links, Look, PatientBox, Shape, Source, StandardLayout, Step, View, ViewId, ViewKind,
@@ -168,6 +170,15 @@ fn arb_edit() -> impl Strategy<Value = Edit> {
             finding: Some(Box::new(finding)),
         }),
         (0_u64..5).prop_map(|id| Edit::remove(FindingId(id))),
+        (0_u64..5, arb_point(), 1.0..20.0).prop_map(|(id, centre, radius)| {
+            let mut mask = Mask::empty(grid());
+            mask.paint_ball(centre.abs(), radius, Paint::Add);
+            let patch = mask.edit(|mask| mask.paint_ball(centre.abs(), 99.0, Paint::Erase));
+            Edit::Paint {
+                id: FindingId(id),
+                patch: Box::new(patch),
+            }
+        }),
         (0_u8..4, prop::option::of(arb_box())).prop_map(|(n, region)| Edit::Region {
             image: image(n),
             region,

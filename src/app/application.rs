@@ -248,13 +248,17 @@ impl Application {
             if !self.resources.label(&image, &sources) {
                 continue;
             }
-            self.jobs.start(DrawLabels {
-                image,
+            let drawn = self.resources.labels(&image);
+            let has_texture = drawn.is_some_and(|labels| labels.texture.is_some());
+            let job = DrawLabels {
                 grid: record.grid,
                 sources,
+                earlier: drawn.map(|labels| (labels.sources.clone(), labels.map.clone())),
+                upload_to: self.gpu.clone().filter(|_| !has_texture),
                 revision: self.resources.next_revision(),
-                gpu: self.gpu.clone(),
-            });
+                image,
+            };
+            self.jobs.start(job);
         }
     }
 }

@@ -7,7 +7,7 @@ use m3d_imaging::io::{Series, SeriesId};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
 use super::Revision;
-use crate::render::{LabelTexture, Picture, VolumeTexture};
+use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 
 /// A time point of an image: what voxels are kept by.
 pub type ImageTime = (ImageKey, u32);
@@ -43,16 +43,16 @@ impl OpenImage {
 }
 
 /// The visible masks of an image in the form they are drawn in.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ShownLabels {
     /// Changes with what is drawn.
     pub revision: Revision,
-    /// The place in the theme's row of colours of label 1, 2, ...
-    pub colours: Vec<usize>,
+    /// The masks, each with its place in the theme's row of colours, in the order of their labels.
+    pub sources: LabelSources,
     /// One label per voxel.
-    pub map: Arc<LabelMap>,
+    pub map: LabelMap,
     /// Its copy on the GPU.
-    pub texture: Option<Arc<LabelTexture>>,
+    pub texture: Option<LabelTexture>,
 }
 
 /// Which masks an image's labels are made from: compared by place in memory, for masks are copied on write.
@@ -167,12 +167,21 @@ impl Resources {
         true
     }
 
-    /// Puts labels, or takes them away where nothing is visible.
-    pub fn put_labels(&mut self, image: ImageKey, labels: Option<ShownLabels>) {
-        match labels {
-            Some(labels) => self.labels.insert(image, labels),
-            None => self.labels.remove(&image),
+    /// Puts labels, or takes them away where nothing is visible. Labels without a texture are shown by the
+    /// one that is there: only the bricks that differ go to the GPU.
+    pub fn put_labels(&mut self, image: ImageKey, labels: Option<ShownLabels>, gpu: Option<&Gpu>) {
+        let earlier = self.labels.remove(&image);
+        let Some(mut labels) = labels else {
+            return;
         };
+        let texture = earlier.and_then(|earlier| earlier.texture);
+        if let (None, Some(mut texture), Some(gpu)) = (&labels.texture, texture, gpu) {
+            match texture.update(gpu, &labels.map) {
+                Ok(()) => labels.texture = Some(texture),
+                Err(error) => tracing::warn!("masks are not drawn: {error}"),
+            }
+        }
+        self.labels.insert(image, labels);
     }
 
     /// Bytes of all images.

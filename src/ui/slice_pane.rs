@@ -283,12 +283,12 @@ impl SlicePane {
                 .map(|texture| texture.filter(|t| t.reduction().is_none()))
                 .collect();
             if let Some(textures) = textures {
-                let labels = seen.labels.and_then(|labels| labels.texture.as_deref());
+                let labels = seen.labels.and_then(|labels| labels.texture.as_ref());
                 let slices = &painters.slices;
                 slices.draw(gpu, slot, &textures, labels, &wanted.config);
             } else {
                 let volumes: Vec<_> = layers.iter().map(|(_, image)| &*image.volume).collect();
-                let labels = seen.labels.map(|labels| &*labels.map);
+                let labels = seen.labels.map(|labels| &labels.map);
                 slot.show(gpu, &cpu::slice(&volumes, labels, &wanted.config));
             }
             self.drawn = Some(wanted);

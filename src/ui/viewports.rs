@@ -85,14 +85,12 @@ impl Viewports {
 /// may still be among them.
 fn label_styles(app: &Application, id: ViewId) -> Vec<LabelStyle> {
     let labels = app.seen(id).and_then(|seen| seen.labels);
-    let colours = labels.map(|labels| labels.colours.as_slice());
-    let styles = colours
-        .unwrap_or_default()
-        .iter()
-        .map(|&colour| LabelStyle {
-            colour: theme::rgb(theme::finding_colour(colour)),
-            opacity: app.workspace.display.mask_opacity,
-        });
+    let sources = labels.map(|labels| labels.sources.0.as_slice());
+    let sources = sources.unwrap_or_default().iter();
+    let styles = sources.map(|&(_, colour)| LabelStyle {
+        colour: theme::rgb(theme::finding_colour(colour)),
+        opacity: app.workspace.display.mask_opacity,
+    });
     styles.collect()
 }
 

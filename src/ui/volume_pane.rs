@@ -195,7 +195,7 @@ fn timed(
     let Some(texture) = seen.image.texture.as_deref() else {
         return Duration::ZERO;
     };
-    let labels = seen.labels.and_then(|labels| labels.texture.as_deref());
+    let labels = seen.labels.and_then(|labels| labels.texture.as_ref());
     let (volumes, gpu) = (&painters.volumes, &painters.gpu);
     gpu.wait();
     let begin = Instant::now();

@@ -1,7 +1,5 @@
 //! Making the visible masks of an image ready to draw.
 
-use std::sync::Arc;
-
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::io::Progress;
 use m3d_imaging::volume::{ImageKey, LabelMap};
@@ -19,10 +17,28 @@ pub struct DrawLabels {
     pub grid: VoxelGrid,
     /// The masks, in label order.
     pub sources: LabelSources,
+    /// The masks that were drawn before, and their map: only bricks in which they differ are drawn anew.
+    pub earlier: Option<(LabelSources, LabelMap)>,
     /// What the result is called.
     pub revision: Revision,
-    /// Where the copy goes, if anywhere.
-    pub gpu: Option<Gpu>,
+    /// Where a first copy goes; `None` where there is no adapter, or a copy that can be brought up to date.
+    pub upload_to: Option<Gpu>,
+}
+
+impl DrawLabels {
+    fn map(&self) -> LabelMap {
+        let masks = || self.sources.0.iter().map(|(mask, _)| &**mask);
+        if let Some((before, map)) = &self.earlier
+            && before.0.len() == self.sources.0.len()
+        {
+            let mut map = map.clone();
+            let pairs = masks().zip(before.0.iter().map(|(mask, _)| &**mask));
+            let changed: Vec<usize> = pairs.flat_map(|(a, b)| a.changed_since(b)).collect();
+            map.update(masks(), changed);
+            return map;
+        }
+        LabelMap::from_masks(self.grid, masks())
+    }
 }
 
 impl Job for DrawLabels {
@@ -35,22 +51,24 @@ impl Job for DrawLabels {
     }
 
     fn run(self: Box<Self>, _: &Progress) -> Finish {
-        let masks = &self.sources.0;
-        let labels = (!masks.is_empty()).then(|| {
-            let map = LabelMap::from_masks(self.grid, masks.iter().map(|(mask, _)| &**mask));
-            let texture = self.gpu.as_ref().and_then(|gpu| {
+        let image = self.image.clone();
+        let labels = (!self.sources.0.is_empty()).then(|| {
+            let map = self.map();
+            let texture = self.upload_to.as_ref().and_then(|gpu| {
                 LabelTexture::upload(gpu, &map)
                     .inspect_err(|error| tracing::warn!("masks are not drawn: {error}"))
                     .ok()
             });
             ShownLabels {
                 revision: self.revision,
-                colours: masks.iter().map(|(_, colour)| *colour).collect(),
-                map: Arc::new(map),
-                texture: texture.map(Arc::new),
+                sources: self.sources,
+                map,
+                texture,
             }
         });
-        let image = self.image;
-        Box::new(move |app| app.resources.put_labels(image, labels))
+        Box::new(move |app| {
+            let gpu = app.gpu.clone();
+            app.resources.put_labels(image, labels, gpu.as_ref());
+        })
     }
 }

@@ -1,11 +1,13 @@
 //! Changes of the workspace, each with its inverse.
 
+use std::sync::Arc;
+
 use glam::DVec3;
-use m3d_imaging::volume::ImageKey;
+use m3d_imaging::volume::{ImageKey, MaskPatch};
 
 use super::{
     Card, CardId, Display, Finding, FindingId, Frame, ImageRecord, Layout, Links, Look, PatientBox,
-    View, ViewId, Workspace,
+    Shape, View, ViewId, Workspace,
 };
 
 /// One change. An edit puts a value where another was; its inverse puts the old one back, so taking back
@@ -20,6 +22,13 @@ pub enum Edit {
         place: usize,
         /// What it is from now on.
         finding: Option<Box<Finding>>,
+    },
+    /// Exchanges bricks of a mask with those of the patch.
+    Paint {
+        /// The finding; nothing happens to one that is no mask.
+        id: FindingId,
+        /// The bricks.
+        patch: Box<MaskPatch>,
     },
     /// Puts or removes the reader's box on an image.
     Region {
@@ -147,6 +156,7 @@ impl Edit {
     pub fn target(&self) -> Option<Target> {
         Some(match self {
             Self::Finding { id, .. } => Target::Finding(*id),
+            Self::Paint { .. } => return None,
             Self::Region { image, .. } => Target::Region(image.clone()),
             Self::View { id, .. } => Target::View(*id),
             Self::Look { id, .. } => Target::Look(*id),
@@ -164,6 +174,7 @@ impl Edit {
     pub fn byte_len(&self) -> usize {
         let held = match self {
             Self::Finding { finding, .. } => finding.as_ref().map_or(0, |f| f.byte_len()),
+            Self::Paint { patch, .. } => patch.bytes(),
             Self::View { view, .. } => {
                 let layers = view.as_ref().map_or(0, |view| view.layers.len());
                 layers * size_of::<super::Layer>()
@@ -191,6 +202,14 @@ impl Workspace {
                 let (place, old) = put(&mut self.cards, |c| c.id == id, place, new);
                 let card = old.map(Box::new);
                 Edit::Card { id, place, card }
+            }
+            Edit::Paint { id, patch } => {
+                let found = self.findings.iter_mut().find(|f| f.id == id);
+                let patch = match found.map(|finding| &mut finding.shape) {
+                    Some(Shape::Mask(mask)) => Box::new(Arc::make_mut(mask).apply(*patch)),
+                    _ => patch,
+                };
+                Edit::Paint { id, patch }
             }
             Edit::Region { image, region } => {
                 let region = set(&mut self.regions, image.clone(), region);

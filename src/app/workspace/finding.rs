@@ -138,7 +138,7 @@ impl Finding {
 
     /// Bytes it holds.
     pub fn byte_len(&self) -> usize {
-        let mask = self.mask().map_or(0, |mask| mask.grid().len() / 8);
+        let mask = self.mask().map_or(0, |mask| mask.bytes());
         size_of::<Self>() + self.name.len() + self.group.len() + self.note.len() + mask
     }
 }

@@ -107,6 +107,17 @@ impl Mask {
         }
     }
 
+    /// The bricks in which this mask differs from an earlier state of it, or from any other, ascending. All
+    /// of them where the grids differ.
+    pub fn changed_since(&self, earlier: &Self) -> Vec<usize> {
+        if self.grid != earlier.grid {
+            return (0..self.layout.len()).collect();
+        }
+        let pairs = self.bricks.iter().zip(&earlier.bricks).enumerate();
+        let changed = pairs.filter(|(_, (new, old))| new != old);
+        changed.map(|(index, _)| index).collect()
+    }
+
     /// Puts the bricks of a patch in their places and gives the patch that takes that back. A patch of
     /// another grid changes nothing.
     pub fn apply(&mut self, patch: MaskPatch) -> MaskPatch {
