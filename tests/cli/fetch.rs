@@ -166,6 +166,22 @@ fn the_command_fails_with_one_line() {
     );
 }
 
+/// Lets Ctrl-C end the command. A shell that starts its jobs in the background has them ignore it, tests and all that
+/// they start among them, and the program keeps to that, as `nohup` needs it.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "the standard library has no signals")]
+fn interruptible(command: &mut Command) -> &mut Command {
+    use std::os::unix::process::CommandExt;
+
+    // SAFETY: between fork and exec only `signal` is called, which is async-signal-safe and allocates nothing.
+    unsafe {
+        command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
+            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        })
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_command_that_is_interrupted_leaves_what_came() {
@@ -173,7 +189,7 @@ fn a_command_that_is_interrupted_leaves_what_came() {
         stall_after: Some(100_000),
         ..Faults::default()
     });
-    let mut fetching = command(&case, &["model", "fetch", MODEL, "--yes"])
+    let mut fetching = interruptible(&mut command(&case, &["model", "fetch", MODEL, "--yes"]))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
