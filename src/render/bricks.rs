@@ -65,27 +65,32 @@ fn per_brick<T: Sync, R: Send + Copy>(
 }
 
 impl Bricks {
-    /// The bricks of a volume.
-    pub(super) fn of(volume: &Volume) -> Self {
+    /// The bricks of a volume, and the lowest and the highest value it stores.
+    pub(super) fn of(volume: &Volume) -> (Self, [f32; 2]) {
+        const NONE: [f32; 2] = [f32::INFINITY, f32::NEG_INFINITY];
         let dims = volume.grid().dims();
         let mut ranges = with_values!(volume.voxels(), values => per_brick(
             values,
             dims,
-            [f32::INFINITY, f32::NEG_INFINITY],
+            NONE,
             |[low, high], line| line.iter().fold([low, high], |[low, high], v| {
                 let v = v.f32();
                 [low.min(v), high.max(v)]
             }),
         ));
+        let stored = ranges
+            .iter()
+            .fold(NONE, |a, b| [a[0].min(b[0]), a[1].max(b[1])]);
         let rescale = volume.rescale();
         for range in &mut ranges {
             let [a, b] = range.map(|v| rescale.apply(v));
             *range = [a.min(b), a.max(b)];
         }
-        Self {
+        let bricks = Self {
             dims: brick_dims(dims),
             ranges,
-        }
+        };
+        (bricks, stored)
     }
 
     /// The number of bricks along each axis.
@@ -175,7 +180,8 @@ mod tests {
             Units::Hounsfield,
         )
         .unwrap();
-        let bricks = Bricks::of(&volume);
+        let (bricks, stored) = Bricks::of(&volume);
+        assert_eq!(stored, [0.0, 5.0]);
         assert_eq!(bricks.dims(), UVec3::new(3, 2, 1));
         // Voxel 8 is the first of brick 1 and the border of brick 0; not of brick 2, nor of row 1.
         let low: Vec<f32> = bricks.ranges.iter().map(|r| r[0]).collect();

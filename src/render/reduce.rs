@@ -5,7 +5,7 @@ use std::ops::Range;
 use glam::{DAffine3, DVec3, UVec3};
 use rayon::prelude::*;
 
-use super::texels::{Stored, with_values};
+use super::texels::Stored;
 use m3d_imaging::geometry::{GridError, VoxelGrid};
 use m3d_imaging::volume::{Volume, Voxels};
 
@@ -95,19 +95,6 @@ pub(super) fn blocks_showing(voxels: Range<u32>, n: u32, size: u32) -> Range<u32
 /// The smallest whole reduction that brings `dims` down to `most` on every axis.
 pub(super) fn reduction_to_fit(dims: UVec3, most: u32) -> u32 {
     dims.max_element().div_ceil(most.max(1)).max(1)
-}
-
-/// The lowest and highest stored value.
-pub(super) fn stored_range(volume: &Volume) -> [f32; 2] {
-    with_values!(volume.voxels(), values => values
-    .par_chunks(1 << 16)
-    .map(|chunk| chunk.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], v| {
-        let v = v.f32();
-        [low.min(v), high.max(v)]
-    }))
-    .reduce(|| [f32::INFINITY, f32::NEG_INFINITY], |a, b| {
-        [a[0].min(b[0]), a[1].max(b[1])]
-    }))
 }
 
 #[cfg(test)]

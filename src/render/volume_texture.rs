@@ -3,7 +3,7 @@
 use glam::DVec3;
 
 use super::bricks::Bricks;
-use super::reduce::{reduced_volume, reduction_to_fit, stored_range};
+use super::reduce::{reduced_volume, reduction_to_fit};
 use super::texels::Encoding;
 use super::{Gpu, RenderError};
 use m3d_imaging::geometry::VoxelGrid;
@@ -70,7 +70,7 @@ impl VolumeTexture {
     /// `None` when the adapter has no room.
     fn upload_whole(gpu: &Gpu, volume: &Volume) -> Option<Self> {
         let grid = *volume.grid();
-        let range = stored_range(volume);
+        let (bricks, range) = Bricks::of(volume);
         let encoding = Encoding::of(volume.voxels(), range, gpu.device.features());
         let texture = create_3d(gpu, "volume", grid.dims(), encoding.format)?;
         let slice = grid.dims().x as usize * grid.dims().y as usize;
@@ -89,7 +89,7 @@ impl VolumeTexture {
             reduction: 1,
             value_scale: encoding.scale * rescale.slope,
             value_offset: encoding.offset * rescale.slope + rescale.intercept,
-            bricks: Bricks::of(volume),
+            bricks,
         })
     }
 

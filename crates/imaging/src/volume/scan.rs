@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::voxels::sum_counts;
 use super::{Rescale, Volume};
 
 /// Folds every row of a volume, with its number (`k * height + j`) and its values after rescale.
@@ -164,7 +165,7 @@ fn histogram(
                 }
             }
         },
-        sum_histograms,
+        sum_counts,
     )
 }
 
@@ -178,14 +179,6 @@ fn find_bin(histogram: &[u64], index: u64) -> (usize, u64) {
         before += count;
     }
     (histogram.len().saturating_sub(1), 0)
-}
-
-fn sum_histograms(a: Vec<u64>, b: Vec<u64>) -> Vec<u64> {
-    let (mut long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
-    for (sum, more) in long.iter_mut().zip(short) {
-        *sum += more;
-    }
-    long
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Figures about a volume's values.
 
 use super::Volume;
+use super::voxels::sum_counts;
 
 /// Minimum, maximum, mean, population standard deviation and a few percentiles of a volume's values
 /// after rescale. Values that are not finite do not count.
@@ -22,24 +23,110 @@ pub struct Statistics {
 
 const BINS: usize = 4096;
 
+/// What one pass over some values adds up to.
+#[derive(Clone, Copy)]
+struct Sums {
+    count: u64,
+    sum: f64,
+    squares: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Sums {
+    const NONE: Self = Self {
+        count: 0,
+        sum: 0.0,
+        squares: 0.0,
+        low: f64::INFINITY,
+        high: f64::NEG_INFINITY,
+    };
+
+    fn with(mut self, value: f64, times: u64) -> Self {
+        if value.is_finite() {
+            self.count += times;
+            self.sum += value * times as f64;
+            self.squares += value * value * times as f64;
+            self.low = self.low.min(value);
+            self.high = self.high.max(value);
+        }
+        self
+    }
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            squares: self.squares + other.squares,
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
+    }
+}
+
+/// The bins of the histogram that percentiles are read from.
+struct Bins {
+    low: f64,
+    width: f64,
+}
+
+impl Bins {
+    fn over(sums: Sums) -> Self {
+        Self {
+            low: sums.low,
+            width: ((sums.high - sums.low) / BINS as f64).max(f64::MIN_POSITIVE),
+        }
+    }
+
+    fn add(&self, mut counts: Vec<u64>, value: f64, times: u64) -> Vec<u64> {
+        if value.is_finite() {
+            counts.resize(BINS, 0);
+            counts[(((value - self.low) / self.width) as usize).min(BINS - 1)] += times;
+        }
+        counts
+    }
+
+    /// The middle of the bin below which a share of all `total` values lies.
+    fn percentile(&self, counts: &[u64], total: u64, share: f64) -> f32 {
+        let wanted = (share * total as f64) as u64;
+        let mut seen = 0;
+        let bin = counts.iter().position(|&count| {
+            seen += count;
+            seen > wanted
+        });
+        (self.low + (bin.unwrap_or(BINS - 1) as f64 + 0.5) * self.width) as f32
+    }
+}
+
 impl Statistics {
-    /// Reads every voxel twice (sums, then the histogram), in parallel and without a copy.
+    /// In parallel and without a copy. Voxels of 8 or 16 bits are read once and counted, which tells all figures;
+    /// those of 32 are read twice, for the sums and then for the histogram over their range.
     pub fn of(volume: &Volume) -> Self {
-        let rescale = volume.rescale();
-        let voxels = volume.voxels();
-        let (n, sum, squares, low, high) = voxels.fold_chunks(
-            || (0_u64, 0.0_f64, 0.0_f64, f64::INFINITY, f64::NEG_INFINITY),
-            |(n, sum, squares, low, high), stored| {
-                let v = f64::from(stored) * rescale.slope + rescale.intercept;
-                if v.is_finite() {
-                    (n + 1, sum + v, squares + v * v, low.min(v), high.max(v))
-                } else {
-                    (n, sum, squares, low, high)
-                }
-            },
-            |a, b| (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3.min(b.3), a.4.max(b.4)),
-        );
-        if n == 0 {
+        let (voxels, rescale) = (volume.voxels(), volume.rescale());
+        let value = |stored: f32| f64::from(stored) * rescale.slope + rescale.intercept;
+        let (sums, bins, counts);
+        if let Some(stored) = voxels.counts() {
+            sums = stored.iter().fold(Sums::NONE, |sums, &(stored, times)| {
+                sums.with(value(stored), times)
+            });
+            bins = Bins::over(sums);
+            counts = stored.iter().fold(Vec::new(), |counts, &(stored, times)| {
+                bins.add(counts, value(stored), times)
+            });
+        } else {
+            sums = voxels.fold_chunks(
+                || Sums::NONE,
+                |sums, stored| sums.with(value(stored), 1),
+                Sums::join,
+            );
+            bins = Bins::over(sums);
+            counts = voxels.fold_chunks(
+                Vec::new,
+                |counts, stored| bins.add(counts, value(stored), 1),
+                sum_counts,
+            );
+        }
+        if sums.count == 0 {
             return Self {
                 min: 0.0,
                 max: 0.0,
@@ -49,40 +136,15 @@ impl Statistics {
                 p99: 0.0,
             };
         }
-        let mean = sum / n as f64;
-        let bin_width = ((high - low) / BINS as f64).max(f64::MIN_POSITIVE);
-        let histogram = voxels.fold_chunks(
-            Vec::new,
-            |mut bins: Vec<u64>, stored| {
-                let v = f64::from(stored) * rescale.slope + rescale.intercept;
-                if v.is_finite() {
-                    bins.resize(BINS, 0);
-                    bins[(((v - low) / bin_width) as usize).min(BINS - 1)] += 1;
-                }
-                bins
-            },
-            |a, b| {
-                let (mut long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
-                long.iter_mut().zip(short).for_each(|(x, y)| *x += y);
-                long
-            },
-        );
-        let percentile = |share: f64| {
-            let wanted = (share * n as f64) as u64;
-            let mut seen = 0;
-            let bin = histogram.iter().position(|&count| {
-                seen += count;
-                seen > wanted
-            });
-            (low + (bin.unwrap_or(BINS - 1) as f64 + 0.5) * bin_width) as f32
-        };
+        let mean = sums.sum / sums.count as f64;
+        let variance = sums.squares / sums.count as f64 - mean * mean;
         Self {
-            min: low as f32,
-            max: high as f32,
+            min: sums.low as f32,
+            max: sums.high as f32,
             mean,
-            std: (squares / n as f64 - mean * mean).max(0.0).sqrt(),
-            p01: percentile(0.01),
-            p99: percentile(0.99),
+            std: variance.max(0.0).sqrt(),
+            p01: bins.percentile(&counts, sums.count, 0.01),
+            p99: bins.percentile(&counts, sums.count, 0.99),
         }
     }
 }
@@ -111,5 +173,44 @@ mod tests {
         assert!((found.mean - 502.9975).abs() < 0.01);
         assert!((found.std - 1000.0 / 12.0_f64.sqrt()).abs() < 0.01);
         assert!((found.p01 - 13.0).abs() < 0.5 && (found.p99 - 993.0).abs() < 0.5);
+    }
+    /// Of voxels that are counted all figures are those of the same values read one by one.
+    #[test]
+    fn counted_voxels_have_the_figures_of_the_same_floats() {
+        let grid = VoxelGrid::new(UVec3::new(64, 32, 16), DAffine3::IDENTITY).unwrap();
+        let mut seed = 3_u32;
+        let mut bits = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 16
+        };
+        let bits: Vec<u16> = (0..grid.len()).map(|_| bits() as u16).collect();
+        let rescale = Rescale {
+            slope: -0.37,
+            intercept: 12.5,
+        };
+        let of = |voxels| {
+            Volume::new(grid, voxels, rescale, Modality::Other, Units::Arbitrary)
+                .unwrap()
+                .statistics()
+        };
+        let stored: [Voxels; 4] = [
+            Voxels::U8(bits.iter().map(|&b| b as u8).collect()),
+            Voxels::I8(bits.iter().map(|&b| b as i8).collect()),
+            Voxels::U16(bits.clone()),
+            Voxels::I16(bits.iter().map(|&b| b as i16).collect()),
+        ];
+        for voxels in stored {
+            let mut floats = vec![0.0; voxels.len()];
+            voxels.read(0..voxels.len(), &mut floats);
+            let (name, counted, read) = (voxels.type_name(), of(voxels), of(Voxels::F32(floats)));
+            let exact = |s: &Statistics| [s.min, s.max, s.p01, s.p99];
+            assert_eq!(exact(&counted), exact(&read), "{name}");
+            // The sums are rounded in another order.
+            assert!(
+                (counted.mean - read.mean).abs() <= 1e-9 * read.std,
+                "{name}"
+            );
+            assert!((counted.std - read.std).abs() <= 1e-9 * read.std, "{name}");
+        }
     }
 }

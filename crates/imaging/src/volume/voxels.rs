@@ -114,4 +114,44 @@ impl Voxels {
             .map(|chunk| chunk.iter().fold(identity(), |acc, &v| each_value(acc, v as f32)))
             .reduce(&identity, &join))
     }
+    /// How often each value is stored, ascending by value; `None` where there can be too many to count, in 32 bits.
+    pub(super) fn counts(&self) -> Option<Vec<(f32, u64)>> {
+        match self {
+            Self::U8(values) => Some(counts(values, u8::MIN, 1 << 8)),
+            Self::I8(values) => Some(counts(values, i8::MIN, 1 << 8)),
+            Self::U16(values) => Some(counts(values, u16::MIN, 1 << 16)),
+            Self::I16(values) => Some(counts(values, i16::MIN, 1 << 16)),
+            Self::I32(_) | Self::F32(_) => None,
+        }
+    }
+}
+
+/// How often each of the `possible` values from `least` on occurs, without those that do not.
+fn counts<T: Copy + Into<i32> + Sync>(values: &[T], least: T, possible: usize) -> Vec<(f32, u64)> {
+    const CHUNK: usize = 1 << 18;
+    let least: i32 = least.into();
+    let all = values
+        .par_chunks(CHUNK)
+        .fold(Vec::new, |mut counts: Vec<u64>, chunk| {
+            counts.resize(possible, 0);
+            for &value in chunk {
+                counts[(value.into() - least) as usize] += 1;
+            }
+            counts
+        })
+        .reduce(Vec::new, sum_counts);
+    (least..)
+        .zip(all)
+        .filter(|&(_, count)| count > 0)
+        .map(|(value, count)| (value as f32, count))
+        .collect()
+}
+
+/// Two histograms as one; an empty one counts nothing.
+pub(super) fn sum_counts(a: Vec<u64>, b: Vec<u64>) -> Vec<u64> {
+    let (mut long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
+    for (sum, more) in long.iter_mut().zip(short) {
+        *sum += more;
+    }
+    long
 }
