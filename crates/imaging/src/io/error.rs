@@ -127,24 +127,30 @@ impl From<std::io::Error> for Refusal {
 /// The most bytes a volume may take, whatever its header claims.
 pub(super) const MAX_VOLUME_BYTES: u64 = 16 << 30;
 
-/// A vector of `count` values or a refusal: sizes that come from files are checked before anything is
-/// allocated.
+/// An empty vector with room for `count` values, or a refusal: sizes that come from files are checked before anything
+/// is allocated.
 pub(super) fn reserve<T>(count: u64) -> Result<Vec<T>, Refusal> {
-    let bytes = count.checked_mul(size_of::<T>() as u64);
     let mut values = Vec::new();
+    reserve_more(&mut values, count)?;
+    Ok(values)
+}
+
+/// Makes room for `more` values at the end of those that are there, or refuses likewise.
+pub(super) fn reserve_more<T>(values: &mut Vec<T>, more: u64) -> Result<(), Refusal> {
+    let count = (values.len() as u64).saturating_add(more);
+    let bytes = count.checked_mul(size_of::<T>() as u64);
     let fits = bytes.is_some_and(|bytes| bytes <= MAX_VOLUME_BYTES)
-        && usize::try_from(count).is_ok_and(|count| values.try_reserve_exact(count).is_ok());
+        && usize::try_from(more).is_ok_and(|more| values.try_reserve(more).is_ok());
     if fits {
-        Ok(values)
-    } else {
-        Err(Refusal::new(
-            "too_large",
-            format!(
-                "its {count} voxels of {} bytes do not fit (at most {} GiB, and the free memory); \
-                 reduce the image first",
-                size_of::<T>(),
-                MAX_VOLUME_BYTES >> 30
-            ),
-        ))
+        return Ok(());
     }
+    Err(Refusal::new(
+        "too_large",
+        format!(
+            "its {count} voxels of {} bytes do not fit (at most {} GiB, and the free memory); \
+             reduce the image first",
+            size_of::<T>(),
+            MAX_VOLUME_BYTES >> 30
+        ),
+    ))
 }

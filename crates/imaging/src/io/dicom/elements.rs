@@ -8,7 +8,7 @@ use std::io::{Read, Seek};
 
 use dicom_object::Tag;
 
-use crate::io::error::Refusal;
+use crate::io::error::{Refusal, reserve_more};
 
 /// How elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,12 +109,24 @@ impl<R: Read + Seek> Walker<R> {
 
     /// The value of an element, which must be as long as the file can hold.
     pub fn value(&mut self, length: u32) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::new();
+        self.append(length, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The value of an element, read to the end of `bytes`.
+    pub fn append(&mut self, length: u32, bytes: &mut Vec<u8>) -> Result<(), Refusal> {
         if u64::from(length) > self.remaining() {
             return Err(beyond(length, self.remaining()));
         }
-        let mut bytes = vec![0; length as usize];
-        self.read(&mut bytes)?;
-        Ok(bytes)
+        reserve_more(bytes, u64::from(length))?;
+        let mut part = self.reader.by_ref().take(u64::from(length));
+        let read = part.read_to_end(bytes)?;
+        self.position += read as u64;
+        if read < length as usize {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(())
     }
 
     /// Passes over `length` bytes.

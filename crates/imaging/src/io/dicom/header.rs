@@ -8,7 +8,7 @@ use dicom_object::{InMemDicomObject, Tag};
 use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
 
 use super::elements::{Encoding, ITEM, Walker, is_vr, malformed};
-use crate::io::error::{Refusal, reserve};
+use crate::io::error::Refusal;
 use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
@@ -343,8 +343,7 @@ pub(super) fn pixel_bytes(path: &Path, place: &PixelPlace) -> Result<Vec<u8>, Re
         match item.length {
             Some(length) if item.tag == ITEM && is_offset_table => walker.skip(length)?,
             Some(length) if item.tag == ITEM => {
-                reserve::<u8>(bytes.len() as u64 + u64::from(length))?;
-                bytes.extend(walker.value(length)?);
+                walker.append(length, &mut bytes)?;
             }
             _ => break,
         }

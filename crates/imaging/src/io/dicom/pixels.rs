@@ -6,7 +6,7 @@ use dicom_core::value::PixelFragmentSequence;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
+use dicom_pixeldata::{DecodedPixelData, PixelDecoder};
 use sha2::{Digest as _, Sha256};
 
 use super::codestream;
@@ -159,7 +159,7 @@ fn decompress(slice: &Slice, bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
     catch_unwind(AssertUnwindSafe(|| {
         image
             .decode_pixel_data_frame(0)
-            .map(|decoded| decoded.data().to_vec())
+            .map(DecodedPixelData::into_data)
     }))
     .map_err(|_| damaged("the decoder gave up"))?
     .map_err(|error| damaged(&innermost(&error)))
