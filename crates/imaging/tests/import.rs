@@ -67,7 +67,7 @@ fn same_at_every_point(folder: &Path, count: usize) {
         .find(|(uid, _)| *uid == "RAS.nii.gz")
         .unwrap()
         .1;
-    let mut numbers = Numbers(7);
+    let mut numbers = Numbers::new(7);
     for _ in 0..2000 {
         let dims = reference.grid().dims().as_dvec3();
         let voxel = dims.map(|size| numbers.between(0.0, size - 1.0)).round();
@@ -219,7 +219,7 @@ fn run_lengths_in_two_fragments_are_decoded() {
 /// Whatever stands where compressed pixels should, decoding it ends in a volume or in one line.
 #[test]
 fn garbage_in_compressed_pixels_never_panics() {
-    let mut numbers = Numbers(99);
+    let mut numbers = Numbers::new(99);
     let starts: [(&'static str, &[u8]); 4] = [
         (uids::RLE_LOSSLESS, &[2, 0, 0, 0, 64, 0, 0, 0]),
         (uids::RLE_LOSSLESS, &[15, 0, 0, 0]),

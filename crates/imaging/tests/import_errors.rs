@@ -187,7 +187,7 @@ fn damaged_jpeg_2000_is_an_error() {
         .map(|e| e.unwrap().path())
         .collect();
     files.sort();
-    let mut numbers = Numbers(11);
+    let mut numbers = Numbers::new(11);
     for (n, file) in files.iter().take(3).enumerate() {
         let mut bytes = fs::read(file).unwrap();
         let start = bytes

@@ -1,13 +1,19 @@
 //! Weights from their names: the rule by which two programs make the same random network without sharing a file.
 //!
-//! Element i of tensor NAME hashes (FNV-1a of the name) + (i+1) x golden ratio through splitmix64's finaliser to a
-//! number in [-1, 1); the name decides how it is scaled.
+//! Element i (from 0) of tensor NAME is number i of splitmix64 seeded with the 64-bit FNV-1a hash of the name, taken to
+//! [-1, 1); the name decides how it is scaled.
+
+use std::hash::Hasher as _;
 
 use candle_core::{DType, Device, Result, Tensor};
+use fnv::FnvHasher;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use rayon::prelude::*;
 
 use super::source::WeightSource;
 
+/// What splitmix64 adds to its state at each step, so that any number of a stream can be had without those before.
 const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Element `index` of tensor `name`, uniform in [0, 1) with 24 bits.
@@ -121,17 +127,27 @@ impl Scaling {
     }
 }
 
-/// FNV-1a, 64 bits.
 fn key(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = FnvHasher::default();
+    hash.write(name.as_bytes());
+    hash.finish()
 }
 
+/// The `index`-th number of the stream that begins at `key`.
 fn unit(key: u64, index: u64) -> f32 {
-    let mut z = key.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN_RATIO));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    (z >> 40) as f32 / 16_777_216.0
+    let state = key.wrapping_add(index.wrapping_mul(GOLDEN_RATIO));
+    let bits = SplitMix64::seed_from_u64(state).next_u64();
+    (bits >> 40) as f32 / 16_777_216.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goldens were made by the same rule in another language.
+    #[test]
+    fn numbers_are_what_they_always_were() {
+        assert_eq!(uniform("image", 0), 11_605_903.0 / 16_777_216.0);
+        assert_eq!(uniform("image", 12_345), 10_962_841.0 / 16_777_216.0);
+    }
 }

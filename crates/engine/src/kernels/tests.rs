@@ -2,6 +2,8 @@
 
 use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{Device, Tensor};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 use super::activations::{Chunk, Quantized};
 use super::level::Level;
@@ -11,13 +13,8 @@ const FORMATS: [Format; 2] = [Format::Q8_0, Format::Q4K];
 
 /// Numbers in -1..1 that look random, the same each time.
 fn noise(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut uniform = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / 8_388_608.0 - 1.0
-    };
+    let mut random = SplitMix64::seed_from_u64(seed);
+    let mut uniform = || (random.next_u64() >> 40) as f32 / 8_388_608.0 - 1.0;
     // The sum of three is closer to what weights and activations are than one.
     (0..len)
         .map(|_| (uniform() + uniform() + uniform()) / 3.0)

@@ -103,17 +103,14 @@ fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
 #[cfg(test)]
 mod testing {
     use candle_core::{Device, Result, Shape, Tensor};
+    use rand_xoshiro::SplitMix64;
+    use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
     /// Numbers of about -3 to 3, the same in every run.
     pub fn random(shape: impl Into<Shape>, seed: u64) -> Result<Tensor> {
         let shape = shape.into();
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut uniform = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u32 << 24) as f32
-        };
+        let mut random = SplitMix64::seed_from_u64(seed);
+        let mut uniform = || (random.next_u64() >> 40) as f32 / (1u32 << 24) as f32;
         let values: Vec<f32> = (0..shape.elem_count())
             .map(|_| 2.0 * (uniform() + uniform() + uniform()) - 3.0)
             .collect();

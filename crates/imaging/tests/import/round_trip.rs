@@ -9,7 +9,7 @@ use crate::support::{Numbers, only};
 
 /// Oblique, anisotropic, mirrored for odd seeds, and away from the origin.
 fn grid(seed: u64) -> VoxelGrid {
-    let mut numbers = Numbers(seed);
+    let mut numbers = Numbers::new(seed);
     let mut angle = || numbers.between(-3.0, 3.0);
     let turn = DQuat::from_euler(EulerRot::XYZ, angle(), angle(), angle());
     let mirror = if seed % 2 == 1 { -1.0 } else { 1.0 };
@@ -26,7 +26,7 @@ fn nifti_round_trips_for_every_type() {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..12 {
         let grid = grid(seed);
-        let mut numbers = Numbers(seed);
+        let mut numbers = Numbers::new(seed);
         let n = grid.len();
         let mut fill = || {
             std::iter::repeat_with(|| numbers.bits())
@@ -92,7 +92,7 @@ fn the_written_qform_agrees_with_the_sform() {
 fn masks_round_trip_and_follow_their_affine() {
     let folder = tempfile::tempdir().unwrap();
     let grid = grid(3);
-    let mut numbers = Numbers(5);
+    let mut numbers = Numbers::new(5);
     let mask = Mask::from_fn(grid, |_| numbers.bits().is_multiple_of(3));
     let path = folder.path().join("mask.nii.gz");
     io::write_mask(&path, &mask).unwrap();

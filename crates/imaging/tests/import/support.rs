@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use glam::{DAffine3, DMat4, DVec3, DVec4};
 use m3d_imaging::io::{self, Library, Progress, Series};
 use m3d_imaging::volume::Volume;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
 /// A path in the repository.
@@ -102,15 +104,16 @@ fn affine(rows: &Value) -> DMat4 {
     DMat4::from_cols(column(0), column(1), column(2), column(3))
 }
 
-/// Splitmix64: numbers that are the same on every run.
-pub struct Numbers(pub u64);
+/// Numbers that are the same on every run.
+pub struct Numbers(SplitMix64);
 
 impl Numbers {
+    pub fn new(seed: u64) -> Self {
+        Self(SplitMix64::seed_from_u64(seed))
+    }
+
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        self.0.next_u64()
     }
 
     /// From `low` to `high`.
