@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::checkpoint_source::CheckpointSource;
 use super::config::TokenIds;
+use super::file_names::{CONFIG, GENERATION_CONFIG, GGUF, WEIGHTS, WEIGHTS_INDEX};
 use super::lora::Adapter;
 use super::lora_config::{base_folder, is_adapter};
 use super::stored::Stored;
@@ -25,12 +26,6 @@ const MAX_SHARDS: usize = 1024;
 const CONFIG_HINT: &str = "choose the folder that holds the checkpoint's config.json and weights";
 const WEIGHTS_HINT: &str =
     "fetch model.safetensors, or model.safetensors.index.json and all its parts";
-/// All weights in one file.
-const SINGLE: &str = "model.safetensors";
-/// The list of the parts where there are several.
-const INDEX: &str = "model.safetensors.index.json";
-/// Quantized weights, as `model quantize` writes them.
-pub const GGUF_FILE: &str = "model.gguf";
 
 /// A checkpoint whose every tensor is present with the shape that `config.json` implies.
 #[derive(Debug)]
@@ -85,8 +80,8 @@ impl Checkpoint {
         adapter: Option<&Path>,
     ) -> Result<Self, ModelError> {
         let folder = folder.into();
-        let config_text = folder.read("config.json", MAX_JSON_BYTES, CONFIG_HINT)?;
-        let config = parse_config(&config_text, &folder.file("config.json"))?;
+        let config_text = folder.read(CONFIG, MAX_JSON_BYTES, CONFIG_HINT)?;
+        let config = parse_config(&config_text, &folder.file(CONFIG))?;
         let (files, place) = open_weights(&folder)?;
         let adapter = adapter.map(Adapter::open).transpose()?;
         let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |name| {
@@ -275,7 +270,7 @@ struct Index {
 
 /// Whether a folder holds weights of a model.
 pub(super) fn has_weights(folder: &ModelFolder) -> bool {
-    [SINGLE, INDEX, GGUF_FILE]
+    [WEIGHTS, WEIGHTS_INDEX, GGUF]
         .iter()
         .any(|name| folder.has(name))
 }
@@ -289,15 +284,15 @@ pub fn open_weights(
 ) -> Result<(Vec<WeightsFile>, Place), ModelError> {
     let folder = folder.into();
     // The file with the exact weights wins.
-    let only = if folder.has(SINGLE) {
-        Some(SINGLE)
-    } else if folder.has(INDEX) {
+    let only = if folder.has(WEIGHTS) {
+        Some(WEIGHTS)
+    } else if folder.has(WEIGHTS_INDEX) {
         None
-    } else if folder.has(GGUF_FILE) {
-        Some(GGUF_FILE)
+    } else if folder.has(GGUF) {
+        Some(GGUF)
     } else {
         return Err(ModelError::MissingFile {
-            path: folder.file(SINGLE),
+            path: folder.file(WEIGHTS),
             hint: WEIGHTS_HINT,
         });
     };
@@ -306,9 +301,9 @@ pub fn open_weights(
         let place = file.names().map(|name| (name.clone(), 0)).collect();
         return Ok((vec![file], place));
     }
-    let text = folder.read(INDEX, MAX_JSON_BYTES, WEIGHTS_HINT)?;
+    let text = folder.read(WEIGHTS_INDEX, MAX_JSON_BYTES, WEIGHTS_HINT)?;
     let invalid = |message: String| ModelError::Json {
-        path: folder.file(INDEX),
+        path: folder.file(WEIGHTS_INDEX),
         message,
     };
     let index: Index = serde_json::from_slice(&text).map_err(|e| invalid(e.to_string()))?;
@@ -380,12 +375,11 @@ struct GenerationConfig {
 
 /// `generation_config.json` names the stop ids; where there is none, `config.json` does.
 fn stop_ids(folder: &ModelFolder, config: &LamedConfig) -> Result<Vec<u32>, ModelError> {
-    let name = "generation_config.json";
-    let named = if folder.has(name) {
-        let text = folder.read(name, MAX_JSON_BYTES, CONFIG_HINT)?;
+    let named = if folder.has(GENERATION_CONFIG) {
+        let text = folder.read(GENERATION_CONFIG, MAX_JSON_BYTES, CONFIG_HINT)?;
         let parsed: GenerationConfig =
             serde_json::from_slice(&text).map_err(|e| ModelError::Json {
-                path: folder.file(name),
+                path: folder.file(GENERATION_CONFIG),
                 message: e.to_string(),
             })?;
         parsed.eos_token_id

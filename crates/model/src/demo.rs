@@ -17,17 +17,9 @@ use candle_core::DType;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
+use super::file_names::{CONFIG, TOKENIZER_FILES, WEIGHTS};
 use super::tensors::wanted_tensors;
 use super::{LamedConfig, ModelError, Numbers, Tokenizer, rule};
-
-/// Files of a tokenizer's folder that belong to a checkpoint.
-const TOKENIZER_FILES: [&str; 5] = [
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-];
 
 /// What is said before the box and after it; every token occurs once. The first letter is a single byte,
 /// which no text is ever cut into.
@@ -335,9 +327,9 @@ fn output_rows(embeddings: &[f32], script: &Script, vocabulary: usize) -> Vec<f3
 }
 
 fn write(folder: &Path, config: &serde_json::Value, tensors: &Tensors) -> Result<(), ModelError> {
-    let path = folder.join("config.json");
+    let path = folder.join(CONFIG);
     std::fs::write(&path, format!("{config:#}\n")).map_err(|e| ModelError::io(&path, e))?;
-    let path = folder.join("model.safetensors");
+    let path = folder.join(WEIGHTS);
     let views = tensors.iter().map(|(name, (shape, values))| {
         let bytes = bytemuck::cast_slice(values);
         TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))

@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::demo::copy_tokenizer;
+use super::file_names::{CONFIG, WEIGHTS_INDEX};
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::{LamedConfig, ModelError, Numbers, rule};
 
@@ -49,7 +50,7 @@ pub fn write_full_size_checkpoint(
     copy_tokenizer(tokenizer_files, folder)?;
     let json = full_size_config(layers);
     let config = LamedConfig::from_json(json.to_string().as_bytes()).map_err(ModelError::Config)?;
-    write_text(&folder.join("config.json"), &json)?;
+    write_text(&folder.join(CONFIG), &json)?;
     // Without a name to go by, the decoder's projections are asked for fused.
     let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |_| false)?;
     let mut shards = Vec::new();
@@ -68,7 +69,7 @@ pub fn write_full_size_checkpoint(
         write_shard(&folder.join(&name), &shard)?;
         index.extend(shard.into_iter().map(|tensor| (tensor.name, name.clone())));
     }
-    let path = folder.join("model.safetensors.index.json");
+    let path = folder.join(WEIGHTS_INDEX);
     write_text(&path, &json!({ "weight_map": index }))
 }
 

@@ -21,6 +21,7 @@ pub mod decoder;
 pub mod demo;
 pub mod device;
 pub mod error;
+pub mod file_names;
 mod folder;
 pub mod full_size;
 mod gguf;
@@ -49,7 +50,7 @@ pub mod weights;
 mod weights_bytes;
 
 pub use built_in::BuiltIn;
-pub use checkpoint::{Checkpoint, GGUF_FILE};
+pub use checkpoint::Checkpoint;
 pub use clip::{Clip, ClipCheckpoint, ClipConfig, WordPieceTokenizer};
 pub use config::LamedConfig;
 pub use demo::write_demo_checkpoint;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::checkpoint::has_weights;
+use super::file_names::CONFIG;
 use super::{BuiltIn, ModelError, ModelFolder};
 
 pub(super) const CONFIG_FILE: &str = "adapter_config.json";
@@ -206,7 +207,7 @@ pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFol
         .into_iter()
         .map(ModelFolder::Disk)
         .chain(BuiltIn::named(last).map(ModelFolder::BuiltIn))
-        .find(|folder| folder.size("config.json").is_some() && has_weights(folder))
+        .find(|folder| folder.size(CONFIG).is_some() && has_weights(folder))
         .ok_or_else(|| {
             missing(format!(
                 "its base model {base:?} is not on this machine; give the model's folder and the adapter's \

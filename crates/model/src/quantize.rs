@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::checkpoint::GGUF_FILE;
+use super::file_names::{self, GGUF};
 use super::gguf_writer::{GgufWriter, Slot, Value, file_bytes};
 use super::stored::Stored;
 use super::tensors::wanted_tensors;
@@ -12,16 +12,8 @@ use super::{Checkpoint, ModelError, Numbers};
 
 /// The name of the weights while they are written.
 const PARTIAL_FILE: &str = "model.gguf.part";
-/// What goes along where the checkpoint has it; `config.json` it always has.
-const COPIED_FILES: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-];
+/// A tokenizer that other programs read; it goes along where the checkpoint has it.
+const OTHER_TOKENIZER: &str = "tokenizer.json";
 const ARCHITECTURE: &str = "m3d-lamed";
 /// Numbers that are packed and written at a time: whole blocks of every kind.
 const SLAB: usize = 1 << 22;
@@ -80,7 +72,8 @@ pub fn quantize(
         checkpoint.release(&slot.name);
     }
     writer.finish().map_err(failed)?;
-    for name in COPIED_FILES {
+    let beside = file_names::TOKENIZER_FILES.into_iter();
+    for name in beside.chain([file_names::CONFIG, OTHER_TOKENIZER]) {
         if checkpoint.folder.has(name) {
             let mut from = (checkpoint.folder.open(name))
                 .map_err(|e| ModelError::io(&checkpoint.folder.file(name), e))?;
@@ -89,7 +82,7 @@ pub fn quantize(
             copied.map_err(|e| ModelError::io(&to, e))?;
         }
     }
-    let whole = unfinished.file(GGUF_FILE);
+    let whole = unfinished.file(GGUF);
     fs::rename(&partial, &whole).map_err(|e| ModelError::io(&whole, e))?;
     unfinished.finish();
     Ok(Quantized {

@@ -7,13 +7,13 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
+use super::file_names::TOKENIZER;
 use super::{ModelError, ModelFolder};
 
 /// What sentencepiece writes for a space, U+2581.
 pub const SPACE: char = '\u{2581}';
 
 /// Larger than any vocabulary in use (Llama's file has half a megabyte).
-const FILE: &str = "tokenizer.model";
 const FILE_LIMIT_BYTES: u64 = 64 << 20;
 
 /// What a piece stands for.
@@ -48,10 +48,10 @@ impl SentencePiece {
     /// Reads the `tokenizer.model` of a checkpoint.
     pub fn open(folder: &ModelFolder) -> Result<Self, ModelError> {
         let hint = "copy the checkpoint's tokenizer.model into this folder";
-        let bytes = folder.read(FILE, FILE_LIMIT_BYTES, hint)?;
+        let bytes = folder.read(TOKENIZER, FILE_LIMIT_BYTES, hint)?;
         Self::parse(&bytes).map_err(|message| {
             let message = format!("{message}; fetch the file again");
-            ModelError::tokenizer(&folder.file(FILE), message)
+            ModelError::tokenizer(&folder.file(TOKENIZER), message)
         })
     }
 

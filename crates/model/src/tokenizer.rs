@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::file_names::TOKENIZER_CONFIG;
 use super::sentencepiece::{PieceKind, SPACE, SentencePiece};
 use super::{ModelError, ModelFolder};
 
@@ -51,9 +52,9 @@ impl Tokenizer {
     pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
         let folder = folder.into();
         let pieces = SentencePiece::open(&folder)?;
-        let path = folder.file("tokenizer_config.json");
+        let path = folder.file(TOKENIZER_CONFIG);
         let hint = "copy the checkpoint's tokenizer_config.json into this folder";
-        let bytes = folder.read("tokenizer_config.json", 4 << 20, hint)?;
+        let bytes = folder.read(TOKENIZER_CONFIG, 4 << 20, hint)?;
         let config: Value = serde_json::from_slice(&bytes).map_err(|error| ModelError::Json {
             path: path.clone(),
             message: error.to_string(),

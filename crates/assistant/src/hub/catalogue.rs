@@ -1,6 +1,7 @@
 //! The models of the M3D family that their authors publish.
 
 use super::ModelName;
+use m3d_model::file_names;
 
 /// What a checkpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -18,6 +19,14 @@ impl Kind {
         match self {
             Self::Assistant => "assistant",
             Self::Clip => "clip",
+        }
+    }
+
+    /// The file with the pieces of its tokenizer, without which no text could be read.
+    pub(super) const fn tokenizer_file(self) -> &'static str {
+        match self {
+            Self::Assistant => file_names::TOKENIZER,
+            Self::Clip => file_names::VOCABULARY,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::transfer::{Tally, transfer};
 use super::{
     FileRecord, Hub, HubError, LocalModel, Plan, PlannedFile, Progress, Record, disk, local,
 };
+use m3d_model::file_names;
 use m3d_model::lock::lock_file;
 
 /// Held while a process fetches into a folder.
@@ -199,7 +200,7 @@ fn bring(
 fn check_whole(plan: &Plan, part: &Path) -> Result<(), HubError> {
     let missing = match local::inspect(part) {
         Some(LocalModel { missing, .. }) => missing,
-        None => vec!["config.json".into()],
+        None => vec![file_names::CONFIG.into()],
     };
     if missing.is_empty() {
         Ok(())

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::weights::{counts, weights_files};
 use super::{HubError, Kind, ModelName, PUBLISHED, Record, published, size_text};
-use m3d_model::{BuiltIn, ModelFolder, ModelPlace};
+use m3d_model::{BuiltIn, ModelFolder, ModelPlace, file_names};
 
 /// The folder where models are looked for first, below where the program is started.
 pub const HERE: &str = "models";
@@ -195,32 +195,28 @@ fn on_its_way(folder: &Path) -> Option<LocalModel> {
 pub fn inspect(folder: impl Into<ModelFolder>) -> Option<LocalModel> {
     let folder = folder.into();
     let mut missing = Vec::new();
-    if !folder.has("config.json") {
+    if !folder.has(file_names::CONFIG) {
         return None;
     }
     let config: Value = folder
-        .read("config.json", LARGEST_CONFIG, "")
+        .read(file_names::CONFIG, LARGEST_CONFIG, "")
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok())
         .unwrap_or_else(|| {
-            missing.push("config.json (damaged)".to_owned());
+            missing.push(format!("{} (damaged)", file_names::CONFIG));
             Value::Null
         });
     let has = |name: &str| folder.size(name).is_some();
     let is_clip = config["model_type"]
         .as_str()
         .is_some_and(|t| t.contains("clip"));
-    let kind = if is_clip || (has("vocab.txt") && !has("tokenizer.model")) {
+    let kind = if is_clip || (has(file_names::VOCABULARY) && !has(file_names::TOKENIZER)) {
         Kind::Clip
     } else {
         Kind::Assistant
     };
-    let tokenizer = match kind {
-        Kind::Assistant => "tokenizer.model",
-        Kind::Clip => "vocab.txt",
-    };
-    if !has(tokenizer) {
-        missing.push(tokenizer.to_owned());
+    if !has(kind.tokenizer_file()) {
+        missing.push(kind.tokenizer_file().to_owned());
     }
     let (files, wrong) = weights_files(&folder);
     missing.extend(wrong);

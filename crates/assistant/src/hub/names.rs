@@ -1,6 +1,7 @@
 //! Names that come from a person or from the hub, checked before they become paths or addresses.
 
 use super::{HubError, published};
+use m3d_model::file_names;
 
 const LONGEST: usize = 96;
 
@@ -96,22 +97,6 @@ pub(super) enum Need {
     Whole,
 }
 
-/// Files beside the weights that this program reads.
-const TEXT_FILES: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-];
-
-/// All weights in one file.
-pub(super) const SINGLE: &str = "model.safetensors";
-/// The list of the parts where there are several.
-pub(super) const INDEX: &str = "model.safetensors.index.json";
-
 /// Whether and why a file that the hub lists is needed.
 ///
 /// # Errors
@@ -125,11 +110,11 @@ pub(super) fn need(file: &str) -> Result<Option<Need>, HubError> {
     if leads_out || file.contains("/../") {
         return Err(HubError::UnsafeFile(file.to_owned()));
     }
-    Ok(if TEXT_FILES.contains(&file) {
+    Ok(if file_names::COMPANIONS.contains(&file) {
         Some(Need::Text)
-    } else if file == SINGLE {
+    } else if file == file_names::WEIGHTS {
         Some(Need::Whole)
-    } else if file == INDEX || is_part(file) {
+    } else if file == file_names::WEIGHTS_INDEX || is_part(file) {
         Some(Need::Part)
     } else {
         None

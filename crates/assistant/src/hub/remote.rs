@@ -9,8 +9,9 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::names::{INDEX, Need, SINGLE, need};
+use super::names::{Need, need};
 use super::{HubError, ModelName, Revision};
+use m3d_model::file_names;
 
 /// Where models come from when `HF_ENDPOINT` names nothing else.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -315,7 +316,9 @@ impl Hub {
 
     /// The files to fetch, checked and in order.
     fn needed(&self, name: &ModelName, listed: Vec<Sibling>) -> Result<Vec<PlannedFile>, HubError> {
-        let whole = listed.iter().any(|file| file.rfilename == SINGLE);
+        let whole = listed
+            .iter()
+            .any(|file| file.rfilename == file_names::WEIGHTS);
         let mut files: Vec<(Need, PlannedFile)> = Vec::new();
         for file in listed {
             let size = file.size().filter(|&size| size <= LARGEST_FILE);
@@ -334,12 +337,12 @@ impl Hub {
         files.sort_by(|(a, left), (b, right)| (a, &left.name).cmp(&(b, &right.name)));
         files.dedup_by(|(_, a), (_, b)| a.name == b.name);
         let has = |wanted: &str| files.iter().any(|(_, file)| file.name == wanted);
-        let missing = if !has("config.json") {
-            "config.json"
-        } else if !has(SINGLE) && !has(INDEX) {
-            "model.safetensors (or its index and parts)"
-        } else if !has("tokenizer.model") && !has("vocab.txt") {
-            "tokenizer.model (or vocab.txt)"
+        let missing = if !has(file_names::CONFIG) {
+            file_names::CONFIG.to_owned()
+        } else if !has(file_names::WEIGHTS) && !has(file_names::WEIGHTS_INDEX) {
+            format!("{} (or its index and parts)", file_names::WEIGHTS)
+        } else if !has(file_names::TOKENIZER) && !has(file_names::VOCABULARY) {
+            format!("{} (or {})", file_names::TOKENIZER, file_names::VOCABULARY)
         } else if files.len() > MOST_FILES {
             return Err(self.no_listing(name, "it has too many files"));
         } else {
@@ -347,7 +350,7 @@ impl Hub {
         };
         Err(HubError::NoCheckpoint {
             model: name.to_string(),
-            missing: missing.to_owned(),
+            missing,
         })
     }
 }

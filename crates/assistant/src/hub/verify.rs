@@ -10,7 +10,7 @@ use super::local::{self, LARGEST_CONFIG};
 use super::weights::{not_finite, sum, weights_files};
 use super::{HubError, Kind, Progress, Record, Stage, Status};
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Numbers};
+use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Numbers, file_names};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -76,7 +76,7 @@ pub fn verify(
     let folder = &folder.into();
     let Some(found) = local::inspect(folder) else {
         return Err(HubError::read(
-            &folder.file("config.json"),
+            &folder.file(file_names::CONFIG),
             std::io::Error::from(std::io::ErrorKind::NotFound),
         ));
     };
@@ -99,10 +99,7 @@ pub fn verify(
         Kind::Clip => open_clip(folder, &mut report),
     }
     // Without them the network would be whole and no text could be read.
-    let tokenizer = match found.kind {
-        Kind::Assistant => "tokenizer.model",
-        Kind::Clip => "vocab.txt",
-    };
+    let tokenizer = found.kind.tokenizer_file();
     if folder.size(tokenizer).is_none() {
         let path = folder.file(tokenizer);
         let line = format!("{} is missing; fetch it", path.display());
@@ -147,7 +144,7 @@ fn open_clip(folder: &ModelFolder, report: &mut Verification) {
 
 /// All tensors that the configuration asks for and no file holds; opening stops at the first.
 fn missing_tensors(folder: &ModelFolder) -> Option<Vec<String>> {
-    let text = folder.read("config.json", LARGEST_CONFIG, "").ok()?;
+    let text = folder.read(file_names::CONFIG, LARGEST_CONFIG, "").ok()?;
     let config: LamedConfig = serde_json::from_slice(&text).ok()?;
     let (files, _) = weights_files(folder);
     let mut names = BTreeSet::new();
@@ -179,9 +176,9 @@ fn read_files(
         let recorded = record.files.iter().map(|file| file.name.as_str());
         names.extend(recorded.filter(plain).map(str::to_owned));
     } else {
-        names.push("config.json".to_owned());
+        names.push(file_names::CONFIG.to_owned());
         names.extend(weights_files(folder).0);
-        names.extend(["tokenizer.model", "vocab.txt"].map(str::to_owned));
+        names.extend([file_names::TOKENIZER, file_names::VOCABULARY].map(str::to_owned));
     }
     let sized = names.into_iter().filter_map(|name| {
         let size = folder.size(&name)?;

@@ -8,11 +8,11 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::names::{INDEX, SINGLE};
 use super::record::hex;
 use super::{HubError, NotFinite};
+use m3d_model::file_names::{GGUF, WEIGHTS, WEIGHTS_INDEX};
 use m3d_model::weights::WeightsFile;
-use m3d_model::{GGUF_FILE, ModelError, ModelFolder};
+use m3d_model::{ModelError, ModelFolder};
 
 const CHUNK: usize = 4 << 20;
 /// Largest index that is read.
@@ -35,22 +35,22 @@ pub(super) fn counts(file: &WeightsFile) -> BTreeMap<String, u64> {
 /// The names of a folder's weights files: the one file, or those that the index names, in order. Second, why
 /// there are none or not all can be told.
 pub(super) fn weights_files(folder: &ModelFolder) -> (Vec<String>, Option<String>) {
-    if folder.has(SINGLE) {
-        return (vec![SINGLE.to_owned()], None);
+    if folder.has(WEIGHTS) {
+        return (vec![WEIGHTS.to_owned()], None);
     }
-    if !folder.has(INDEX) {
-        return if folder.has(GGUF_FILE) {
-            (vec![GGUF_FILE.to_owned()], None)
+    if !folder.has(WEIGHTS_INDEX) {
+        return if folder.has(GGUF) {
+            (vec![GGUF.to_owned()], None)
         } else {
-            (Vec::new(), Some(SINGLE.to_owned()))
+            (Vec::new(), Some(WEIGHTS.to_owned()))
         };
     }
-    let read = folder.read(INDEX, LARGEST_INDEX, "");
+    let read = folder.read(WEIGHTS_INDEX, LARGEST_INDEX, "");
     let index: Option<Index> = read
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
     let Some(index) = index else {
-        return (Vec::new(), Some(format!("{INDEX} (damaged)")));
+        return (Vec::new(), Some(format!("{WEIGHTS_INDEX} (damaged)")));
     };
     let mut names: Vec<String> = index.weight_map.into_values().collect();
     names.sort();
@@ -61,7 +61,7 @@ pub(super) fn weights_files(folder: &ModelFolder) -> (Vec<String>, Option<String
             .is_some_and(|n| n == name.as_str())
     };
     if names.is_empty() || !names.iter().all(plain) {
-        return (Vec::new(), Some(format!("{INDEX} (damaged)")));
+        return (Vec::new(), Some(format!("{WEIGHTS_INDEX} (damaged)")));
     }
     (names, None)
 }

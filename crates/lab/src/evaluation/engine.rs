@@ -17,7 +17,9 @@ use m3d_assistant::inference::{
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::volume::{Modality, Rescale, Units, Volume, Voxels, Window};
 use m3d_model::resize::trilinear;
-use m3d_model::{Clip, ClipCheckpoint, Contents, ModelFolder, ModelPlace, WordPieceTokenizer};
+use m3d_model::{
+    Clip, ClipCheckpoint, Contents, ModelFolder, ModelPlace, WordPieceTokenizer, file_names,
+};
 use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// The most tokens of an answer: the benchmark's.
@@ -55,7 +57,7 @@ struct Kind {
 
 fn is_clip(folder: &ModelFolder) -> bool {
     let text = folder
-        .read("config.json", LARGEST_CONFIG, "")
+        .read(file_names::CONFIG, LARGEST_CONFIG, "")
         .unwrap_or_default();
     serde_json::from_slice::<Kind>(&text).is_ok_and(|kind| kind.model_type == "m3d_clip")
 }
@@ -136,7 +138,7 @@ impl Ranker {
             Some(inner) if !is_clip(folder) => inner.into(),
             _ => folder.clone(),
         };
-        if folder.size("config.json").is_some() && !is_clip(&folder) {
+        if folder.size(file_names::CONFIG).is_some() && !is_clip(&folder) {
             return Err(EvaluationError::WrongModel {
                 folder: folder.path().to_owned(),
                 found: "no M3D-CLIP and has no folder clip in it",

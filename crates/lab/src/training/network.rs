@@ -17,7 +17,7 @@ use super::vocabulary::Vocabulary;
 use super::wordpiece::learn_pieces;
 use super::words::Words;
 use super::{Gradients, Losses, Sample, TrainingConfig, TrainingError, Variables, Wanted};
-use m3d_model::{Checkpoint, ClipCheckpoint, ClipConfig, LamedConfig};
+use m3d_model::{Checkpoint, ClipCheckpoint, ClipConfig, LamedConfig, file_names};
 use m3d_model::{Numbers, Tokenizer, WordPieceTokenizer, clip::clip_tensors};
 
 /// Where M3D-LaMed's vision transformer lies.
@@ -26,16 +26,6 @@ pub(super) const VISION: &str = "model.vision_tower.vision_tower.";
 pub(super) const CLIP_VISION: &str = "vision_encoder.";
 /// Where SegVol's lies, which is built alike: the vision tower may begin as it.
 pub(super) const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
-/// Files that make a folder of weights a model, of either kind.
-pub(super) const COMPANIONS: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "added_tokens.json",
-    "special_tokens_map.json",
-    "vocab.txt",
-];
 
 /// What is taught, without its weights.
 pub(super) enum Network {
@@ -59,9 +49,9 @@ impl Network {
     /// Writes the files of the model that is to be made into a folder, and reads them back; where there are such
     /// files already, they stay.
     pub fn open(training: &TrainingConfig, folder: &Path) -> Result<Self, TrainingError> {
-        let path = folder.join("config.json");
+        let path = folder.join(file_names::CONFIG);
         if let Some(base) = &training.base {
-            for name in COMPANIONS {
+            for name in file_names::COMPANIONS {
                 let (from, to) = (base.join(name), folder.join(name));
                 if from.exists() {
                     std::fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
@@ -77,7 +67,7 @@ impl Network {
             }
         }
         let text = std::fs::read(&path).map_err(|e| TrainingError::io(&path, e))?;
-        if folder.join("vocab.txt").exists() {
+        if folder.join(file_names::VOCABULARY).exists() {
             let config: ClipConfig = serde_json::from_slice(&text)
                 .map_err(|e| TrainingError::state(&path, e.to_string()))?;
             config.validate()?;
@@ -168,7 +158,7 @@ fn set_patches(training: &TrainingConfig, path: &Path) -> Result<(), TrainingErr
     let text = std::fs::read(path).map_err(|e| TrainingError::io(path, e))?;
     let mut model: Value =
         serde_json::from_slice(&text).map_err(|e| TrainingError::state(path, e.to_string()))?;
-    let is_clip = path.with_file_name("vocab.txt").exists();
+    let is_clip = path.with_file_name(file_names::VOCABULARY).exists();
     if !is_clip {
         if !model["seg_config"].is_object() {
             model["seg_config"] = json!({});
@@ -201,7 +191,7 @@ fn to_json(sizes: &toml::Table) -> Result<Value, TrainingError> {
 
 fn write_config(model: &Value, folder: &Path) -> Result<(), TrainingError> {
     write_whole(
-        &folder.join("config.json"),
+        &folder.join(file_names::CONFIG),
         format!("{model:#}\n").as_bytes(),
     )
 }
@@ -253,7 +243,7 @@ fn make_clip(
         .map_err(|e| TrainingError::Data(format!("[clip]: {e}")))?;
     config.validate().map_err(|e| sizes_wrong("clip", &e))?;
     let vocabulary = pieces.join("\n") + "\n";
-    write_whole(&folder.join("vocab.txt"), vocabulary.as_bytes())?;
+    write_whole(&folder.join(file_names::VOCABULARY), vocabulary.as_bytes())?;
     write_config(&model, folder)
 }
 

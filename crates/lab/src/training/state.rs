@@ -16,10 +16,10 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::files::write_whole;
-use super::network::COMPANIONS;
 use super::optimiser::Optimiser;
 use super::step::{CLASS_PROMPTS, OWN};
 use super::{TrainingError, Variables};
+use m3d_model::file_names;
 
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub(super) fn save_model(
     dtype: DType,
 ) -> Result<(), TrainingError> {
     fs::create_dir_all(folder).map_err(|e| TrainingError::io(folder, e))?;
-    for name in COMPANIONS {
+    for name in file_names::COMPANIONS {
         let (from, to) = (companions.join(name), folder.join(name));
         if from.exists() && from != to {
             fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
@@ -116,7 +116,7 @@ pub(super) fn save_model(
         .into_iter()
         .map(|(name, tensor)| Ok((name, tensor.to_dtype(dtype)?)))
         .collect::<candle_core::Result<HashMap<_, _>>>()?;
-    save_tensors(&tensors, &folder.join("model.safetensors"))?;
+    save_tensors(&tensors, &folder.join(file_names::WEIGHTS))?;
     match own.into_iter().find(|(name, _)| name == CLASS_PROMPTS) {
         Some(prompts) => save_tensors(&HashMap::from([prompts]), &folder.join(PROMPTS)),
         None => Ok(()),
@@ -216,7 +216,7 @@ fn read(folder: &Path, device: &Device) -> Result<State, TrainingError> {
     Ok(State {
         folder: folder.to_path_buf(),
         progress,
-        weights: load("model.safetensors")?,
+        weights: load(file_names::WEIGHTS)?,
         own: load(OWN_TENSORS)?,
     })
 }

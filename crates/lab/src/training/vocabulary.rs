@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::TrainingError;
 use super::files::write_whole;
 use crate::dataset::box_number;
+use m3d_model::file_names;
 use m3d_model::sentencepiece::SPACE;
 
 /// What boxes' numbers begin with, built up from left to right.
@@ -167,12 +168,12 @@ impl Vocabulary {
             "eos_token_id": [ids.end],
             "pad_token_id": ids.end,
         });
-        write_whole(&folder.join("tokenizer.model"), &self.protobuf())?;
+        write_whole(&folder.join(file_names::TOKENIZER), &self.protobuf())?;
         for (name, value) in [
-            ("tokenizer_config.json", config),
-            ("added_tokens.json", Value::Object(names)),
-            ("special_tokens_map.json", special),
-            ("generation_config.json", generation),
+            (file_names::TOKENIZER_CONFIG, config),
+            (file_names::ADDED_TOKENS, Value::Object(names)),
+            (file_names::SPECIAL_TOKENS, special),
+            (file_names::GENERATION_CONFIG, generation),
         ] {
             write_whole(&folder.join(name), format!("{value:#}\n").as_bytes())?;
         }

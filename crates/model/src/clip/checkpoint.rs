@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{Clip, ClipConfig};
 use crate::checkpoint::{Place, check, open_weights};
+use crate::file_names::CONFIG;
 use crate::source::TensorMap;
 use crate::tensors::{WantedTensor, record};
 use crate::weights::WeightsFile;
@@ -36,8 +37,8 @@ impl ClipCheckpoint {
     /// unreadable tensor.
     pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
         let folder = folder.into();
-        let path = folder.file("config.json");
-        let text = folder.read("config.json", MAX_CONFIG_BYTES, CONFIG_HINT)?;
+        let path = folder.file(CONFIG);
+        let text = folder.read(CONFIG, MAX_CONFIG_BYTES, CONFIG_HINT)?;
         let config: ClipConfig = serde_json::from_slice(&text).map_err(|e| ModelError::Json {
             path: path.clone(),
             message: e.to_string(),

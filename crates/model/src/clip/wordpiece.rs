@@ -14,9 +14,9 @@ use tokenizers::{
     PreTokenizer,
 };
 
+use crate::file_names::VOCABULARY;
 use crate::{ModelError, ModelFolder};
 
-const FILE: &str = "vocab.txt";
 /// Largest vocabulary file that is read; that of bert-base-uncased has 232 kB.
 const MAX_VOCABULARY_BYTES: u64 = 64 << 20;
 /// Longest word that is looked at, in characters: it bounds the memory that a text without spaces takes. Words beyond
@@ -41,8 +41,9 @@ impl WordPieceTokenizer {
     /// The file is missing or not text, or lacks `[PAD]`, `[UNK]`, `[CLS]` or `[SEP]`.
     pub fn open(folder: impl Into<ModelFolder>) -> Result<Self, ModelError> {
         let folder = folder.into();
-        let bytes = folder.read(FILE, MAX_VOCABULARY_BYTES, HINT)?;
-        Self::parse(&bytes).map_err(|message| ModelError::tokenizer(&folder.file(FILE), message))
+        let bytes = folder.read(VOCABULARY, MAX_VOCABULARY_BYTES, HINT)?;
+        Self::parse(&bytes)
+            .map_err(|message| ModelError::tokenizer(&folder.file(VOCABULARY), message))
     }
 
     fn parse(vocabulary: &[u8]) -> Result<Self, String> {
