@@ -1,4 +1,4 @@
-"""Our engine, PyTorch and llama.cpp in turn, in one run, and one table of the best of each.
+"""Our engine, PyTorch, llama.cpp and candle-transformers in turn, in one run, and one table of the best of each.
 
     sh benches/compare/run.sh          makes the environment and calls this
     python compare.py --print FILE     prints the table of an earlier run's --json FILE
@@ -80,18 +80,13 @@ class Run:
         self.save()
 
 
-def own_command(run, args):
-    """The engine's benchmark, built beforehand so that no build runs between the measurements."""
-    if args.ours:
-        return shlex.split(args.ours)
-    if not (ROOT / "crates/model/benches/engine.rs").is_file():
-        run.missing["ours"] = "there is no crates/model/benches/engine.rs"
+def bench(run, name, target, *arguments):
+    """A benchmark of the repository, built beforehand so that no build runs between the measurements."""
+    command = ["cargo", "bench", "-p", "m3d-model", "--bench", target]
+    if subprocess.run([*command, "--no-run"], cwd=ROOT).returncode:
+        run.missing[name] = "the benchmark does not build"
         return None
-    bench = ["cargo", "bench", "-p", "m3d-model", "--bench", "engine"]
-    if subprocess.run([*bench, "--no-run"], cwd=ROOT).returncode:
-        run.missing["ours"] = "the benchmark does not build"
-        return None
-    return [*bench, "--", "--json"]
+    return [*command, "--", *arguments]
 
 
 def random_models(run, folder):
@@ -118,7 +113,8 @@ def random_models(run, folder):
 
 def measure(args):
     run = Run(args.threads, args.rounds, args.patience, args.json)
-    ours = own_command(run, args)
+    ours = shlex.split(args.ours) if args.ours else bench(run, "ours", "engine", "--json")
+    candle = bench(run, table.CANDLE, "candle_phi3")
     models = random_models(run, args.models)
     threads = ["--threads", str(args.threads)]
     torch = [sys.executable, HERE / "torch_measure.py", *threads]
@@ -134,6 +130,8 @@ def measure(args):
                 name = f"llama.cpp {quant}"
                 if name in models:
                     run.call(name, [*llama, models[name]])
+            if candle:
+                run.call(table.CANDLE, candle)
     except KeyboardInterrupt:
         run.missing["everything behind this"] = "the run was broken off"
     run.save()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Our engine, PyTorch and llama.cpp side by side, in one run on this machine. Prints one table.
+# Our engine, PyTorch, llama.cpp and candle-transformers side by side, in one run on this machine. Prints one table.
 #
 #   sh benches/compare/run.sh [OPTIONS OF compare.py, such as --rounds 3 --json FILE]
 #

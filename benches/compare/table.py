@@ -12,6 +12,8 @@ STAGES = {
 LANGUAGE = ("prefill_s", "decode_tokens_per_s")
 DTYPES = ("q4k", "q8_0", "bf16", "f32")
 LLAMA = {"q4k": "llama.cpp q4_k", "q8_0": "llama.cpp q8_0"}
+# On the CPU candle multiplies no matrices in bf16.
+CANDLE = "candle-transformers f32"
 ANSWER = 16
 # The decoder's matrices that every token reads: qkv, o, gate and up, down of 32 layers, and the head.
 WEIGHTS = 32 * (9216 * 3072 + 3072 * 3072 + 16384 * 3072 + 3072 * 8192) + 32015 * 3072
@@ -76,6 +78,7 @@ class Figures:
             if f"PyTorch {d}" in programs
         }
         self.llama = {d: programs[n]["stages"] for d, n in LLAMA.items() if n in programs}
+        self.candle = programs.get(CANDLE, {}).get("stages", {})
         self.bandwidth = programs.get("memory", {}).get("read_gb_per_s")
 
     def ratio(self, key, dtype, other):
@@ -115,8 +118,10 @@ def _rows(figures):
                 number(figures.torch.get("f32", {}).get(key)),
                 number(figures.torch.get("bf16", {}).get(key)),
                 number(figures.llama.get(dtype, {}).get(key)),
+                number(figures.candle.get(key)),
                 f"{number(quicker)} ({against})" if quicker else "-",
                 number(figures.ratio(key, dtype, figures.llama.get(dtype))),
+                number(figures.ratio(key, dtype, figures.candle)),
             )
 
 
@@ -124,6 +129,7 @@ def _bandwidth_rows(figures):
     speeds = [("ours", d, s) for d, s in figures.ours.items()]
     speeds += [("PyTorch", d, s) for d, s in figures.torch.items()]
     speeds += [("llama.cpp", d, s) for d, s in figures.llama.items()]
+    speeds += [("candle-transformers", "f32", figures.candle)]
     for program, dtype, stages in speeds:
         speed = stages.get("decode_tokens_per_s")
         if speed and figures.bandwidth:
@@ -172,9 +178,10 @@ def _machine(results, figures):
             f"**Other programs used {low:.0f} to {high:.0f} % of the machine meanwhile: take these figures "
             "as provisional.**"
         )
-    built = programs.get("PyTorch f32", {}).get("decoder_layers_built", 32)
-    if built != 32:
-        yield f"PyTorch f32: {built} decoder layers were built, and their time scaled to 32."
+    for name in ("PyTorch f32", CANDLE):
+        built = programs.get(name, {}).get("decoder_layers_built", 32)
+        if built != 32:
+            yield f"{name}: {built} decoder layers were built, and their time scaled to 32."
     for name, why in results["missing"].items():
         yield f"**Not measured: {name}: {why}.**"
 
@@ -183,7 +190,7 @@ def markdown(results):
     figures = Figures(results)
     lines = [line + "\n" for line in _machine(results, figures)]
     head = ["stage", "ours as", "ours", "PyTorch f32", "PyTorch bf16", "llama.cpp, same quantization",
-            "times PyTorch", "times llama.cpp"]
+            CANDLE, "times PyTorch", "times llama.cpp", "times candle-transformers"]
     lines += lines_of(head, _rows(figures)) + [""]
     head = ["decoding", "as", "GB read per token", "GB/s", "of the memory's speed"]
     lines += lines_of(head, _bandwidth_rows(figures)) + [""]
