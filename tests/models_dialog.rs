@@ -11,7 +11,7 @@ use egui::Vec2;
 use egui::accesskit::Role;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use m3d_assistant::hub::{BuiltIn, HubOptions, LocalModel, ModelFolder, Record};
+use m3d_assistant::hub::{BuiltIn, FetchRecord, HubOptions, LocalModel, ModelFolder};
 use m3d_model::write_demo_checkpoint;
 use m3d_viewer::app::{ModelStatus, StartOptions};
 use m3d_viewer::ui::Viewer;
@@ -228,7 +228,7 @@ fn a_model_is_fetched_only_after_its_licence_was_accepted() {
         on_disk(v).filter(|model| model.is_complete()).count() == 1
     });
     let there = folder.path().join("GoodBaiBai88--M3D-CLIP");
-    assert_eq!(Record::read(&there).unwrap().files.len(), 3);
+    assert_eq!(FetchRecord::read(&there).unwrap().files.len(), 3);
     harness.get_by_label("It is on this machine.");
 }
 

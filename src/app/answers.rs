@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glam::DVec3;
 use m3d_assistant::inference::{
-    Answer, Event, Request, Settings as GenerationSettings, Task, WorkerEvent, recognise,
+    Answer, Event, GenerationSettings, Request, Task, WorkerEvent, recognise,
 };
 use m3d_imaging::geometry::VoxelBox;
 use m3d_imaging::volume::Mask;

@@ -131,12 +131,12 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
             .corners
             .map(|corners| VoxelBox::from_patient_corners(&grid, corners)),
         window,
-        settings: inference::Settings {
+        settings: inference::GenerationSettings {
             max_tokens: arguments.max_tokens,
             temperature: arguments.temperature,
             top_p: arguments.top_p,
             seed: arguments.seed,
-            ..inference::Settings::default()
+            ..inference::GenerationSettings::default()
         },
     };
     let mut session = load(arguments, &folder)

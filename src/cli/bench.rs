@@ -10,7 +10,7 @@ use super::{ask, numbers, output};
 use m3d_assistant::hub::{BuiltIn, ModelFolder, local};
 use m3d_lab::evaluation::metrics::{BertScorer, WordNet};
 use m3d_lab::evaluation::{
-    Bench, BenchOptions, BenchTask, Engine, Helpers, Part, Shard, Summary, Wording, merge,
+    Bench, BenchOptions, BenchTask, Engine, Helpers, Shard, SplitChoice, Summary, Wording, merge,
 };
 use m3d_model::{DTypeChoice, DeviceChoice};
 
@@ -68,7 +68,7 @@ struct TaskArguments {
     limit: Option<usize>,
     /// The part of the data: auto (tests where there are any, else all), test, validation, train or all.
     #[arg(long, value_name = "PART", default_value = "auto")]
-    split: Part,
+    split: SplitChoice,
     /// How structures are asked for: name, description or both.
     #[arg(long, value_name = "W", default_value = "name")]
     wording: Wording,

@@ -9,12 +9,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::model_progress::Shown;
+use super::model_progress::TransferDisplay;
 use super::model_quantize::{self, QuantizeArguments};
 use super::output;
 use m3d_assistant::hub::{
-    self, Hub, HubError, HubOptions, Kind, LocalModel, ModelFolder, ModelName, PUBLISHED, Progress,
-    Published, Revision, Verification, local, parameters_text, size_text,
+    self, Hub, HubError, HubOptions, HubRevision, LocalModel, ModelFolder, ModelKind, ModelName,
+    PUBLISHED, Published, TransferProgress, Verification, local, parameters_text, size_text,
 };
 
 /// Arguments of `model`.
@@ -97,7 +97,7 @@ struct Here {
 struct PublishedReport {
     name: &'static str,
     short: &'static str,
-    kind: Kind,
+    kind: ModelKind,
     bytes: u64,
     parameters: u64,
     numbers: &'static str,
@@ -202,7 +202,7 @@ fn listing_text(listing: &Listing) -> String {
 
 fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
     let name = ModelName::parse(&arguments.name)?;
-    let revision = Revision::parse(&arguments.revision)?;
+    let revision = HubRevision::parse(&arguments.revision)?;
     let folder = hub::target(&name.folder_name(), arguments.to.as_deref())?;
     let options = HubOptions::from_env();
     let known = hub::published(name.as_str());
@@ -232,12 +232,12 @@ fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
     if !arguments.yes && !confirmed()? {
         bail!("{name} was not fetched: its licence was not accepted");
     }
-    let shown = Shown::new(plan.total_bytes());
+    let shown = TransferDisplay::new(plan.total_bytes());
     let fetched = hub::fetch(
         &hub,
         &plan,
         &folder,
-        &Progress::new(&|status| shown.set(&status), &|| false),
+        &TransferProgress::new(&|status| shown.set(&status), &|| false),
     );
     shown.finish();
     let fetched = fetched?;
@@ -264,12 +264,14 @@ fn confirmed() -> anyhow::Result<bool> {
 
 fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
     let folder = local::resolve(&arguments.model)?;
-    let shown: Cell<Option<Shown>> = Cell::new(None);
+    let shown: Cell<Option<TransferDisplay>> = Cell::new(None);
     let report = hub::verify(
         &folder,
-        &Progress::new(
+        &TransferProgress::new(
             &|status| {
-                let bar = shown.take().unwrap_or_else(|| Shown::new(status.total));
+                let bar = shown
+                    .take()
+                    .unwrap_or_else(|| TransferDisplay::new(status.total));
                 bar.set(&status);
                 shown.set(Some(bar));
             },

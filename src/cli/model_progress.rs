@@ -6,17 +6,17 @@ use std::io::IsTerminal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use m3d_assistant::hub::{Stage, Status, size_text};
+use m3d_assistant::hub::{TransferStage, TransferStatus, size_text};
 
 /// What is shown of a job on a model.
-pub struct Shown {
+pub struct TransferDisplay {
     bar: Option<ProgressBar>,
     /// The last file and tenth that a line was written for.
     last: RefCell<(String, u64)>,
-    stage: Cell<Option<Stage>>,
+    stage: Cell<Option<TransferStage>>,
 }
 
-impl Shown {
+impl TransferDisplay {
     /// Nothing done yet of `total` bytes.
     pub fn new(total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -35,11 +35,11 @@ impl Shown {
     }
 
     /// Shows where the job stands.
-    pub fn set(&self, status: &Status) {
+    pub fn set(&self, status: &TransferStatus) {
         let what = match status.stage {
-            Stage::Fetching => "",
-            Stage::Checking => "checking ",
-            Stage::Waiting => "waiting to try again: ",
+            TransferStage::Fetching => "",
+            TransferStage::Checking => "checking ",
+            TransferStage::Waiting => "waiting to try again: ",
         };
         if let Some(bar) = &self.bar {
             if self.stage.replace(Some(status.stage)) != Some(status.stage) {

@@ -9,7 +9,7 @@ use crate::app::{
     Application, Command, Effect, ModelAction, ModelStatus, Models, NoticeKind, Outbox,
 };
 use m3d_assistant::hub::{
-    Kind, LocalModel, ModelFolder, PUBLISHED, Published, parameters_text, size_text,
+    LocalModel, ModelFolder, ModelKind, PUBLISHED, Published, parameters_text, size_text,
 };
 
 /// Shows the dialog while it is open.
@@ -81,7 +81,7 @@ fn about_local(ui: &mut Ui, model: &LocalModel, used: bool) {
         Some(built_in) => ui.label(small(&format!("Built in. {}", built_in.about()))),
         None => ui.add(Label::new(small(&model.folder.to_string()).monospace()).wrap()),
     };
-    if model.kind == Kind::Clip {
+    if model.kind == ModelKind::Clip {
         ui.label(small(
             "Compares images with texts; the assistant cannot use it.",
         ));
@@ -112,7 +112,7 @@ fn local_buttons(
         if used {
             button(ui, app, Command::UnloadModel, outbox);
         } else {
-            let usable = model.is_complete() && model.kind == Kind::Assistant && !loading;
+            let usable = model.is_complete() && model.kind == ModelKind::Assistant && !loading;
             let press = ui.add_enabled(usable, egui::Button::new("Use"));
             if press
                 .on_hover_text("Load it now and at the next start")

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
 use glam::{DAffine3, UVec3};
-use m3d_assistant::inference::{Event, Preparation, Request, Session, Settings, Task, prepare};
+use m3d_assistant::inference::{
+    Event, GenerationSettings, Preparation, Request, Session, Task, prepare,
+};
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_lab::dataset::{FindingKind, Phantom, PhantomConfig};
@@ -537,7 +539,7 @@ fn a_prepared_image_is_asked_about_as_its_volume_is() {
         text: "Can you segment the liver in this image?".to_owned(),
         voxel_box: None,
         window: CT_PRESETS[0].window,
-        settings: Settings::default(),
+        settings: GenerationSettings::default(),
     };
     let mut wanted = None;
     session.ask(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glam::{DAffine3, DVec3, UVec3};
-use m3d_assistant::inference::{Event, Request, Settings, Task, Worker, WorkerEvent};
+use m3d_assistant::inference::{Event, GenerationSettings, Request, Task, Worker, WorkerEvent};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_model::{DTypeChoice, DeviceChoice};
@@ -130,11 +130,11 @@ fn question(id: u64, volume: &Arc<Volume>, dice: &mut Dice) -> Request {
         text: text(dice),
         voxel_box: (dice.throw(4) == 0).then_some(drawn),
         window: CT_PRESETS[0].window,
-        settings: Settings {
+        settings: GenerationSettings {
             max_tokens: dice.throw(4),
             temperature: [0.0, 0.7, 50.0][dice.throw(3)],
             seed: dice.throw(1000) as u64,
-            ..Settings::default()
+            ..GenerationSettings::default()
         },
     }
 }
@@ -210,7 +210,7 @@ fn the_worker_lives_through_random_questions() {
     last.text = "segment the liver".to_owned();
     last.task = None;
     last.voxel_box = None;
-    last.settings = Settings::default();
+    last.settings = GenerationSettings::default();
     worker.ask(last).unwrap();
     let answer = loop {
         match worker

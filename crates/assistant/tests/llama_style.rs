@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use glam::{DAffine3, UVec3};
-use m3d_assistant::inference::{Answer, Event, Request, Session, Settings, Task};
+use m3d_assistant::inference::{Answer, Event, GenerationSettings, Request, Session, Task};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_model::tensors::wanted_tensors;
@@ -136,9 +136,9 @@ fn ask(session: &mut Session, task: Task, text: &str, voxel_box: Option<VoxelBox
         text: text.to_owned(),
         voxel_box,
         window: CT_PRESETS[0].window,
-        settings: Settings {
+        settings: GenerationSettings {
             max_tokens: 24,
-            ..Settings::default()
+            ..GenerationSettings::default()
         },
     };
     let mut last = None;

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use case::{Case, NUMBERS, files, name, weights};
-use m3d_assistant::hub::{self, BuiltIn, HubError, ModelName, Progress, Record, Revision, local};
+use m3d_assistant::hub::{
+    self, BuiltIn, FetchRecord, HubError, HubRevision, ModelName, TransferProgress, local,
+};
 use server::{COMMIT, Faults, MODEL, sum};
 
 #[test]
@@ -19,12 +21,14 @@ fn a_model_arrives_whole_with_its_record_and_nothing_else() {
     let case = Case::new(Faults::default());
     let most = Cell::new(0);
     let files_seen = RefCell::new(Vec::new());
-    let report = |status: hub::Status| {
+    let report = |status: hub::TransferStatus| {
         assert!(status.done >= most.get() && status.done <= status.total);
         most.set(status.done);
         files_seen.borrow_mut().push(status.file.to_owned());
     };
-    let fetched = case.fetch_with(&Progress::new(&report, &|| false)).unwrap();
+    let fetched = case
+        .fetch_with(&TransferProgress::new(&report, &|| false))
+        .unwrap();
     assert_eq!(fetched.folder, case.folder());
     assert!(!fetched.was_here && !case.part("").exists());
     let mut there: Vec<String> = fs::read_dir(case.folder())
@@ -46,7 +50,7 @@ fn a_model_arrives_whole_with_its_record_and_nothing_else() {
             "{file}"
         );
     }
-    let record = Record::read(&case.folder()).unwrap();
+    let record = FetchRecord::read(&case.folder()).unwrap();
     assert_eq!(
         (record.model.as_str(), record.commit.as_str()),
         (MODEL, COMMIT)
@@ -101,7 +105,7 @@ fn a_fetch_that_failed_goes_on_the_next_time() {
         calls.set(calls.get() + 1);
         fs::metadata(case.part("model.safetensors.part")).is_ok_and(|about| about.len() >= 100_000)
     };
-    let stopped = case.fetch_with(&Progress::new(&|_| {}, &stop));
+    let stopped = case.fetch_with(&TransferProgress::new(&|_| {}, &stop));
     assert!(matches!(stopped, Err(HubError::Cancelled)), "{stopped:?}");
     assert!(calls.get() > 2 && !case.folder().exists());
     let have = fs::metadata(case.part("model.safetensors.part"))
@@ -286,7 +290,9 @@ fn a_hub_that_falls_silent_is_not_waited_for_for_ever() {
     let begin = Instant::now();
     // Each attempt brings something; stop once two have.
     let stop = || case.ranges().len() > 2;
-    let error = case.fetch_with(&Progress::new(&|_| {}, &stop)).unwrap_err();
+    let error = case
+        .fetch_with(&TransferProgress::new(&|_| {}, &stop))
+        .unwrap_err();
     assert!(matches!(error, HubError::Cancelled), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert!(
@@ -396,8 +402,8 @@ fn what_is_no_checkpoint_is_not_fetched() {
 #[test]
 fn a_folder_that_cannot_be_used_is_named() {
     let case = Case::new(Faults::default());
-    let plan = case.hub.plan(&name(), &Revision::default()).unwrap();
-    let go = |folder: &Path| hub::fetch(&case.hub, &plan, folder, &Progress::silent());
+    let plan = case.hub.plan(&name(), &HubRevision::default()).unwrap();
+    let go = |folder: &Path| hub::fetch(&case.hub, &plan, folder, &TransferProgress::silent());
     // Below a file no folder can be made, whoever asks.
     let file = case.place.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -427,12 +433,13 @@ fn a_model_that_lost_a_file_is_completed() {
 fn two_fetches_of_one_model_do_not_mix() {
     let case = Case::new(Faults::default());
     let (begun, again) = (Cell::new(false), Cell::new(None));
-    let report = |_: hub::Status| {
+    let report = |_: hub::TransferStatus| {
         if !begun.replace(true) {
             again.set(Some(case.fetch()));
         }
     };
-    case.fetch_with(&Progress::new(&report, &|| false)).unwrap();
+    case.fetch_with(&TransferProgress::new(&report, &|| false))
+        .unwrap();
     let second = again.take().unwrap();
     assert!(matches!(second, Err(HubError::Busy(_))), "{second:?}");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use candle_core::{IndexOp, Tensor};
 use glam::{DAffine3, DQuat, DVec3, UVec3};
 use m3d_assistant::inference::{
-    Answer, Event, InferenceError, Preparation, Request, Session, Settings, Task, Worker,
+    Answer, Event, GenerationSettings, InferenceError, Preparation, Request, Session, Task, Worker,
     WorkerEvent, prepare,
 };
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
@@ -87,9 +87,9 @@ fn request(text: &str) -> Request {
         text: text.to_owned(),
         voxel_box: None,
         window: CT_PRESETS[0].window,
-        settings: Settings {
+        settings: GenerationSettings {
             max_tokens: 96,
-            ..Settings::default()
+            ..GenerationSettings::default()
         },
     }
 }

@@ -10,7 +10,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::ops::layer_norm as plain_layer_norm;
 use criterion::{Criterion, criterion_group, criterion_main};
 use m3d_engine::ops::attention::attend_plain;
-use m3d_engine::ops::{Mask, attend, gated_silu, gelu, layer_norm, rms_norm, rotate};
+use m3d_engine::ops::{AttentionMask, attend, gated_silu, gelu, layer_norm, rms_norm, rotate};
 
 const PATCHES: usize = 2048;
 const WIDTH: usize = 768;
@@ -47,11 +47,11 @@ fn vit(c: &mut Criterion) {
         "vit attention",
         || {
             let [q, k, v] = parts(&qkv)?;
-            attend(&q, &k, &v, 0.125, Mask::None)
+            attend(&q, &k, &v, 0.125, AttentionMask::None)
         },
         || {
             let [q, k, v] = parts(&qkv)?;
-            attend_plain(&q, &k, &v, 0.125, Mask::None)
+            attend_plain(&q, &k, &v, 0.125, AttentionMask::None)
         },
     );
     let inner = random(&[1, PATCHES, 4 * WIDTH]);
@@ -87,11 +87,11 @@ fn decoder(c: &mut Criterion) {
             name,
             || {
                 let [q, k, v] = views()?;
-                attend(&q, &k, &v, 0.1, Mask::Causal)
+                attend(&q, &k, &v, 0.1, AttentionMask::Causal)
             },
             || {
                 let [q, k, v] = views()?;
-                attend_plain(&q, &k, &v, 0.1, Mask::Causal)
+                attend_plain(&q, &k, &v, 0.1, AttentionMask::Causal)
             },
         );
     }
@@ -110,7 +110,7 @@ fn decoder(c: &mut Criterion) {
         group.bench_function(dtype.as_str(), |b| {
             b.iter(|| {
                 for layer in layers.as_chunks::<2>().0 {
-                    let mixed = attend(&q, &layer[0], &layer[1], 0.1, Mask::Causal);
+                    let mixed = attend(&q, &layer[0], &layer[1], 0.1, AttentionMask::Causal);
                     black_box(mixed.expect("the shapes fit"));
                 }
             });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use m3d_lab::training::{Lesson, Sample, Talk, Talking, Target, Variables, step};
+use m3d_lab::training::{Lesson, MaskLabel, Sample, Talk, Talking, Variables, step};
 use m3d_model::{Lamed, LamedConfig, Numbers};
 use serde::Deserialize;
 
@@ -70,7 +70,7 @@ impl Case {
                     openings: vec![0],
                     mask: Some(0),
                 }],
-                masks: vec![Target {
+                masks: vec![MaskLabel {
                     class: None,
                     voxels: flat("segs", DType::U8).to_vec1::<u8>().unwrap().into(),
                 }],

@@ -8,7 +8,9 @@ use super::probe::{Probe, show};
 use super::source::Weights;
 use super::{KvCache, LamedConfig, Numbers};
 use m3d_engine::linear::Linear;
-use m3d_engine::ops::{Mask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads};
+use m3d_engine::ops::{
+    AttentionMask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads,
+};
 
 /// The stack of layers and the final norm, without embedding and output matrices.
 #[derive(Debug)]
@@ -219,7 +221,7 @@ impl Attention {
         let (k, v) = cache.append(layer, &k, &v)?;
         let scale = 1.0 / (self.head_dim as f64).sqrt();
         self.o_proj
-            .forward(&attend(&q, &k, &v, scale, Mask::Causal)?)
+            .forward(&attend(&q, &k, &v, scale, AttentionMask::Causal)?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::probe::{Probe, show};
 use super::source::Weights;
 use m3d_engine::linear::Linear;
 use m3d_engine::ops::fused::{BlockSizes, Part, joined, vit_block};
-use m3d_engine::ops::{JointHeads, LANES, LayerNorm, Mask, attend, gelu};
+use m3d_engine::ops::{AttentionMask, JointHeads, LANES, LayerNorm, attend, gelu};
 
 const LAYER_NORM_EPS: f64 = 1e-5;
 
@@ -200,7 +200,7 @@ impl Block {
             .reshape((b, n, 3, self.heads, d))?
             .permute((2, 0, 3, 1, 4))?;
         let (q, k, v) = (qkv.i(0)?, qkv.i(1)?, qkv.i(2)?);
-        let mixed = attend(&q, &k, &v, scale, Mask::None)?;
+        let mixed = attend(&q, &k, &v, scale, AttentionMask::None)?;
         self.out_proj.forward(&mixed)
     }
 }

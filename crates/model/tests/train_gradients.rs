@@ -7,8 +7,8 @@ use m3d_engine::ops::fused::{
 };
 use m3d_engine::ops::packed::attend_joint_plain;
 use m3d_engine::ops::{
-    JointHeads, Mask, PackedSight, attend, attend_joint, autocast, gated_silu, gelu, layer_norm,
-    linear_taught, rms_norm,
+    AttentionMask, JointHeads, PackedSight, attend, attend_joint, autocast, gated_silu, gelu,
+    layer_norm, linear_taught, rms_norm,
 };
 use m3d_model::resize::trilinear;
 use m3d_model::rule;
@@ -109,7 +109,7 @@ fn attention() {
     let q = random("q", &[2, 4, 7, 12]);
     let (k, v) = (random("k", &[2, 2, 53, 12]), random("v", &[2, 2, 53, 12]));
     check("attention", &[&q, &k, &v], || {
-        attend(&q, &k, &v, 0.3, Mask::None)
+        attend(&q, &k, &v, 0.3, AttentionMask::None)
     });
     let qkv = random("qkv", &[2, 101, 3 * 2 * 24]);
     let cut = JointHeads {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use m3d_assistant::hub::{self, Hub, HubOptions, ModelFolder, ModelName, Revision, Status, local};
+use m3d_assistant::hub::{
+    self, Hub, HubOptions, HubRevision, ModelFolder, ModelName, TransferStatus, local,
+};
 use m3d_imaging::io::Progress;
 
 use super::{Finish, Job, Slot};
@@ -60,10 +62,15 @@ impl Job for FetchModel {
         let Self { name, hub, folder } = *self;
         let progress = *progress;
         let stop = || progress.is_cancelled();
-        let report = |status: Status| progress.set(status.share());
+        let report = |status: TransferStatus| progress.set(status.share());
         let fetched = Hub::new(hub).and_then(|hub| {
-            let plan = hub.plan(&name, &Revision::default())?;
-            hub::fetch(&hub, &plan, &folder, &hub::Progress::new(&report, &stop))
+            let plan = hub.plan(&name, &HubRevision::default())?;
+            hub::fetch(
+                &hub,
+                &plan,
+                &folder,
+                &hub::TransferProgress::new(&report, &stop),
+            )
         });
         Box::new(move |app| app.model_fetched(&name, fetched))
     }
@@ -97,8 +104,8 @@ impl Job for VerifyModel {
         let folder = self.folder;
         let progress = *progress;
         let stop = || progress.is_cancelled();
-        let report = |status: Status| progress.set(status.share());
-        let verified = hub::verify(&folder, &hub::Progress::new(&report, &stop));
+        let report = |status: TransferStatus| progress.set(status.share());
+        let verified = hub::verify(&folder, &hub::TransferProgress::new(&report, &stop));
         Box::new(move |app| app.models.verified(folder, verified))
     }
 }

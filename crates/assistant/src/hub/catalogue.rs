@@ -6,14 +6,14 @@ use m3d_model::file_names;
 /// What a checkpoint is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ModelKind {
     /// Answers questions about an image (M3D-LaMed).
     Assistant,
     /// Compares images with texts (M3D-CLIP); answers no questions.
     Clip,
 }
 
-impl Kind {
+impl ModelKind {
     /// The name in documents and lists.
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ pub struct Published {
     /// A name that is quickly typed.
     pub short: &'static str,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Bytes of the files that are fetched, to the nearest of its last digit.
     pub bytes: u64,
     /// Parameters.
@@ -59,7 +59,7 @@ pub const PUBLISHED: [Published; 3] = [
     Published {
         hub_name: "GoodBaiBai88/M3D-LaMed-Phi-3-4B",
         short: "phi3",
-        kind: Kind::Assistant,
+        kind: ModelKind::Assistant,
         bytes: 16_200_000_000,
         parameters: 4_049_101_904,
         numbers: "f32",
@@ -70,7 +70,7 @@ pub const PUBLISHED: [Published; 3] = [
     Published {
         hub_name: "GoodBaiBai88/M3D-LaMed-Llama-2-7B",
         short: "llama2",
-        kind: Kind::Assistant,
+        kind: ModelKind::Assistant,
         bytes: 27_940_000_000,
         parameters: 6_985_000_000,
         numbers: "f32",
@@ -82,7 +82,7 @@ pub const PUBLISHED: [Published; 3] = [
     Published {
         hub_name: "GoodBaiBai88/M3D-CLIP",
         short: "clip",
-        kind: Kind::Clip,
+        kind: ModelKind::Clip,
         bytes: 792_000_000,
         parameters: 198_000_000,
         numbers: "f32",

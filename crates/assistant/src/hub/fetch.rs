@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::transfer::{Tally, transfer};
 use super::{
-    FileRecord, Hub, HubError, LocalModel, Plan, PlannedFile, Progress, Record, disk, local,
+    FetchRecord, FileRecord, Hub, HubError, LocalModel, Plan, PlannedFile, TransferProgress, disk,
+    local,
 };
 use m3d_model::file_names;
 use m3d_model::lock::lock_file;
@@ -47,7 +48,7 @@ pub fn fetch(
     hub: &Hub,
     plan: &Plan,
     folder: &Path,
-    progress: &Progress,
+    progress: &TransferProgress,
 ) -> Result<Fetched, HubError> {
     let part = partial_folder(folder);
     if take_over(plan, folder, &part)? {
@@ -59,7 +60,7 @@ pub fn fetch(
     fs::create_dir_all(&part).map_err(|e| HubError::write(&part, e))?;
     let lock = lock(&part)?;
     check_room(plan, &part)?;
-    let mut record = Record {
+    let mut record = FetchRecord {
         model: plan.name.to_string(),
         revision: plan.revision.as_str().to_owned(),
         commit: plan.commit.clone(),
@@ -125,7 +126,7 @@ fn take_over(plan: &Plan, folder: &Path, part: &Path) -> Result<bool, HubError> 
         fs::remove_dir(folder).map_err(|e| HubError::write(folder, e))?;
         return Ok(false);
     }
-    match Record::read(folder) {
+    match FetchRecord::read(folder) {
         Some(record) if record.model != plan.name.as_str() => {
             Err(occupied(&format!("the model {}", record.model)))
         }

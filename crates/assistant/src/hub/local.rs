@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::weights::{counts, weights_files};
-use super::{HubError, Kind, ModelName, PUBLISHED, Record, published, size_text};
+use super::{FetchRecord, HubError, ModelKind, ModelName, PUBLISHED, published, size_text};
 use m3d_model::{BuiltIn, ModelFolder, ModelPlace, file_names};
 
 /// The folder where models are looked for first, below where the program is started.
@@ -24,7 +24,7 @@ pub struct LocalModel {
     /// What to call it.
     pub name: String,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Its name on the hub, where that is known.
     pub hub_name: Option<String>,
     /// The commit that was fetched, where it was fetched.
@@ -166,12 +166,12 @@ fn look(folder: &Path) -> Option<LocalModel> {
 
 /// What a broken fetch has left.
 fn on_its_way(folder: &Path) -> Option<LocalModel> {
-    let record = Record::read(folder)?;
+    let record = FetchRecord::read(folder)?;
     let folder = ModelFolder::from(folder);
     let bytes = folder_bytes(&folder);
     let total = record.total_bytes();
     let name = ModelName::parse(&record.model).ok()?;
-    let kind = published(&record.model).map_or(Kind::Assistant, |model| model.kind);
+    let kind = published(&record.model).map_or(ModelKind::Assistant, |model| model.kind);
     let what = format!(
         "{} of {} have come; fetching it again goes on from there",
         size_text(bytes.min(total)),
@@ -211,9 +211,9 @@ pub fn inspect(folder: impl Into<ModelFolder>) -> Option<LocalModel> {
         .as_str()
         .is_some_and(|t| t.contains("clip"));
     let kind = if is_clip || (has(file_names::VOCABULARY) && !has(file_names::TOKENIZER)) {
-        Kind::Clip
+        ModelKind::Clip
     } else {
-        Kind::Assistant
+        ModelKind::Assistant
     };
     if !has(kind.tokenizer_file()) {
         missing.push(kind.tokenizer_file().to_owned());
@@ -232,7 +232,7 @@ pub fn inspect(folder: impl Into<ModelFolder>) -> Option<LocalModel> {
             Err(_) => missing.push(name),
         }
     }
-    let record = folder.on_disk().and_then(Record::read);
+    let record = folder.on_disk().and_then(FetchRecord::read);
     let hub_name = record
         .as_ref()
         .map(|r| r.model.clone())

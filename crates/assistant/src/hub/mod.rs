@@ -23,15 +23,15 @@ mod transfer;
 mod verify;
 mod weights;
 
-pub use catalogue::{Kind, PUBLISHED, Published, published};
+pub use catalogue::{ModelKind, PUBLISHED, Published, published};
 pub use disk::free_bytes;
 pub use error::HubError;
 pub use fetch::{Fetched, fetch, target};
 pub use local::LocalModel;
 pub use m3d_model::{BuiltIn, ModelFolder};
-pub use names::{ModelName, Revision};
-pub use progress::{Progress, Stage, Status};
-pub use record::{FileRecord, RECORD_FILE, Record};
+pub use names::{HubRevision, ModelName};
+pub use progress::{TransferProgress, TransferStage, TransferStatus};
+pub use record::{FetchRecord, FileRecord, RECORD_FILE};
 pub use remote::{DEFAULT_ENDPOINT, Hub, HubOptions, Plan, PlannedFile};
 pub use verify::{FileCheck, NotFinite, Verification, verify};
 

@@ -48,9 +48,9 @@ impl std::fmt::Display for ModelName {
 
 /// A branch, tag or commit on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revision(String);
+pub struct HubRevision(String);
 
-impl Revision {
+impl HubRevision {
     /// Takes a branch, tag or commit.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Revision {
     }
 }
 
-impl Default for Revision {
+impl Default for HubRevision {
     fn default() -> Self {
         Self("main".into())
     }
@@ -150,9 +150,9 @@ mod tests {
         ] {
             assert!(ModelName::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(Revision::parse("refs/pr/1").is_ok() && Revision::parse("v1.0").is_ok());
+        assert!(HubRevision::parse("refs/pr/1").is_ok() && HubRevision::parse("v1.0").is_ok());
         for bad in ["", "..", "a/../b", "a b", "a?x=1", "-x"] {
-            assert!(Revision::parse(bad).is_err(), "{bad:?}");
+            assert!(HubRevision::parse(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use super::HubError;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TransferStage {
     /// Bytes come from the hub.
     Fetching,
     /// Bytes on disk are read and summed.
@@ -15,9 +15,9 @@ pub enum Stage {
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status<'a> {
+pub struct TransferStatus<'a> {
     /// What is being done.
-    pub stage: Stage,
+    pub stage: TransferStage,
     /// To which file.
     pub file: &'a str,
     /// Bytes done, of all files.
@@ -26,7 +26,7 @@ pub struct Status<'a> {
     pub total: u64,
 }
 
-impl Status<'_> {
+impl TransferStatus<'_> {
     /// The share that is done, 0 to 1.
     pub fn share(&self) -> f32 {
         (self.done as f64 / self.total.max(1) as f64).clamp(0.0, 1.0) as f32
@@ -35,14 +35,14 @@ impl Status<'_> {
 
 /// Reports where a job stands and carries the wish to stop it.
 #[derive(Clone, Copy)]
-pub struct Progress<'a> {
-    report: &'a dyn Fn(Status<'_>),
+pub struct TransferProgress<'a> {
+    report: &'a dyn Fn(TransferStatus<'_>),
     stop: &'a dyn Fn() -> bool,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> TransferProgress<'a> {
     /// `report` is called about once per MB; once `stop` says so the job returns [`HubError::Cancelled`].
-    pub const fn new(report: &'a dyn Fn(Status<'_>), stop: &'a dyn Fn() -> bool) -> Self {
+    pub const fn new(report: &'a dyn Fn(TransferStatus<'_>), stop: &'a dyn Fn() -> bool) -> Self {
         Self { report, stop }
     }
 
@@ -54,7 +54,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    pub(super) fn set(&self, status: Status<'_>) {
+    pub(super) fn set(&self, status: TransferStatus<'_>) {
         (self.report)(status);
     }
 

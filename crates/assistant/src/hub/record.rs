@@ -16,7 +16,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// Where a model's files came from, with their sizes and sums.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct FetchRecord {
     /// Its name on the hub.
     pub model: String,
     /// The revision asked for.
@@ -40,7 +40,7 @@ pub struct FileRecord {
     pub sha256: Option<String>,
 }
 
-impl Record {
+impl FetchRecord {
     /// The record of a folder; none where there is none that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
         let file = File::open(folder.join(RECORD_FILE)).ok()?;

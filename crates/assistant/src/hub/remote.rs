@@ -10,7 +10,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::names::{Need, need};
-use super::{HubError, ModelName, Revision};
+use super::{HubError, HubRevision, ModelName};
 use m3d_model::file_names;
 
 /// Where models come from when `HF_ENDPOINT` names nothing else.
@@ -81,7 +81,7 @@ pub struct Plan {
     /// The model.
     pub name: ModelName,
     /// The revision asked for.
-    pub revision: Revision,
+    pub revision: HubRevision,
     /// The commit that it is now; all files come from this one.
     pub commit: String,
     /// The licence that the hub names.
@@ -163,7 +163,7 @@ impl Hub {
     /// # Errors
     /// When the hub cannot be reached, has no such model or refuses it, and when what it lists is no
     /// checkpoint.
-    pub fn plan(&self, name: &ModelName, revision: &Revision) -> Result<Plan, HubError> {
+    pub fn plan(&self, name: &ModelName, revision: &HubRevision) -> Result<Plan, HubError> {
         let repo = self.repo(name, revision.as_str());
         let what = match revision.as_str() {
             "main" => format!("model {name}"),
@@ -183,7 +183,7 @@ impl Hub {
             .map_err(|error| self.failed(&error, &what))?;
         let info: Info = self.json(answer, name, &what)?;
         let commit = info.sha.unwrap_or_else(|| revision.as_str().to_owned());
-        if Revision::parse(&commit).is_err() {
+        if HubRevision::parse(&commit).is_err() {
             return Err(self.no_listing(name, "its commit is no name"));
         }
         let mut listed = Vec::new();

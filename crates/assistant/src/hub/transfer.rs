@@ -10,13 +10,13 @@ use ureq::Body;
 use ureq::http::Response;
 
 use super::record::hex;
-use super::{Hub, HubError, Plan, PlannedFile, Progress, Stage, Status};
+use super::{Hub, HubError, Plan, PlannedFile, TransferProgress, TransferStage, TransferStatus};
 
 const CHUNK: usize = 1 << 20;
 
 /// How far all files are.
 pub(super) struct Tally<'a> {
-    pub progress: Progress<'a>,
+    pub progress: TransferProgress<'a>,
     /// Bytes of the files before this one.
     pub before: u64,
     /// Bytes of all files.
@@ -25,8 +25,8 @@ pub(super) struct Tally<'a> {
 
 impl Tally<'_> {
     /// Reports bytes of this file; fails when the caller wants to stop.
-    fn at(&self, stage: Stage, file: &str, have: u64) -> Result<(), HubError> {
-        self.progress.set(Status {
+    fn at(&self, stage: TransferStage, file: &str, have: u64) -> Result<(), HubError> {
+        self.progress.set(TransferStatus {
             stage,
             file,
             done: self.before + have,
@@ -65,7 +65,7 @@ impl<'a> Partial<'a> {
             }
             partial.hash.update(&chunk[..got]);
             partial.have += got as u64;
-            tally.at(Stage::Checking, &about.name, partial.have)?;
+            tally.at(TransferStage::Checking, &about.name, partial.have)?;
         }
         if partial.have > about.size {
             partial.clear()?;
@@ -182,7 +182,7 @@ fn attempt(
     tally: &Tally,
 ) -> Result<(), Broken> {
     tally
-        .at(Stage::Fetching, &about.name, partial.have)
+        .at(TransferStage::Fetching, &about.name, partial.have)
         .map_err(Broken::For)?;
     let what = format!("{} of {}", about.name, plan.name);
     let asked = hub.file(plan, &about.name, partial.have);
@@ -228,7 +228,7 @@ fn attempt(
         }
         partial.add(&chunk[..got]).map_err(Broken::For)?;
         tally
-            .at(Stage::Fetching, &about.name, partial.have)
+            .at(TransferStage::Fetching, &about.name, partial.have)
             .map_err(Broken::For)?;
     }
 }
@@ -277,7 +277,7 @@ fn broken_off(about: &PlannedFile, have: u64, reason: &str) -> Broken {
 fn wait(pause: Duration, about: &PlannedFile, have: u64, tally: &Tally) -> Result<(), HubError> {
     let begin = Instant::now();
     while let Some(left) = pause.checked_sub(begin.elapsed()) {
-        tally.at(Stage::Waiting, &about.name, have)?;
+        tally.at(TransferStage::Waiting, &about.name, have)?;
         std::thread::sleep(left.min(Duration::from_millis(100)));
     }
     Ok(())

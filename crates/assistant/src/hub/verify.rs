@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::local::{self, LARGEST_CONFIG};
 use super::weights::{not_finite, sum, weights_files};
-use super::{HubError, Kind, Progress, Record, Stage, Status};
+use super::{FetchRecord, HubError, ModelKind, TransferProgress, TransferStage, TransferStatus};
 use m3d_model::tensors::wanted_tensors;
 use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Numbers, file_names};
 
@@ -20,7 +20,7 @@ pub struct Verification {
     /// Whether nothing is wrong.
     pub ok: bool,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Its configuration, where it can be read.
     pub config: Option<LamedConfig>,
     /// Sixteen digits that name it, where it can be opened.
@@ -71,7 +71,7 @@ pub struct FileCheck {
 /// When the folder holds no `config.json`, a file cannot be read, or the caller stops.
 pub fn verify(
     folder: impl Into<ModelFolder>,
-    progress: &Progress,
+    progress: &TransferProgress,
 ) -> Result<Verification, HubError> {
     let folder = &folder.into();
     let Some(found) = local::inspect(folder) else {
@@ -95,8 +95,8 @@ pub fn verify(
         problems: Vec::new(),
     };
     match found.kind {
-        Kind::Assistant => open(folder, &mut report),
-        Kind::Clip => open_clip(folder, &mut report),
+        ModelKind::Assistant => open(folder, &mut report),
+        ModelKind::Clip => open_clip(folder, &mut report),
     }
     // Without them the network would be whole and no text could be read.
     let tokenizer = found.kind.tokenizer_file();
@@ -161,10 +161,10 @@ fn missing_tensors(folder: &ModelFolder) -> Option<Vec<String>> {
 fn read_files(
     folder: &ModelFolder,
     report: &mut Verification,
-    progress: &Progress,
+    progress: &TransferProgress,
 ) -> Result<(), HubError> {
     let on_disk = folder.on_disk();
-    let record = on_disk.and_then(|path| Some((path, Record::read(path)?)));
+    let record = on_disk.and_then(|path| Some((path, FetchRecord::read(path)?)));
     let mut names: Vec<String> = Vec::new();
     if let Some((path, record)) = &record {
         for name in record.missing(path) {
@@ -189,8 +189,8 @@ fn read_files(
     for (name, size) in files {
         let sha256 = sum(folder, &name, &mut |bytes| {
             done += bytes;
-            progress.set(Status {
-                stage: Stage::Checking,
+            progress.set(TransferStatus {
+                stage: TransferStage::Checking,
                 file: &name,
                 done,
                 total,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use glam::DVec3;
 
-use super::{InferenceError, Settings, Task};
+use super::{GenerationSettings, InferenceError, Task};
 use m3d_imaging::geometry::VoxelBox;
 use m3d_imaging::volume::{Mask, Volume, Window};
 use m3d_imaging::wording::readable;
@@ -28,7 +28,7 @@ pub struct Request {
     /// The window on screen, which questions and reports are prepared with.
     pub window: Window,
     /// How to generate.
-    pub settings: Settings,
+    pub settings: GenerationSettings,
 }
 
 /// What happens on the way to an answer, in order. The last one of every question is `Done`,
@@ -79,7 +79,7 @@ pub struct Answer {
     /// The model's fingerprint.
     pub model_fingerprint: String,
     /// How it was generated.
-    pub settings: Settings,
+    pub settings: GenerationSettings,
     /// Milliseconds per stage, in order. A stage that was found ready is not listed.
     pub timings_ms: Vec<(&'static str, f64)>,
     /// Tokens generated.

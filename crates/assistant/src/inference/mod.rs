@@ -30,7 +30,7 @@ pub use memory::give_back;
 pub use prepare::{Preparation, PreparedImage, prepare};
 pub use prepared::PreparedAnswer;
 pub use prompt::{Prompt, build_prompt};
-pub use sampling::Settings;
+pub use sampling::GenerationSettings;
 pub use session::{OpenedModel, Session};
 pub use task::{Task, recognise};
 pub use worker::{Worker, WorkerEvent};

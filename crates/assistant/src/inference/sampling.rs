@@ -7,7 +7,7 @@ use super::InferenceError;
 
 /// How an answer is generated.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+pub struct GenerationSettings {
     /// The most tokens of an answer.
     pub max_tokens: usize,
     /// 0 takes the likeliest token always (repeatable); above, the spread of the choice.
@@ -20,7 +20,7 @@ pub struct Settings {
     pub seed: u64,
 }
 
-impl Default for Settings {
+impl Default for GenerationSettings {
     /// Greedy, at most 256 tokens, as M3D-Bench is run.
     fn default() -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl GenerationSettings {
     /// # Errors
     /// When a setting is outside its range.
     pub fn check(&self) -> Result<(), InferenceError> {
@@ -67,15 +67,15 @@ impl Settings {
     }
 }
 
-/// Chooses tokens by a [`Settings`].
+/// Chooses tokens by a [`GenerationSettings`].
 #[derive(Clone, Debug)]
 pub(super) struct Sampler {
-    settings: Settings,
+    settings: GenerationSettings,
     random: SplitMix64,
 }
 
 impl Sampler {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: GenerationSettings) -> Self {
         Self {
             settings,
             random: SplitMix64::seed_from_u64(settings.seed),
@@ -158,11 +158,11 @@ mod tests {
     use super::*;
 
     fn sampler(temperature: f64, top_p: f64, seed: u64) -> Sampler {
-        Sampler::new(Settings {
+        Sampler::new(GenerationSettings {
             temperature,
             top_p,
             seed,
-            ..Settings::default()
+            ..GenerationSettings::default()
         })
     }
 
@@ -209,9 +209,9 @@ mod tests {
 
     #[test]
     fn repeated_tokens_lose() {
-        let mut sampler = Sampler::new(Settings {
+        let mut sampler = Sampler::new(GenerationSettings {
             repetition_penalty: 2.0,
-            ..Settings::default()
+            ..GenerationSettings::default()
         });
         assert_eq!(sampler.pick(vec![3.0, 2.0, -1.0], &[0, 0, 99]), Ok(1));
         assert_eq!(sampler.pick(vec![-3.0, -2.0, -2.5], &[1]), Ok(2));
@@ -219,31 +219,31 @@ mod tests {
 
     #[test]
     fn settings_outside_their_range_are_refused() {
-        assert_eq!(Settings::default().check(), Ok(()));
+        assert_eq!(GenerationSettings::default().check(), Ok(()));
         for broken in [
-            Settings {
+            GenerationSettings {
                 max_tokens: 0,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
-            Settings {
+            GenerationSettings {
                 temperature: -1.0,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
-            Settings {
+            GenerationSettings {
                 temperature: f64::NAN,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
-            Settings {
+            GenerationSettings {
                 top_p: 0.0,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
-            Settings {
+            GenerationSettings {
                 top_p: f64::NAN,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
-            Settings {
+            GenerationSettings {
                 repetition_penalty: 0.0,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
         ] {
             assert!(broken.check().is_err());

@@ -14,7 +14,7 @@ use super::prompt::{Prompt, build_prompt};
 use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
-    InferenceError, ModelBox, ModelFrame, Preparation, Settings, Task, prepare, recognise,
+    GenerationSettings, InferenceError, ModelBox, ModelFrame, Preparation, Task, prepare, recognise,
 };
 use m3d_engine::compute_on_this_thread;
 use m3d_imaging::volume::{Mask, Volume, Window};
@@ -500,7 +500,7 @@ impl Session {
         &self,
         entry: &mut CachedImage,
         prompt: &[u32],
-        settings: Settings,
+        settings: GenerationSettings,
         emit: &mut dyn FnMut(Event),
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Generated, InferenceError> {

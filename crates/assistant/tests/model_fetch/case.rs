@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use m3d_assistant::hub::{self, Fetched, Hub, HubError, HubOptions, ModelName, Progress, Revision};
+use m3d_assistant::hub::{
+    self, Fetched, Hub, HubError, HubOptions, HubRevision, ModelName, TransferProgress,
+};
 
 use super::server::{Faults, MODEL, Server};
 
@@ -65,11 +67,11 @@ impl Case {
     }
 
     pub fn fetch(&self) -> Result<Fetched, HubError> {
-        self.fetch_with(&Progress::silent())
+        self.fetch_with(&TransferProgress::silent())
     }
 
-    pub fn fetch_with(&self, progress: &Progress) -> Result<Fetched, HubError> {
-        let plan = self.hub.plan(&name(), &Revision::default())?;
+    pub fn fetch_with(&self, progress: &TransferProgress) -> Result<Fetched, HubError> {
+        let plan = self.hub.plan(&name(), &HubRevision::default())?;
         hub::fetch(&self.hub, &plan, &self.folder(), progress)
     }
 

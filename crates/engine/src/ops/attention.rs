@@ -13,14 +13,14 @@ use super::{attention_single, fusable, fusable_memory, on_processor};
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mask {
+pub enum AttentionMask {
     /// All.
     None,
     /// The queries are the last positions: of n queries and m keys, query i sees keys 0 to m-n+i.
     Causal,
 }
 
-impl Mask {
+impl AttentionMask {
     /// Keys that query `i` of `n` sees of `m`.
     pub(super) fn seen(self, i: usize, n: usize, m: usize) -> usize {
         match self {
@@ -36,17 +36,23 @@ impl Mask {
 /// slices of a fused projection need no copy. Query head h uses key head `h / (heads / kv_heads)`. Keys and values may
 /// be in f16 beside queries in f32; they are widened as they are read. Returns `[b,n,heads*d]`, contiguous: what the
 /// output projection takes.
-pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Result<Tensor> {
+pub fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: f64,
+    mask: AttentionMask,
+) -> Result<Tensor> {
     let (_, heads, n, d) = q.dims4()?;
     let (_, key_heads, m, _) = k.dims4()?;
     if key_heads == 0 || heads % key_heads != 0 {
         candle_core::bail!("{heads} query heads cannot share {key_heads} key heads")
     }
-    if mask == Mask::Causal && n > m {
+    if mask == AttentionMask::Causal && n > m {
         candle_core::bail!("{n} queries are more positions than {m} keys")
     }
     let rows = [q, k, v].iter().all(|t| t.stride()[3] == 1);
-    let taught = mask == Mask::None && on_processor(&[q, k, v]);
+    let taught = mask == AttentionMask::None && on_processor(&[q, k, v]);
     let held = fusable_memory(k) && fusable_memory(v) && k.dtype() == v.dtype();
     if (taught || fusable(&[q]) && held) && rows && d <= MAX_HEAD_DIM && m > 0 {
         let scale = scale as f32;
@@ -66,12 +72,18 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
 }
 
 /// [`attend`] in candle's own operators, on any device, any type, and with gradients.
-pub fn attend_plain(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64, mask: Mask) -> Result<Tensor> {
+pub fn attend_plain(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: f64,
+    mask: AttentionMask,
+) -> Result<Tensor> {
     let (n, m) = (q.dim(2)?, k.dim(2)?);
     let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
     let (k, v) = (packed_rows(&k)?, packed_rows(&v)?);
     let mask = match mask {
-        Mask::Causal if n > 1 => Some(causal_mask(n, m, q.device())?),
+        AttentionMask::Causal if n > 1 => Some(causal_mask(n, m, q.device())?),
         _ => None,
     };
     dot_product_attention(&q.contiguous()?, &k, &v, scale, mask.as_ref())
@@ -91,7 +103,7 @@ fn packed_rows(t: &Tensor) -> Result<Tensor> {
 fn causal_mask(n: usize, m: usize, device: &Device) -> Result<Tensor> {
     let mask: Vec<f32> = (0..n)
         .flat_map(|i| {
-            let seen = Mask::Causal.seen(i, n, m);
+            let seen = AttentionMask::Causal.seen(i, n, m);
             (0..m).map(move |j| if j < seen { 0.0 } else { f32::NEG_INFINITY })
         })
         .collect();
@@ -100,7 +112,7 @@ fn causal_mask(n: usize, m: usize, device: &Device) -> Result<Tensor> {
 
 struct Attention {
     scale: f32,
-    mask: Mask,
+    mask: AttentionMask,
 }
 
 impl CustomOp3 for Attention {
@@ -163,11 +175,11 @@ impl Attention {
 mod tests {
     use candle_core::{DType, Result, Tensor, Var};
 
-    use super::{Mask, attend, attend_plain};
+    use super::{AttentionMask, attend, attend_plain};
     use crate::ops::testing::{assert_close, random};
 
     /// The kernel may be off by what the plain twin in f32 is off by, and 1e-6.
-    fn check(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<()> {
+    fn check(q: &Tensor, k: &Tensor, v: &Tensor, mask: AttentionMask) -> Result<()> {
         let scale = 1.0 / (q.dim(3)? as f64).sqrt();
         let what = format!("{:?} to {:?}, {mask:?}", q.dims(), k.dims());
         let wide = |t: &Tensor| t.to_dtype(DType::F64);
@@ -198,8 +210,8 @@ mod tests {
             let q = (random((b, heads, n, d), 1)? * 2.0)?;
             let k = random((b, key_heads, m, d), 2)?;
             let v = random((b, key_heads, m, d), 3)?;
-            check(&q, &k, &v, Mask::None)?;
-            check(&q, &k, &v, Mask::Causal)?;
+            check(&q, &k, &v, AttentionMask::None)?;
+            check(&q, &k, &v, AttentionMask::Causal)?;
         }
         Ok(())
     }
@@ -208,8 +220,8 @@ mod tests {
     fn parts_of_a_projection_are_read_where_they_lie() -> Result<()> {
         let qkv = random((2, 37, 3, 4, 48), 1)?.permute((2, 0, 3, 1, 4))?;
         let (q, k, v) = (qkv.get(0)?, qkv.get(1)?, qkv.get(2)?);
-        check(&q, &k, &v, Mask::None)?;
-        check(&q, &k, &v, Mask::Causal)
+        check(&q, &k, &v, AttentionMask::None)?;
+        check(&q, &k, &v, AttentionMask::Causal)
     }
 
     #[test]
@@ -218,7 +230,7 @@ mod tests {
         for (m, n) in [(300, 1), (300, 20), (263, 263)] {
             let (k, v) = (k.narrow(2, 0, m)?, v.narrow(2, 0, m)?);
             let q = random((1, n, 8, 96), 3)?.transpose(1, 2)?;
-            check(&q, &k, &v, Mask::Causal)?;
+            check(&q, &k, &v, AttentionMask::Causal)?;
         }
         Ok(())
     }
@@ -240,7 +252,7 @@ mod tests {
                 Ok([narrow.clone(), narrow.to_dtype(DType::F32)?])
             };
             let ([k, wide_k], [v, wide_v]) = (held(2)?, held(3)?);
-            for mask in [Mask::None, Mask::Causal] {
+            for mask in [AttentionMask::None, AttentionMask::Causal] {
                 let narrow = attend(&q, &k, &v, 0.3, mask)?;
                 let wide = attend(&q, &wide_k, &wide_v, 0.3, mask)?;
                 assert_close(&narrow, &wide, 0.0, &format!("{n} to {m} of {d}"))?;
@@ -256,8 +268,8 @@ mod tests {
     fn great_scores_neither_overflow_nor_hide_the_others() -> Result<()> {
         let q = (random((1, 2, 8, 64), 1)? * 100.0)?;
         let (k, v) = (random((1, 2, 300, 64), 2)?, random((1, 2, 300, 64), 3)?);
-        let fused = attend(&q, &k, &v, 1.0, Mask::None)?;
-        let plain = attend_plain(&q, &k, &v, 1.0, Mask::None)?;
+        let fused = attend(&q, &k, &v, 1.0, AttentionMask::None)?;
+        let plain = attend_plain(&q, &k, &v, 1.0, AttentionMask::None)?;
         // Scores of hundreds carry rounding of 1e-4 into the exponent.
         assert_close(&fused, &plain, 2e-3, "great scores")
     }
@@ -267,7 +279,7 @@ mod tests {
         let q = Var::from_tensor(&random((1, 2, 5, 8), 1)?)?;
         let k = Var::from_tensor(&random((1, 1, 5, 8), 2)?)?;
         let v = Var::from_tensor(&random((1, 1, 5, 8), 3)?)?;
-        let mixed = attend(&q, &k, &v, 0.3, Mask::Causal)?;
+        let mixed = attend(&q, &k, &v, 0.3, AttentionMask::Causal)?;
         let gradients = mixed.sqr()?.sum_all()?.backward()?;
         for t in [&q, &k, &v] {
             assert!(gradients.get(t).is_some());
@@ -278,10 +290,10 @@ mod tests {
     #[test]
     fn shapes_that_do_not_fit_are_refused() -> Result<()> {
         let (q, k) = (random((1, 3, 5, 8), 1)?, random((1, 2, 5, 8), 2)?);
-        assert!(attend(&q, &k, &k, 1.0, Mask::None).is_err());
+        assert!(attend(&q, &k, &k, 1.0, AttentionMask::None).is_err());
         let k = random((1, 3, 4, 8), 2)?;
-        assert!(attend(&q, &k, &k, 1.0, Mask::Causal).is_err());
-        assert!(attend(&q, &k, &random((1, 3, 5, 8), 3)?, 1.0, Mask::None).is_err());
+        assert!(attend(&q, &k, &k, 1.0, AttentionMask::Causal).is_err());
+        assert!(attend(&q, &k, &random((1, 3, 5, 8), 3)?, 1.0, AttentionMask::None).is_err());
         Ok(())
     }
 }

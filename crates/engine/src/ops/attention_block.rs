@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::attention::Mask;
+use super::attention::AttentionMask;
 use super::number::Number;
 use super::pack::{Heads, pack_keys, pack_values};
 use super::simd::{Kernel, Simd, dispatch};
@@ -29,7 +29,7 @@ pub fn run<T: Number>(
     k: &Heads<T>,
     v: &Heads<T>,
     scale: f32,
-    mask: Mask,
+    mask: AttentionMask,
     out: &mut [f32],
 ) {
     let [b, heads, n, d] = q.dims;
@@ -122,7 +122,7 @@ struct Run<'a, 'b> {
     keys: usize,
     packed: &'a Packed,
     scale: f32,
-    mask: Mask,
+    mask: AttentionMask,
     out: &'a mut [&'b mut [f32]],
 }
 

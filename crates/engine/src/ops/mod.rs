@@ -38,7 +38,7 @@ mod packing;
 pub mod repeated;
 pub mod rotary;
 
-pub use attention::{Mask, attend, split_heads};
+pub use attention::{AttentionMask, attend, split_heads};
 pub use autocast::autocast;
 pub use bias::add_bias;
 pub use cache_write::write_positions;

@@ -17,11 +17,13 @@ pub mod templates;
 mod vqa;
 
 pub use layout::{DatasetError, LayoutWriter, PreparedPhantom, Split};
-pub use phantom::{Finding, FindingKind, Phantom, PhantomConfig, PhantomError, Phase, Region};
+pub use phantom::{
+    FindingKind, Phantom, PhantomConfig, PhantomError, PhantomFinding, Phase, Region,
+};
 pub use random::Random;
 pub use report::report;
 pub use scene::{Scene, Target, box_number, box_text};
-pub use structure::{Side, Structure};
+pub use structure::{Laterality, Structure};
 pub use templates::{Pair, PairTask, Subject, pair, pair_about, random_pair};
 pub use vqa::{VqaItem, VqaType, vqa};
 

@@ -6,8 +6,8 @@
 //! likeliest word weighs one finding at a time. In free prose the way a sentence begins belongs to several findings at
 //! once; together they outweigh silence where each alone is unlikely.
 
-use super::phantom::{Finding, FindingKind, Phase};
-use super::{Random, Scene, Side, Structure, Target};
+use super::phantom::{FindingKind, PhantomFinding, Phase};
+use super::{Laterality, Random, Scene, Structure, Target};
 
 /// Least voxels of an organ that a report speaks of.
 const LEAST_VOXELS: usize = 12;
@@ -90,7 +90,7 @@ fn sides(scene: &Scene, kind: FindingKind) -> &'static str {
 }
 
 /// What is wrong: the finding's name first, for size and place are told less surely.
-fn statement(scene: &Scene, finding: &Finding) -> String {
+fn statement(scene: &Scene, finding: &PhantomFinding) -> String {
     let side = sides(scene, finding.kind);
     let mm = finding.size.round().max(1.0);
     let place = finding.place;
@@ -135,10 +135,10 @@ fn statement(scene: &Scene, finding: &Finding) -> String {
 }
 
 /// The words for sides in answers.
-pub(super) const fn side_words(sides: &[Side]) -> Option<&'static str> {
+pub(super) const fn side_words(sides: &[Laterality]) -> Option<&'static str> {
     match sides {
-        [Side::Right] => Some("Right"),
-        [Side::Left] => Some("Left"),
+        [Laterality::Right] => Some("Right"),
+        [Laterality::Left] => Some("Left"),
         [_, _] => Some("Both sides"),
         _ => None,
     }

@@ -2,8 +2,8 @@
 
 use glam::UVec3;
 
-use super::phantom::{Finding, FindingKind, Phantom, Phase, Region, size_of};
-use super::{Side, Structure};
+use super::phantom::{FindingKind, Phantom, PhantomFinding, Phase, Region, size_of};
+use super::{Laterality, Structure};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::nearest_voxels;
 use m3d_imaging::wording::{ModelBox, three_decimals};
@@ -19,7 +19,7 @@ pub struct Scene {
     structures: Vec<Extent>,
     marks: Vec<Extent>,
     /// What is wrong and still has a voxel here.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PhantomFinding>,
     /// The plane the slices lie in.
     pub plane: Orientation,
     /// When it was taken after contrast medium.
@@ -233,12 +233,12 @@ impl Scene {
     }
 
     /// The sides on which findings of a kind lie.
-    pub fn sides(&self, kind: FindingKind) -> Vec<Side> {
-        let on = |side: &Side| {
+    pub fn sides(&self, kind: FindingKind) -> Vec<Laterality> {
+        let on = |side: &Laterality| {
             let mut of_kind = self.findings.iter().filter(|f| f.kind == kind);
             of_kind.any(|f| f.side == Some(*side))
         };
-        Side::BOTH.into_iter().filter(on).collect()
+        Laterality::BOTH.into_iter().filter(on).collect()
     }
 }
 

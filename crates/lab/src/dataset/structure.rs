@@ -2,14 +2,14 @@
 
 /// Right or left, of the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub enum Laterality {
     /// The patient's right: negative x in LPS.
     Right,
     /// The patient's left: positive x in LPS.
     Left,
 }
 
-impl Side {
+impl Laterality {
     /// Both, right first.
     pub const BOTH: [Self; 2] = [Self::Right, Self::Left];
 
@@ -141,15 +141,15 @@ impl Structure {
     }
 
     /// The side of the body it lies on, where it lies on one.
-    pub const fn side(self) -> Option<Side> {
+    pub const fn side(self) -> Option<Laterality> {
         match self {
             Self::Liver
             | Self::RightKidney
             | Self::RightLung
             | Self::RightPsoas
-            | Self::Gallbladder => Some(Side::Right),
+            | Self::Gallbladder => Some(Laterality::Right),
             Self::Spleen | Self::LeftKidney | Self::LeftLung | Self::LeftPsoas | Self::Stomach => {
-                Some(Side::Left)
+                Some(Laterality::Left)
             }
             _ => None,
         }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{BenchTask, EvaluationError};
 use crate::dataset::read::ImageArray;
 use m3d_assistant::inference::{
-    InferenceError, OpenedModel, PreparedAnswer, Request, Session, Settings,
+    GenerationSettings, InferenceError, OpenedModel, PreparedAnswer, Request, Session,
 };
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::volume::{Modality, Rescale, Units, Volume, Voxels, Window};
@@ -304,9 +304,9 @@ impl<'a> Seat<'a> {
             text: question.to_owned(),
             voxel_box: None,
             window: Window::new(0.5, 1.0),
-            settings: Settings {
+            settings: GenerationSettings {
                 max_tokens: MOST_TOKENS,
-                ..Settings::default()
+                ..GenerationSettings::default()
             },
         };
         match self.session.ask_prepared(&request, self.cancelled) {

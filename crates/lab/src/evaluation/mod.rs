@@ -24,6 +24,6 @@ pub use bench::Bench;
 pub use engine::Engine;
 pub use error::EvaluationError;
 pub use merge::{Merged, merge};
-pub use options::{BenchOptions, BenchTask, Helpers, Part, Shard, Wording};
+pub use options::{BenchOptions, BenchTask, Helpers, Shard, SplitChoice, Wording};
 pub use summary::{Breakdown, Summary};
 pub use table::Table;

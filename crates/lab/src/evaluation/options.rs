@@ -77,7 +77,7 @@ impl BenchTask {
 
 /// The part of a data set to measure with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum SplitChoice {
     /// The part for tests; everything where there is none.
     #[default]
     Auto,
@@ -87,7 +87,7 @@ pub enum Part {
     All,
 }
 
-impl Part {
+impl SplitChoice {
     /// All choices.
     pub const ALL: [Self; 5] = [
         Self::Auto,
@@ -109,7 +109,7 @@ impl Part {
     }
 }
 
-impl FromStr for Part {
+impl FromStr for SplitChoice {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
@@ -234,7 +234,7 @@ pub struct BenchOptions {
     /// The folder for rows and summary; it is made.
     pub out: PathBuf,
     /// The part of the data.
-    pub part: Part,
+    pub part: SplitChoice,
     /// How structures are asked for.
     pub wording: Wording,
     /// The one data set of M3D-Seg to ask about, by its tag; all where `None`.
@@ -284,7 +284,7 @@ mod tests {
         for task in BenchTask::ALL {
             assert_eq!(BenchTask::from_name(task.name()), Some(task));
         }
-        for part in Part::ALL {
+        for part in SplitChoice::ALL {
             assert_eq!(part.name().parse(), Ok(part));
         }
         for wording in Wording::ALL {

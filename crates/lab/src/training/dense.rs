@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::losses::mask_losses;
-use super::{Sample, Target, TrainingError, Variables};
+use super::{MaskLabel, Sample, TrainingError, Variables};
 use m3d_engine::ops::linear_taught;
 use m3d_model::LamedConfig;
 use m3d_model::config::patch_grid;
@@ -76,7 +76,7 @@ impl Cut {
 }
 
 /// Everything in a sample that is labelled with a class.
-pub(super) fn labelled(sample: &Sample) -> impl Iterator<Item = (&Target, u32)> {
+pub(super) fn labelled(sample: &Sample) -> impl Iterator<Item = (&MaskLabel, u32)> {
     let labels = sample.labels.iter();
     labels.filter_map(|target| Some((target, target.class? as u32)))
 }
@@ -101,7 +101,7 @@ pub(super) fn dense_loss(
     let cells = CELLS.pow(3);
     let mut sum: Option<Tensor> = None;
     for (number, sample) in samples.iter().enumerate() {
-        let (targets, classes): (Vec<&Target>, Vec<u32>) = labelled(sample).unzip();
+        let (targets, classes): (Vec<&MaskLabel>, Vec<u32>) = labelled(sample).unzip();
         if classes.is_empty() {
             continue;
         }

@@ -202,7 +202,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::training::Target;
+    use crate::training::MaskLabel;
 
     /// An image of 4 x 4 x 4 voxels in two patches, a bright class in the first and a finding in the second.
     fn sample(phase: usize) -> Sample {
@@ -212,7 +212,7 @@ mod tests {
             image: (0..64)
                 .map(|at| if at < 32 { 0.75 } else { 0.25 })
                 .collect(),
-            labels: vec![Target {
+            labels: vec![MaskLabel {
                 class: Some(0),
                 voxels: voxels.into(),
             }],

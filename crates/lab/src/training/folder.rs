@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::config::DataConfig;
 use super::words::Words;
-use super::{Sample, Samples, Talk, Target, TrainingError, Wanted};
+use super::{MaskLabel, Sample, Samples, Talk, TrainingError, Wanted};
 use crate::dataset::read::{
     CaptionRecord, FileName, ImageArray, MaskArray, ReadError, Record, RefSegRecord, SegRecord,
     Set, VqaRecord, open_captions, open_refseg, open_seg, open_vqa,
@@ -239,7 +239,7 @@ impl FolderSamples {
         &self,
         known: &Known,
         stored: [usize; 3],
-        masks: &mut Vec<Target>,
+        masks: &mut Vec<MaskLabel>,
         random: &mut Random,
     ) -> Result<Option<Talk>, TrainingError> {
         let Some(words) = &self.words else {
@@ -329,7 +329,7 @@ impl FolderSamples {
     }
 
     /// The mask at the model's size, voxels picked as the reference's "nearest" does, rounding down.
-    fn target(&self, mask: &MaskArray, class: Option<usize>) -> Target {
+    fn target(&self, mask: &MaskArray, class: Option<usize>) -> MaskLabel {
         let [_, height, width] = mask.size;
         let taps: [Vec<usize>; 3] = std::array::from_fn(|axis| {
             let (from, to) = (mask.size[axis], self.size[axis]);
@@ -342,7 +342,7 @@ impl FolderSamples {
                 voxels.extend(taps[2].iter().map(|w| mask.voxels[row + w]));
             }
         }
-        Target {
+        MaskLabel {
             class,
             voxels: voxels.into(),
         }

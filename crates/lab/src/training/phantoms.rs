@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::DataConfig;
 use super::facts::{FactKinds, Facts};
 use super::words::Words;
-use super::{Sample, Samples, Talk, Target, TrainingError, Wanted};
+use super::{MaskLabel, Sample, Samples, Talk, TrainingError, Wanted};
 use crate::dataset::{
     self, FindingKind, PairTask, Phantom, PhantomConfig, Phase, Random, Region, Scene, VqaType,
     random_pair, report, templates, vqa,
@@ -113,7 +113,7 @@ impl PhantomSamples {
         &self,
         scene: &Scene,
         way: Way,
-        masks: &mut Vec<Target>,
+        masks: &mut Vec<MaskLabel>,
         random: &mut Random,
     ) -> Result<Option<Talk>, TrainingError> {
         let Some(words) = &self.words else {
@@ -200,8 +200,8 @@ impl PhantomSamples {
     }
 }
 
-fn target(scene: &Scene, target: dataset::Target) -> Target {
-    Target {
+fn target(scene: &Scene, target: dataset::Target) -> MaskLabel {
+    MaskLabel {
         class: dataset::Target::all().position(|other| other == target),
         voxels: scene.mask(target).into(),
     }
@@ -259,7 +259,7 @@ impl Samples for PhantomSamples {
         if !self.wanted.labels {
             present.truncate(self.wanted.masks);
         }
-        let present: Vec<Target> = present.into_iter().map(|t| target(&scene, t)).collect();
+        let present: Vec<MaskLabel> = present.into_iter().map(|t| target(&scene, t)).collect();
         let asked = present.iter().take(self.wanted.masks);
         sample.masks.extend(asked.cloned());
         if self.wanted.labels {

@@ -21,7 +21,7 @@ use super::network::{CLIP_VISION, Network, SEGMENTATION_ENCODER, VISION};
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::repatch::{centre, segmentation_as_vision};
-use super::state::{self, Progress};
+use super::state::{self, TrainingProgress};
 use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
 use m3d_model::DeviceChoice;
@@ -84,7 +84,7 @@ struct Trainer<'a> {
     companions: PathBuf,
     variables: Variables,
     device: Device,
-    progress: Progress,
+    progress: TrainingProgress,
     resumed: Option<state::State>,
     /// Keeps other trainings out.
     _lock: File,
@@ -125,9 +125,9 @@ impl<'a> Trainer<'a> {
         if let Some(folder) = &config.vision {
             begin_vision(&mut variables, &network, folder)?;
         }
-        let mut progress = Progress {
+        let mut progress = TrainingProgress {
             seed: config.seed,
-            ..Progress::default()
+            ..TrainingProgress::default()
         };
         if let Some(state) = &resumed {
             progress = state.progress.clone();

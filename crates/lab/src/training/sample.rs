@@ -21,7 +21,7 @@ pub struct Talk {
 
 /// What is to be outlined.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct MaskLabel {
     /// Which of the kinds that a segmentation network learns before it understands words; `None` for what is only
     /// ever named in words.
     pub class: Option<usize>,
@@ -37,9 +37,9 @@ pub struct Sample {
     /// What is said about it.
     pub talks: Vec<Talk>,
     /// What can be outlined in it.
-    pub masks: Vec<Target>,
+    pub masks: Vec<MaskLabel>,
     /// All that is labelled in it, for dense supervision.
-    pub labels: Vec<Target>,
+    pub labels: Vec<MaskLabel>,
     /// What else is known of it as a whole.
     pub facts: Facts,
     /// Text that describes the volume as a whole, for contrastive training; may be empty.

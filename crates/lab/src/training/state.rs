@@ -23,7 +23,7 @@ use m3d_model::file_names;
 
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// What the training's configuration was: another one cannot go on from here.
     pub seed: u64,
     /// The stage that is being learnt, from 0.
@@ -54,7 +54,7 @@ const PROMPTS: &str = "class_prompts.safetensors";
 pub(super) fn save(
     out: &Path,
     companions: &Path,
-    progress: &Progress,
+    progress: &TrainingProgress,
     variables: &Variables,
     optimiser: &Optimiser,
 ) -> Result<PathBuf, TrainingError> {
@@ -180,7 +180,7 @@ fn states(out: &Path) -> Result<Vec<PathBuf>, TrainingError> {
 /// A state that was read back.
 pub(super) struct State {
     pub folder: PathBuf,
-    pub progress: Progress,
+    pub progress: TrainingProgress,
     pub weights: HashMap<String, Tensor>,
     own: HashMap<String, Tensor>,
 }

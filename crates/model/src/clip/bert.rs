@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 use super::BertConfig;
 use crate::source::Weights;
 use m3d_engine::linear::Linear;
-use m3d_engine::ops::{LayerNorm, Mask, attend, gelu, split_heads};
+use m3d_engine::ops::{AttentionMask, LayerNorm, attend, gelu, split_heads};
 
 /// BERT without its pooler.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Layer {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let heads = |linear: &Linear| split_heads(&linear.forward(x)?, self.heads);
         let (q, k, v) = (heads(&self.query)?, heads(&self.key)?, heads(&self.value)?);
-        let mixed = attend(&q, &k, &v, self.scale, Mask::None)?;
+        let mixed = attend(&q, &k, &v, self.scale, AttentionMask::None)?;
         let x = self
             .mixed_norm
             .forward(&(x + self.mixed.forward(&mixed)?)?)?;

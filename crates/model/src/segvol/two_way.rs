@@ -6,7 +6,7 @@ use crate::config::TWO_WAY_HEADS;
 use crate::source::Weights;
 use m3d_engine::linear::Linear;
 use m3d_engine::ops::fused::{Part, TwoWaySizes, joined, two_way};
-use m3d_engine::ops::{LANES, LayerNorm, Mask, attend, split_heads};
+use m3d_engine::ops::{AttentionMask, LANES, LayerNorm, attend, split_heads};
 
 const DEPTH: usize = 2;
 const LAYER_NORM_EPS: f64 = 1e-5;
@@ -203,7 +203,7 @@ impl Attention {
         let q = split_heads(&self.q_proj.forward(q)?, TWO_WAY_HEADS)?;
         let k = split_heads(&self.k_proj.forward(k)?, TWO_WAY_HEADS)?;
         let v = split_heads(&self.v_proj.forward(v)?, TWO_WAY_HEADS)?;
-        let mixed = attend(&q, &k, &v, self.scale, Mask::None)?;
+        let mixed = attend(&q, &k, &v, self.scale, AttentionMask::None)?;
         self.out_proj.forward(&mixed)
     }
 }

@@ -8,7 +8,7 @@ use super::canvas::Tag;
 use super::patient::Patient;
 use super::shape::{Ellipsoid, Knot, Segment, knot, smooth_max, tube};
 use super::tissue::Phase;
-use crate::dataset::{Side, Structure};
+use crate::dataset::{Laterality, Structure};
 
 /// Draws the liver under the right dome of the diaphragm, with its fissure and its vessels.
 pub(super) fn draw_liver(patient: &mut Patient) {
@@ -179,14 +179,14 @@ pub(super) fn draw_spleen(patient: &mut Patient, size: f32, tag: Tag) -> f32 {
 /// A kidney as it was drawn: its centre and the turn of its axes.
 #[derive(Clone, Copy)]
 pub(super) struct Kidney {
-    pub side: Side,
+    pub side: Laterality,
     pub centre: Vec3,
     pub turn: Quat,
     pub size: f32,
 }
 
 /// Draws a kidney in its fat, with cortex, medulla, sinus and pelvis.
-pub(super) fn draw_kidney(patient: &mut Patient, side: Side) -> Kidney {
+pub(super) fn draw_kidney(patient: &mut Patient, side: Laterality) -> Kidney {
     let s = side.sign();
     let r = &mut patient.random;
     let size = r.about(1.0, 0.08).clamp(0.78, 1.2);
@@ -205,8 +205,8 @@ pub(super) fn draw_kidney(patient: &mut Patient, side: Side) -> Kidney {
     let sinus =
         Ellipsoid::new(centre + inward * 0.62, Vec3::new(15.0, 11.0, 24.0) * size).turned(turn);
     let structure = match side {
-        Side::Right => Structure::RightKidney,
-        Side::Left => Structure::LeftKidney,
+        Laterality::Right => Structure::RightKidney,
+        Laterality::Left => Structure::LeftKidney,
     };
     let fat = patient.tissue.fat;
     let around = Ellipsoid::new(centre, radii + halo).turned(turn);

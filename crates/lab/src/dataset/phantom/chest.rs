@@ -6,7 +6,7 @@ use super::body::bump;
 use super::canvas::{Here, Tag};
 use super::patient::Patient;
 use super::shape::{Ellipsoid, Knot, knot, smooth_max, tube};
-use crate::dataset::{Side, Structure};
+use crate::dataset::{Laterality, Structure};
 
 /// Draws the lungs with their vessels.
 pub(super) fn draw_lungs(patient: &mut Patient) {
@@ -15,7 +15,7 @@ pub(super) fn draw_lungs(patient: &mut Patient) {
     let wall = patient.random.range(2.0, 5.0);
     let base = patient.tissue.lung;
     let gravity = patient.random.range(0.2, 1.6);
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let structure = lung_of(side);
         let low = Vec3::new(if s < 0.0 { -190.0 } else { 0.0 }, -190.0, -45.0);
@@ -37,10 +37,10 @@ pub(super) fn draw_lungs(patient: &mut Patient) {
 }
 
 /// The lung of a side.
-pub(super) const fn lung_of(side: Side) -> Structure {
+pub(super) const fn lung_of(side: Laterality) -> Structure {
     match side {
-        Side::Right => Structure::RightLung,
-        Side::Left => Structure::LeftLung,
+        Laterality::Right => Structure::RightLung,
+        Laterality::Left => Structure::LeftLung,
     }
 }
 
@@ -54,7 +54,7 @@ fn mediastinum(spine_y: f32, p: Vec3) -> f32 {
     7.0 + spine.max(vessels) + upper
 }
 
-fn draw_lung_vessels(patient: &mut Patient, side: Side) {
+fn draw_lung_vessels(patient: &mut Patient, side: Laterality) {
     let s = side.sign();
     let label = lung_of(side).label();
     let root = patient.by_spine(s * 32.0, 48.0, 178.0);
@@ -194,7 +194,7 @@ pub(super) fn draw_tubes(patient: &mut Patient) {
         knot(middle.x, middle.y, middle.z, radius),
         knot(carina.x, carina.y, carina.z, radius * 1.05),
     ]];
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let hilum = carina + Vec3::new(s * 38.0, 8.0, if s < 0.0 { -34.0 } else { -38.0 });
         lines.push(vec![
@@ -273,7 +273,7 @@ pub(super) fn draw_great_vessels(patient: &mut Patient) {
     } else {
         150.0
     };
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let at = patient.by_spine(side.sign() * 19.0, 38.0, 322.0);
         let lobe = Ellipsoid::new(at, Vec3::new(8.0, 9.0, 22.0));
         patient.draw_ellipsoid(Tag::Nameless, &lobe, hu);

@@ -8,7 +8,7 @@ use super::chest::lung_of;
 use super::patient::Patient;
 use super::shape::{Ellipsoid, Segment};
 use super::tissue::Phase;
-use crate::dataset::{Random, Side, Structure};
+use crate::dataset::{Laterality, Random, Structure};
 
 /// The kinds of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,11 +98,11 @@ impl FindingKind {
 
 /// Something wrong, as it was drawn and can be seen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub struct PhantomFinding {
     /// What it is.
     pub kind: FindingKind,
     /// The patient's side, for what is on one side.
-    pub side: Option<Side>,
+    pub side: Option<Laterality>,
     /// The structure it is in.
     pub site: Structure,
     /// Where in the structure, in words (`upper`, `right lobe`, `L2`); empty where there is no more to say.
@@ -143,7 +143,7 @@ const BRIGHT: f32 = 190.0;
 
 /// The findings of a phantom while it is drawn.
 pub(super) struct Findings {
-    pub list: Vec<Finding>,
+    pub list: Vec<PhantomFinding>,
     /// The edge of a cube as large as a voxel, in mm: what is wrong is drawn as large as shows on the grid.
     pub voxel_mm: f32,
 }
@@ -158,11 +158,11 @@ impl Findings {
         &mut self,
         kind: FindingKind,
         site: Structure,
-        (side, place, size, count): (Option<Side>, &'static str, f32, u8),
+        (side, place, size, count): (Option<Laterality>, &'static str, f32, u8),
         bright: Option<bool>,
     ) {
         let number = self.next_number();
-        self.list.push(Finding {
+        self.list.push(PhantomFinding {
             kind,
             side,
             site,
@@ -263,8 +263,8 @@ impl Findings {
             return;
         }
         let site = match kidney.side {
-            Side::Right => Structure::RightKidney,
-            Side::Left => Structure::LeftKidney,
+            Laterality::Right => Structure::RightKidney,
+            Laterality::Left => Structure::LeftKidney,
         };
         let pole = random.range(-0.8, 0.8);
         let radius = random.range(3.0, 9.0).max(self.voxel_mm * 1.3).min(12.0);
@@ -294,9 +294,9 @@ impl Findings {
     /// A nodule well inside a lung.
     pub fn draw_lung_nodule(&mut self, patient: &mut Patient, random: &mut Random) {
         let side = if random.chance(0.5) {
-            Side::Right
+            Laterality::Right
         } else {
-            Side::Left
+            Laterality::Left
         };
         let site = lung_of(side);
         // Larger than a vessel seen end on; a nodule has at most 30 mm.
@@ -345,10 +345,10 @@ impl Findings {
 
     /// Fluid behind a lung of a patient on the back.
     pub fn draw_effusion(&mut self, patient: &mut Patient, random: &mut Random) {
-        let sides: &[Side] = match random.below(3) {
-            0 => &[Side::Right],
-            1 => &[Side::Left],
-            _ => &Side::BOTH,
+        let sides: &[Laterality] = match random.below(3) {
+            0 => &[Laterality::Right],
+            1 => &[Laterality::Left],
+            _ => &Laterality::BOTH,
         };
         for &side in sides {
             let site = lung_of(side);

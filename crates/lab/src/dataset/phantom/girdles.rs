@@ -6,13 +6,13 @@ use super::canvas::Tag;
 use super::patient::Patient;
 use super::shape::{Blade, Ellipsoid, Knot, knot, smooth_max, tube};
 use super::skeleton::bone;
-use crate::dataset::{Side, Structure};
+use crate::dataset::{Laterality, Structure};
 
 /// Draws collar bones, shoulder blades and the heads of the upper arms.
 pub(super) fn draw_shoulders(patient: &mut Patient, arms_down: bool) {
     let (hard, soft) = (patient.tissue.cortical, patient.tissue.trabecular);
     let raised = if arms_down { 0.0 } else { 26.0 };
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let clavicle = [
             knot(s * 18.0, -68.0, 246.0, 6.5),
@@ -59,7 +59,7 @@ pub(super) fn draw_pelvis(patient: &mut Patient) {
     patient
         .canvas
         .fill(Tag::Of(Structure::Pelvis), bone(hard, soft, 1.8));
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let v = |x: f32, y: f32, z: f32| Vec3::new(s * x * wide, y, z);
         let (top, foot) = (v(48.0, 58.0, -138.0), v(52.0, 54.0, -198.0));

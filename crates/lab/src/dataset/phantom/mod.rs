@@ -27,11 +27,11 @@ use std::sync::Arc;
 
 use glam::{DVec3, UVec3, Vec3};
 
-pub use finding::{Finding, FindingKind};
+pub use finding::{FindingKind, PhantomFinding};
 pub use scan::{PhantomConfig, Region};
 pub use tissue::Phase;
 
-use super::{Random, Side, Structure};
+use super::{Laterality, Random, Structure};
 use body::Body;
 use canvas::{Canvas, Tag};
 use finding::{Findings, Plan};
@@ -73,7 +73,7 @@ pub struct Phantom {
     /// The number of the finding each voxel belongs to, 0 for none.
     pub finding_labels: Vec<u8>,
     /// What is wrong and can be seen.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PhantomFinding>,
     /// The plane the slices lie in.
     pub plane: Orientation,
     /// When it was taken after contrast medium.
@@ -138,7 +138,7 @@ impl Phantom {
         seed: u64,
         patient: Patient,
         scan: &Scan,
-        mut findings: Vec<Finding>,
+        mut findings: Vec<PhantomFinding>,
     ) -> Result<Self, PhantomError> {
         let Canvas {
             hu,
@@ -152,7 +152,7 @@ impl Phantom {
             counts[usize::from(mark)] += 1;
         }
         // What is left of it after all has been drawn must show.
-        let least = |f: &Finding| match f.kind {
+        let least = |f: &PhantomFinding| match f.kind {
             FindingKind::Splenomegaly => (15.0 / scan.grid.voxel_ml()).ceil() as usize,
             FindingKind::KidneyStone => 2,
             FindingKind::AorticCalcification => 4,
@@ -223,7 +223,12 @@ impl Phantom {
 }
 
 /// Draws the body from the outside in, then what is wrong with it.
-fn draw(patient: &mut Patient, scan: &Scan, seed: u64, config: &PhantomConfig) -> Vec<Finding> {
+fn draw(
+    patient: &mut Patient,
+    scan: &Scan,
+    seed: u64,
+    config: &PhantomConfig,
+) -> Vec<PhantomFinding> {
     let mut random = Random::new(seed, "findings");
     let plan = Plan::new(&mut random, 0.15, config.findings);
     let spacing = scan.grid.spacing_mm();
@@ -246,7 +251,7 @@ fn draw(patient: &mut Patient, scan: &Scan, seed: u64, config: &PhantomConfig) -
     draw_spleen(patient, &mut found, &mut random, &plan);
     abdomen::draw_gallbladder(patient);
     abdomen::draw_pancreas(patient);
-    let kidneys = Side::BOTH.map(|side| abdomen::draw_kidney(patient, side));
+    let kidneys = Laterality::BOTH.map(|side| abdomen::draw_kidney(patient, side));
     abdomen::draw_adrenals(patient, &kidneys);
     abdomen::draw_bladder(patient);
     torso::draw_muscles(patient);
@@ -282,7 +287,7 @@ fn draw_spleen(patient: &mut Patient, found: &mut Findings, random: &mut Random,
     };
     let length = abdomen::draw_spleen(patient, size, tag);
     if large {
-        let facts = (Some(Side::Left), "", length, 1);
+        let facts = (Some(Laterality::Left), "", length, 1);
         found.push(FindingKind::Splenomegaly, Structure::Spleen, facts, None);
     }
 }

@@ -5,7 +5,7 @@ use glam::{Quat, Vec3};
 use super::canvas::Tag;
 use super::patient::Patient;
 use super::shape::{Ellipsoid, Knot, Segment, knot, smooth_max, tube};
-use crate::dataset::{Side, Structure};
+use crate::dataset::{Laterality, Structure};
 
 /// A vertebra: its name and the height of its middle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -234,7 +234,7 @@ fn draw_arch(patient: &mut Patient, n: usize, size: f32) {
         at(0.0, reach + spine_end.0 + 7.0, spine_end.1),
         thick * 0.7,
     );
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let pedicle = at(s * (radii.x * 0.55 + 1.5), reach * 0.7, 4.0);
         let joint = at(s * 15.0 * size, reach + 12.0, 0.0);
@@ -271,7 +271,7 @@ fn draw_arch(patient: &mut Patient, n: usize, size: f32) {
 
 /// The path of a rib along the wall, with its half thickness.
 pub(super) struct Rib {
-    pub side: Side,
+    pub side: Laterality,
     /// 1 to 12.
     pub number: usize,
     pub segments: Vec<Segment>,
@@ -293,7 +293,7 @@ pub(super) fn lay_ribs(patient: &mut Patient) -> (Vec<Rib>, Vec<Vec<Segment>>) {
         let end = [
             0.80, 0.82, 0.82, 0.80, 0.78, 0.75, 0.72, 0.68, 0.63, 0.57, 0.42, 0.27,
         ][number - 1];
-        for side in Side::BOTH {
+        for side in Laterality::BOTH {
             let s = side.sign();
             let mut knots = vec![
                 knot(

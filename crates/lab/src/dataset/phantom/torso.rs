@@ -8,7 +8,7 @@ use super::patient::Patient;
 use super::scan::Scan;
 use super::shape::{Segment, knot, tube};
 use super::tissue::Tissue;
-use crate::dataset::{Random, Side, Structure};
+use crate::dataset::{Laterality, Random, Structure};
 
 /// Draws skin, fat, muscles and the fat of the cavity.
 pub(super) fn draw_layers(patient: &mut Patient) {
@@ -53,7 +53,7 @@ pub(super) fn draw_layers(patient: &mut Patient) {
 pub(super) fn draw_muscles(patient: &mut Patient) {
     let muscle = patient.tissue.muscle;
     let strength = patient.random.range(0.8, 1.2);
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let crus = [
             (s * 20.0, 20.0, 78.0, 5.0),
@@ -68,8 +68,8 @@ pub(super) fn draw_muscles(patient: &mut Patient) {
         patient.draw_tube(Tag::Of(Structure::Muscle), &tube(&crus, 2), muscle);
 
         let structure = match side {
-            Side::Right => Structure::RightPsoas,
-            Side::Left => Structure::LeftPsoas,
+            Laterality::Right => Structure::RightPsoas,
+            Laterality::Left => Structure::LeftPsoas,
         };
         let psoas = [
             (s * 23.0, 2.0, 12.0, 5.0),
@@ -156,7 +156,7 @@ pub(super) fn draw_surroundings(
 fn draw_arms(canvas: &mut Canvas, scan: &Scan, tissue: &Tissue, random: &mut Random) {
     let body_from_voxel = scan.patient_from_body.inverse() * scan.grid.patient_from_voxel();
     let size = random.range(0.85, 1.2);
-    let arms: Vec<(Vec<Segment>, f32)> = Side::BOTH
+    let arms: Vec<(Vec<Segment>, f32)> = Laterality::BOTH
         .iter()
         .map(|side| {
             let s = side.sign();

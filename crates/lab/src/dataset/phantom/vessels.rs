@@ -3,7 +3,7 @@
 use super::canvas::Tag;
 use super::patient::Patient;
 use super::shape::{Knot, Segment, knot, tube};
-use crate::dataset::{Side, Structure};
+use crate::dataset::{Laterality, Structure};
 
 /// Draws the inferior vena cava and the iliac veins.
 pub(super) fn draw_vena_cava(patient: &mut Patient) {
@@ -24,7 +24,7 @@ pub(super) fn draw_vena_cava(patient: &mut Patient) {
     })
     .to_vec();
     patient.draw_tube(Tag::Of(Structure::InferiorVenaCava), &tube(&line, 3), hu);
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let line = [
             line[0],
@@ -73,7 +73,7 @@ pub(super) fn draw_aorta(patient: &mut Patient) -> Vec<Segment> {
     let hu = patient.tissue.aorta;
     let segments = tube(&line, 3);
     let fork = line[line.len() - 1];
-    for side in Side::BOTH {
+    for side in Laterality::BOTH {
         let s = side.sign();
         let iliac = [
             Knot {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::list::{Lists, MOST_TEXT_BYTES, bytes, json, lists_of};
 use super::paths::{Origin, Root, SetKind};
-use super::{FileName, ImageArray, Place, ReadError, Record, Set};
+use super::{FileName, ImageArray, ListRow, ReadError, Record, Set};
 use crate::dataset::Split;
 
 /// An image with its report.
@@ -57,7 +57,7 @@ pub fn open_captions(root: &Path) -> Result<Set<CaptionRecord>, ReadError> {
     let (mut records, mut refused) = (Vec::new(), Vec::new());
     for (split, list, entries) in lists.parts() {
         for (n, entry) in entries.iter().enumerate() {
-            let place = Place::entry(&file, list, n + 1);
+            let place = ListRow::entry(&file, list, n + 1);
             let name = |named: &str| FileName::new(named, &place, &origin);
             match (name(&entry.image), name(&entry.text)) {
                 (Ok(image), Ok(text)) => records.push(CaptionRecord { split, image, text }),

@@ -8,7 +8,7 @@ use m3d_imaging::io::IoError;
 
 /// A row of a list: a line of a table, or an entry of one of a JSON file's lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListRow {
     file: Arc<Path>,
     row: Row,
 }
@@ -21,7 +21,7 @@ enum Row {
     Entry(&'static str, usize),
 }
 
-impl Place {
+impl ListRow {
     pub(super) fn line(file: &Arc<Path>, line: u64) -> Self {
         Self {
             file: Arc::clone(file),
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, ", self.file.display())?;
         match self.row {
@@ -94,7 +94,7 @@ pub enum ReadError {
     #[error("{place}: {message}")]
     Row {
         /// The row.
-        place: Place,
+        place: ListRow,
         /// What is wrong, and what to do.
         message: String,
     },
@@ -102,7 +102,7 @@ pub enum ReadError {
     #[error("{place}: {source}")]
     Array {
         /// The row that names it.
-        place: Place,
+        place: ListRow,
         /// What is wrong with it.
         source: IoError,
     },

@@ -25,7 +25,7 @@ mod vqa;
 
 pub use array::{ImageArray, MaskArray};
 pub use cap::{Caption, CaptionRecord, open_captions};
-pub use error::{Place, ReadError};
+pub use error::{ListRow, ReadError};
 pub use paths::FileName;
 pub use refseg::{RefSegRecord, RefSegSample, open_refseg};
 pub use seg::{SegRecord, SegSample, open_seg};

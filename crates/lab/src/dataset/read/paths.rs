@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Place, ReadError};
+use super::{ListRow, ReadError};
 
 /// The four sets of M3D-Data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,13 +173,17 @@ pub(super) struct Origin {
 #[derive(Clone, Debug)]
 pub struct FileName {
     named: String,
-    place: Place,
+    place: ListRow,
     origin: Arc<Origin>,
 }
 
 impl FileName {
     /// Checks that the name does not lead out of the data; whether there is such a file is seen later.
-    pub(super) fn new(named: &str, place: &Place, origin: &Arc<Origin>) -> Result<Self, ReadError> {
+    pub(super) fn new(
+        named: &str,
+        place: &ListRow,
+        origin: &Arc<Origin>,
+    ) -> Result<Self, ReadError> {
         origin
             .root
             .candidates(&origin.folder, named)
@@ -197,7 +201,7 @@ impl FileName {
     }
 
     /// The row that names it.
-    pub const fn place(&self) -> &Place {
+    pub const fn place(&self) -> &ListRow {
         &self.place
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::list::{Lists, json};
 use super::paths::{Origin, Root, SetKind};
-use super::{FileName, ImageArray, MaskArray, Place, ReadError, Record, Set};
+use super::{FileName, ImageArray, ListRow, MaskArray, ReadError, Record, Set};
 use crate::dataset::Split;
 
 /// An image with the mask of one class.
@@ -100,7 +100,7 @@ pub fn open_seg(root: &Path) -> Result<Set<SegRecord>, ReadError> {
             let tag: Arc<str> = tag.into();
             for (split, list, entries) in lists.parts() {
                 for (n, entry) in entries.iter().enumerate() {
-                    let place = Place::entry(&origin.file, list, n + 1);
+                    let place = ListRow::entry(&origin.file, list, n + 1);
                     match record(entry, split, &tag, &classes, &place, &origin) {
                         Ok(record) => records.push(record),
                         Err(error) => refused.push(error),
@@ -145,7 +145,7 @@ fn record(
     split: Split,
     tag: &Arc<str>,
     classes: &[Class],
-    place: &Place,
+    place: &ListRow,
     origin: &Arc<Origin>,
 ) -> Result<SegRecord, ReadError> {
     let image = FileName::new(&entry.image, place, origin)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-use super::{Place, ReadError};
+use super::{ListRow, ReadError};
 
 /// A table read a row at a time.
 pub(super) struct Table {
@@ -21,7 +21,7 @@ pub(super) struct Line<'a> {
     record: &'a ByteRecord,
     heading: &'a [String],
     /// Where it stands.
-    pub place: Place,
+    pub place: ListRow,
 }
 
 /// Names of columns are compared without case, and `_` counts as a space.
@@ -73,7 +73,7 @@ impl Table {
             row(&Line {
                 record: &record,
                 heading: &self.heading,
-                place: Place::line(&self.file, line),
+                place: ListRow::line(&self.file, line),
             });
         }
         Ok(())

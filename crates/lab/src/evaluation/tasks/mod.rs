@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use super::engine::Seat;
 use super::metrics::{bleu1, meteor, rouge1};
 use super::rows::FIRST_COLUMNS;
-use super::{BenchOptions, BenchTask, EvaluationError, Helpers, Part};
+use super::{BenchOptions, BenchTask, EvaluationError, Helpers, SplitChoice};
 use crate::dataset::Split;
 use crate::dataset::read::{
     CaptionRecord, ImageArray, ReadError, Record, Set, open_captions, open_refseg, open_seg,
@@ -160,14 +160,14 @@ fn entries<R: Record + Clone>(
     refused.extend(set.refused().iter().map(ToString::to_string));
     let has_test = set.of(Split::Test).any(&fits);
     let wanted = |split: Split| match options.part {
-        Part::All => true,
-        Part::One(part) => split == part,
-        Part::Auto => !has_test || split == Split::Test,
+        SplitChoice::All => true,
+        SplitChoice::One(part) => split == part,
+        SplitChoice::Auto => !has_test || split == Split::Test,
     };
     let fitting: Vec<&R> = set.records().iter().filter(|r| fits(r)).collect();
     let own = fitting.iter().filter(|r| wanted(r.split()));
     let others = fitting.len() - own.clone().count();
-    if others > 0 && options.part == Part::Auto {
+    if others > 0 && options.part == SplitChoice::Auto {
         refused.push(format!(
             "{others} entries that are not for tests (--split all takes them, too)"
         ));
