@@ -12,7 +12,7 @@ use super::output;
 use m3d_assistant::hub::{self, local};
 use m3d_model::Checkpoint;
 use m3d_model::quantize::{quantize, quantized_bytes};
-use m3d_model::{DTypeChoice, numbers_of};
+use m3d_model::{DTypeChoice, precision_of};
 
 /// Arguments of `model quantize`.
 #[derive(Args, Debug)]
@@ -59,8 +59,8 @@ pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
     let checkpoint = Checkpoint::open_at(&place)
         .with_context(|| format!("the model in {} cannot be used", place.folder))?;
     // As on the CPU, where matrices are held in the narrow type and all else in f32.
-    let numbers = numbers_of(arguments.dtype, &Device::Cpu);
-    let needed = quantized_bytes(&checkpoint, numbers)?;
+    let precision = precision_of(arguments.dtype, &Device::Cpu);
+    let needed = quantized_bytes(&checkpoint, precision)?;
     if let Some(free) = hub::free_bytes(out).filter(|free| *free < needed) {
         bail!(
             "the quantized model needs {} and {} are free there; choose another folder for {}",
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &QuantizeArguments) -> anyhow::Result<()> {
     let made = quantize(
         &checkpoint,
         out,
-        numbers,
+        precision,
         &percent("writing the model"),
         &|| false,
     )?;

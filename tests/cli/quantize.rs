@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 use m3d_model::{Checkpoint, rule};
 use serde_json::json;
 
@@ -31,7 +31,7 @@ fn the_command_quantizes_and_refuses() {
     let checkpoint = Checkpoint::open(&out).unwrap();
     assert_eq!(told["fingerprint"], checkpoint.fingerprint());
     assert_eq!(told["tensors"], checkpoint.used().len());
-    assert_eq!(checkpoint.packed_as(), Some(Format::Q8_0));
+    assert_eq!(checkpoint.packed_as(), Some(WeightFormat::Q8_0));
     assert_eq!(Checkpoint::open(whole.path()).unwrap().packed_as(), None);
 
     let output = run(&out, "q4k");

@@ -9,7 +9,7 @@ use m3d_assistant::inference::{Answer, Event, GenerationSettings, Request, Sessi
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Checkpoint, LamedConfig, Numbers, Tokenizer, rule};
+use m3d_model::{Checkpoint, LamedConfig, Precision, Tokenizer, rule};
 use m3d_model::{DTypeChoice, DeviceChoice};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn write_checkpoint(folder: &Path, chain: &[u32]) {
     std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     let config = LamedConfig::from_json(config.to_string().as_bytes()).unwrap();
     let separate = |name: &str| !name.contains("qkv_proj") && !name.contains("gate_up_proj");
-    let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), separate).unwrap();
+    let wanted = wanted_tensors(&config, Precision::plain(DType::F32), separate).unwrap();
     let (embed, head) = ("model.embed_tokens.weight", "lm_head.weight");
     let mut tensors = std::collections::HashMap::new();
     for wanted in wanted {

@@ -12,7 +12,7 @@ use std::time::Instant;
 use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Module, Tensor};
 use half::{bf16, f16};
-use m3d_engine::kernels::{Format, HalfMatrix, PackedMatrix};
+use m3d_engine::kernels::{BlockFormat, HalfMatrix, PackedMatrix};
 use rayon::prelude::*;
 
 /// Rows and columns of W.
@@ -102,7 +102,7 @@ fn report(way: &mut Way<'_>, (n, k): (usize, usize), m: usize, copies: usize, ba
 }
 
 fn packed_ways<'a>(
-    format: Format,
+    format: BlockFormat,
     w: &[f32],
     x: &'a [f32],
     (n, k): (usize, usize),
@@ -240,7 +240,7 @@ fn main() {
         let w = noise(shape.0 * shape.1, 1);
         for m in ROWS {
             let x = noise(m * shape.1, 2);
-            for format in [Format::Q4K, Format::Q8_0] {
+            for format in [BlockFormat::Q4K, BlockFormat::Q8_0] {
                 for candle in [false, true] {
                     let name = format!("{format} {}", if candle { "candle" } else { "ours" });
                     if wanted(&name) {

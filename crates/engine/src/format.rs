@@ -6,7 +6,7 @@ use super::kernels;
 
 /// How the weights of a matrix are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum WeightFormat {
     /// In the type the model computes with.
     Plain,
     /// bfloat16, multiplied in f32.
@@ -19,7 +19,7 @@ pub enum Format {
     Q4K,
 }
 
-impl Format {
+impl WeightFormat {
     /// The format a matrix of so many columns can be held in: blocks run along a row and must fill it.
     #[must_use]
     pub fn fitting(self, columns: usize) -> Self {
@@ -42,11 +42,11 @@ impl Format {
         count.saturating_mul(block_bytes).div_ceil(block)
     }
 
-    /// The format of few bits, where it is one.
-    pub(crate) const fn packed(self) -> Option<kernels::Format> {
+    /// The block format, where it is one.
+    pub(crate) const fn packed(self) -> Option<kernels::BlockFormat> {
         match self {
-            Self::Q8_0 => Some(kernels::Format::Q8_0),
-            Self::Q4K => Some(kernels::Format::Q4K),
+            Self::Q8_0 => Some(kernels::BlockFormat::Q8_0),
+            Self::Q4K => Some(kernels::BlockFormat::Q4K),
             _ => None,
         }
     }

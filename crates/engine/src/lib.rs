@@ -1,5 +1,5 @@
-//! What the networks compute with: kernels for narrow weights, and fused operators over candle with their ways back. No
-//! network is built here, no file is read.
+//! What the networks compute with: kernels for narrow weights, and fused operators over candle with their backward
+//! passes. No network is built here, no file is read.
 
 mod format;
 pub mod kernels;
@@ -8,5 +8,5 @@ pub mod matrix;
 pub mod ops;
 mod threads;
 
-pub use format::Format;
+pub use format::WeightFormat;
 pub use threads::compute_on_this_thread;

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::matrix::Matrix;
-use super::ops::{add_bias, linear_taught};
+use super::ops::{add_bias, linear_with_gradient};
 
 /// `x W^T + b`.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ impl Linear {
         Self { weight, bias }
     }
 
-    /// Weight and bias, where they are held as they are taught.
+    /// Weight and bias, where they are held in the type that is trained.
     pub fn parts(&self) -> Option<(&Tensor, Option<&Tensor>)> {
         match &self.weight {
             Matrix::Plain(weight) => Some((weight, self.bias.as_ref())),
@@ -29,7 +29,7 @@ impl Linear {
     /// `[..,in]` to `[..,out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if let Matrix::Plain(weight) = &self.weight
-            && let Some(y) = linear_taught(x, weight, self.bias.as_ref())?
+            && let Some(y) = linear_with_gradient(x, weight, self.bias.as_ref())?
         {
             return Ok(y);
         }

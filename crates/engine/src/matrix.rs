@@ -1,4 +1,4 @@
-//! A matrix of weights in one of several number formats.
+//! A matrix of weights in one of several formats.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use candle_core::{
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::Format;
+use super::WeightFormat;
 use super::kernels::{HalfMatrix, KernelError, PackedMatrix};
 
-/// A matrix `[rows, columns]` of weights that rows of numbers are multiplied with.
+/// A matrix `[rows, columns]` of weights that activations are multiplied with.
 #[derive(Debug, Clone)]
 pub enum Matrix {
-    /// Floating-point numbers of the type the model computes with; gradients flow through it.
+    /// In the dtype the model computes with; gradients flow through it.
     Plain(Tensor),
     /// Half precision on the CPU, multiplied by [`kernels`](super::kernels).
     Half(Arc<HalfMatrix>),
@@ -27,8 +27,8 @@ pub enum Matrix {
 
 impl Matrix {
     /// Holds a tensor `[rows, columns]` of a device in `format` there.
-    pub fn from_tensor(tensor: &Tensor, format: Format) -> Result<Self> {
-        if format == Format::Plain {
+    pub fn from_tensor(tensor: &Tensor, format: WeightFormat) -> Result<Self> {
+        if format == WeightFormat::Plain {
             return Ok(Self::Plain(tensor.clone()));
         }
         if tensor.device().is_cpu() {
@@ -45,21 +45,21 @@ impl Matrix {
         }
     }
 
-    /// Holds numbers in row-major order on the CPU.
+    /// Holds values in row-major order on the CPU.
     pub fn from_values(
         values: &[f32],
         (rows, columns): (usize, usize),
-        format: Format,
+        format: WeightFormat,
     ) -> Result<Self> {
         let half = |matrix: std::result::Result<HalfMatrix, KernelError>| {
             matrix.map(|matrix| Self::Half(Arc::new(matrix)))
         };
         let held = match (format, format.packed()) {
-            (Format::Bf16, _) => {
+            (WeightFormat::Bf16, _) => {
                 let values = values.par_iter().map(|v| bf16::from_f32(*v)).collect();
                 half(HalfMatrix::from_bf16(values, rows, columns))
             }
-            (Format::F16, _) => {
+            (WeightFormat::F16, _) => {
                 let values = values.par_iter().map(|v| f16::from_f32(*v)).collect();
                 half(HalfMatrix::from_f16(values, rows, columns))
             }
@@ -73,12 +73,12 @@ impl Matrix {
         held.map_err(candle_core::Error::wrap)
     }
 
-    /// Holds blocks of a format that has them, `[rows, columns]` numbers as ggml packs them, without unpacking. They
+    /// Holds blocks of a format that has them, `[rows, columns]` values as ggml packs them, without unpacking. They
     /// must begin at an even address.
     pub fn from_blocks(
         blocks: &[u8],
         shape: [usize; 2],
-        format: Format,
+        format: WeightFormat,
         device: &Device,
     ) -> Result<Self> {
         let [rows, columns] = shape;
@@ -109,7 +109,7 @@ impl Matrix {
         }
     }
 
-    /// The rows with these numbers, `[ids, columns]`.
+    /// The rows of these indices, `[ids, columns]`.
     pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
         let on_device = || Tensor::from_slice(ids, ids.len(), device);
         match self {

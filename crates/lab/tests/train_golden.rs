@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use m3d_lab::training::{Lesson, MaskLabel, Sample, Talk, Talking, Variables, step};
-use m3d_model::{Lamed, LamedConfig, Numbers};
+use m3d_model::{Lamed, LamedConfig, Precision};
 use serde::Deserialize;
 
 /// PyTorch adds up in another order; f32 keeps seven digits.
@@ -100,7 +100,7 @@ fn a_step_is_the_reference_s() {
     let case = Case::open();
     let mut variables = Variables::from_tensors(case.weights.clone(), &Device::Cpu);
     variables.learn(|_| true).unwrap();
-    let numbers = Numbers::plain(DType::F32);
+    let numbers = Precision::plain(DType::F32);
     let (losses, gradients) = step::gradients(
         &case.config,
         &variables,
@@ -156,7 +156,7 @@ fn questions_that_share_a_volume_are_learnt_as_if_each_stood_alone() {
     let case = Case::open();
     let mut variables = Variables::from_tensors(case.weights.clone(), &Device::Cpu);
     variables.learn(|_| true).unwrap();
-    let numbers = Numbers::plain(DType::F32);
+    let numbers = Precision::plain(DType::F32);
     let run = |samples: &[Sample]| {
         step::gradients(
             &case.config,

@@ -14,7 +14,7 @@ use m3d_engine::compute_on_this_thread;
 use m3d_model::full_size::full_size_config;
 use m3d_model::rule::{self, RuleSource};
 use m3d_model::tensors::{WantedTensor, wanted_tensors};
-use m3d_model::{DTypeChoice, DeviceChoice, numbers_of};
+use m3d_model::{DTypeChoice, DeviceChoice, precision_of};
 use m3d_model::{KvCache, Lamed, LamedConfig};
 use serde_json::{Value, json};
 
@@ -121,8 +121,8 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         present: |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj"),
     };
     let start = Instant::now();
-    let numbers = numbers_of(dtype, &options.device);
-    let lamed = Lamed::new(&config, &source, numbers)?;
+    let precision = precision_of(dtype, &options.device);
+    let lamed = Lamed::new(&config, &source, precision)?;
     let load = start.elapsed().as_secs_f64();
     let image = rule::image(config.image_size, &options.device)?;
     let repeat = options.repeat;
@@ -152,7 +152,7 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         Ok((cache, id))
     };
     let (prefill, (mut cache, id)) = best(repeat, || read(lamed.new_cache()))?;
-    let mut wide_cache = match numbers.memory() {
+    let mut wide_cache = match precision.memory() {
         DType::F16 if options.compare_keys => Some(read(lamed.new_cache_in(DType::F32))?.0),
         _ => None,
     };
@@ -178,7 +178,7 @@ fn measure(options: &Options, dtype: DTypeChoice) -> anyhow::Result<Value> {
         let logits = lamed.decode_mask(&features, &prompt)?;
         Ok(logits.flatten_all()?.to_vec1::<f32>()?)
     })?;
-    let wanted = wanted_tensors(&config, numbers, |name| (source.present)(name))?;
+    let wanted = wanted_tensors(&config, precision, |name| (source.present)(name))?;
     let is_read = |name: &str| name.starts_with("model.layers.") || name == "lm_head.weight";
     let read = wanted.iter().filter(|tensor| is_read(&tensor.name));
     Ok(json!({

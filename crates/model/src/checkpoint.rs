@@ -16,8 +16,8 @@ use super::lora_config::{base_folder, is_adapter};
 use super::stored::Stored;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
-use super::{LamedConfig, ModelError, ModelFolder, ModelPlace, Numbers};
-use m3d_engine::Format;
+use super::{LamedConfig, ModelError, ModelFolder, ModelPlace, Precision};
+use m3d_engine::WeightFormat;
 
 /// Largest JSON file of a checkpoint that is read.
 const MAX_JSON_BYTES: u64 = 64 << 20;
@@ -84,7 +84,7 @@ impl Checkpoint {
         let config = parse_config(&config_text, &folder.file(CONFIG))?;
         let (files, place) = open_weights(&folder)?;
         let adapter = adapter.map(Adapter::open).transpose()?;
-        let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |name| {
+        let wanted = wanted_tensors(&config, Precision::plain(DType::F32), |name| {
             place.contains_key(name)
         })?;
         let replaced = |name: &str| adapter.as_ref().is_some_and(|a| a.replaces(name));
@@ -135,7 +135,7 @@ impl Checkpoint {
 
     /// The blocks that the weights are stored in, of two kinds the narrower; `None` where they are stored as plain
     /// numbers.
-    pub fn packed_as(&self) -> Option<Format> {
+    pub fn packed_as(&self) -> Option<WeightFormat> {
         let stored = |stored| {
             let mut used = self.wanted.iter();
             used.any(|t| {
@@ -145,9 +145,9 @@ impl Checkpoint {
             })
         };
         if stored(Stored::Q4K) {
-            Some(Format::Q4K)
+            Some(WeightFormat::Q4K)
         } else {
-            stored(Stored::Q8_0).then_some(Format::Q8_0)
+            stored(Stored::Q8_0).then_some(WeightFormat::Q8_0)
         }
     }
 
@@ -181,13 +181,15 @@ impl Checkpoint {
         self.wanted.iter().map(WantedTensor::count).sum()
     }
 
-    /// Bytes that the model takes in memory when held in `numbers`.
-    pub fn memory_bytes(&self, numbers: Numbers) -> Result<u64, ModelError> {
-        let wanted = wanted_tensors(&self.config, numbers, |name| self.place.contains_key(name))?;
+    /// Bytes that the model takes in memory when held in `precision`.
+    pub fn memory_bytes(&self, precision: Precision) -> Result<u64, ModelError> {
+        let wanted = wanted_tensors(&self.config, precision, |name| {
+            self.place.contains_key(name)
+        })?;
         Ok(wanted.iter().map(WantedTensor::bytes).sum())
     }
 
-    /// Its tensors as a source of weights; `progress` is told 0 to 1 as they are taken.
+    /// Its tensors as a source of weights; `progress` is called with 0 to 1 as they are taken.
     pub fn source<'a>(
         &'a self,
         device: &Device,
@@ -201,7 +203,7 @@ impl Checkpoint {
         self.place.contains_key(name) || self.adapter.as_ref().is_some_and(|a| a.replaces(name))
     }
 
-    /// A tensor's numbers in f32.
+    /// A tensor's values in f32.
     pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
         let base = || self.file_of(name, shape)?.values(name);
         match &self.adapter {
@@ -215,7 +217,7 @@ impl Checkpoint {
         &self,
         name: &str,
         shape: &[usize],
-        format: Format,
+        format: WeightFormat,
     ) -> Result<Option<&[u8]>, ModelError> {
         if self.adapter.as_ref().is_some_and(|a| a.touches(name)) {
             return Ok(None);

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::source::WeightSource;
 use super::{Checkpoint, ModelError};
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 use m3d_engine::matrix::Matrix;
 
 /// Reads the tensors of a [`Checkpoint`] onto a device.
@@ -46,7 +46,7 @@ impl<'a> CheckpointSource<'a> {
         }
     }
 
-    /// Hands a tensor's numbers to `hold` and keeps count.
+    /// Hands a tensor's values to `hold` and keeps count.
     fn take<T>(
         &self,
         name: &str,
@@ -58,7 +58,7 @@ impl<'a> CheckpointSource<'a> {
             self.checkpoint.release(name);
             Ok(held?)
         };
-        self.told(shape, taken())
+        self.counted(shape, taken())
     }
 
     /// A matrix whose very blocks are in the file, if it is one.
@@ -66,7 +66,7 @@ impl<'a> CheckpointSource<'a> {
         &self,
         name: &str,
         shape: [usize; 2],
-        format: Format,
+        format: WeightFormat,
     ) -> std::result::Result<Option<Matrix>, ModelError> {
         let Some(blocks) = self.checkpoint.blocks(name, &shape, format)? else {
             return Ok(None);
@@ -77,7 +77,7 @@ impl<'a> CheckpointSource<'a> {
     }
 
     /// Counts what was taken, or keeps the error in its own words.
-    fn told<T>(&self, shape: &[usize], taken: std::result::Result<T, ModelError>) -> Result<T> {
+    fn counted<T>(&self, shape: &[usize], taken: std::result::Result<T, ModelError>) -> Result<T> {
         let taken = taken.map_err(|error| {
             let text = candle_core::Error::Msg(error.to_string());
             self.failed.borrow_mut().get_or_insert(error);
@@ -105,13 +105,13 @@ impl WeightSource for CheckpointSource<'_> {
         &self,
         name: &str,
         shape: [usize; 2],
-        format: Format,
+        format: WeightFormat,
         dtype: DType,
     ) -> Result<Matrix> {
         if let Some(matrix) = self.read_blocks(name, shape, format).transpose() {
-            return self.told(&shape, matrix);
+            return self.counted(&shape, matrix);
         }
-        if format == Format::Plain {
+        if format == WeightFormat::Plain {
             return Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format);
         }
         if !self.device.is_cpu() {

@@ -232,7 +232,7 @@ impl LamedConfig {
         self.pooled_grid().iter().product()
     }
 
-    /// Numbers in a patch.
+    /// Values in a patch.
     pub fn patch_volume(&self) -> usize {
         self.patch_size.iter().product::<usize>() * self.image_channel
     }

@@ -6,7 +6,7 @@ use candle_core::{D, Device, Result, Tensor};
 
 use super::probe::{Probe, show};
 use super::source::Weights;
-use super::{KvCache, LamedConfig, Numbers};
+use super::{KvCache, LamedConfig, Precision};
 use m3d_engine::linear::Linear;
 use m3d_engine::ops::{
     AttentionMask, RmsNorm, attend, gated_silu, rotate, silu_times, split_heads,
@@ -21,11 +21,11 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes its weights (`layers.*`, `norm`), matrices held as `numbers` has it.
-    pub fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
-        let weights = &weights.held_in(numbers.decoder);
+    /// Takes its weights (`layers.*`, `norm`), matrices held as `precision` says.
+    pub fn new(config: &LamedConfig, weights: &Weights, precision: Precision) -> Result<Self> {
+        let weights = &weights.held_in(precision.decoder);
         let layers = (0..config.num_hidden_layers)
-            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}")), numbers))
+            .map(|i| Layer::new(config, &weights.pp(format!("layers.{i}")), precision))
             .collect::<Result<_>>()?;
         let norm = weights
             .pp("norm")
@@ -91,12 +91,12 @@ struct Layer {
     self_attn: Attention,
     post_attention_layernorm: RmsNorm,
     mlp: Mlp,
-    /// All of it for one operator, where it is taught.
+    /// Its weights joined for one fused operator, in training.
     joined: Option<Tensor>,
 }
 
 impl Layer {
-    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, precision: Precision) -> Result<Self> {
         let norm = |name: &str| {
             weights
                 .pp(name)
@@ -104,7 +104,7 @@ impl Layer {
         };
         let mut layer = Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::new(config, &weights.pp("self_attn"), numbers)?,
+            self_attn: Attention::new(config, &weights.pp("self_attn"), precision)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
             mlp: Mlp::new(config, &weights.pp("mlp"))?,
             joined: None,
@@ -151,7 +151,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &LamedConfig, weights: &Weights, numbers: Numbers) -> Result<Self> {
+    fn new(config: &LamedConfig, weights: &Weights, precision: Precision) -> Result<Self> {
         let (hidden, heads, head_dim) = (
             config.hidden_size,
             config.num_attention_heads,
@@ -177,7 +177,7 @@ impl Attention {
         };
         let o_proj = weights
             .pp("o_proj")
-            .held_in(numbers.attention_output)
+            .held_in(precision.attention_output)
             .linear_no_bias(hidden, hidden)?;
         Ok(Self {
             qkv,

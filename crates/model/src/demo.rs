@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::file_names::{CONFIG, TOKENIZER_FILES, WEIGHTS};
 use super::tensors::wanted_tensors;
-use super::{LamedConfig, ModelError, Numbers, Tokenizer, rule};
+use super::{LamedConfig, ModelError, Precision, Tokenizer, rule};
 
 /// What is said before the box and after it; every token occurs once. The first letter is a single byte,
 /// which no text is ever cut into.
@@ -76,7 +76,7 @@ pub fn write_demo_checkpoint(folder: &Path, tokenizer_files: &Path) -> Result<()
     let config = LamedConfig::from_json(json.to_string().as_bytes()).map_err(ModelError::Config)?;
     let mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = BTreeMap::new();
     let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-    for wanted in wanted_tensors(&config, Numbers::plain(DType::F32), fused)? {
+    for wanted in wanted_tensors(&config, Precision::plain(DType::F32), fused)? {
         let values = rule::values(&wanted.name, &wanted.shape);
         tensors.insert(wanted.name, (wanted.shape, values));
     }
@@ -214,7 +214,7 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
     let query = inverse_rms(row(script.point));
     // score = gain^2 * query * key / sqrt(head width)
     let gain = (SCORE * (HEAD_DIM as f64).sqrt() / (query * key)).sqrt() as f32;
-    let told = inverse_rms(row(script.start)) as f32;
+    let normed = inverse_rms(row(script.start)) as f32;
     let opening = inverse_rms(row(script.first));
     let opening_gain = (SCORE * (HEAD_DIM as f64).sqrt() / (query * opening)).sqrt() as f32;
     values(tensors, "model.embed_tokens.weight").copy_from_slice(&embeddings);
@@ -254,7 +254,7 @@ fn shape_decoder(tensors: &mut Tensors, config: &LamedConfig, script: &Script) {
         value: OPENING,
         out: BEGUN,
     };
-    set_head(tensors, &counting, gain, told);
+    set_head(tensors, &counting, gain, normed);
     set_head(tensors, &begun, opening_gain, opening as f32);
 }
 
@@ -283,8 +283,8 @@ struct Head {
 }
 
 /// The query is the constant and the key the mark, both in the slowest rotary pair, so that distance
-/// hardly matters; `told` is what the norm makes of a value of 1, which arrives as 1 again.
-fn set_head(tensors: &mut Tensors, head: &Head, gain: f32, told: f32) {
+/// hardly matters; `normed` is what the norm makes of a value of 1, which arrives as 1 again.
+fn set_head(tensors: &mut Tensors, head: &Head, gain: f32, normed: f32) {
     let first = head.number * HEAD_DIM;
     let slowest = first + HEAD_DIM / 2 - 1;
     let qkv = values(tensors, "model.layers.0.self_attn.qkv_proj.weight");
@@ -293,7 +293,7 @@ fn set_head(tensors: &mut Tensors, head: &Head, gain: f32, told: f32) {
     }
     qkv[slowest * HIDDEN + CONSTANT] = gain;
     qkv[(HIDDEN + slowest) * HIDDEN + head.key] = gain;
-    qkv[(2 * HIDDEN + first) * HIDDEN + head.value] = told.recip();
+    qkv[(2 * HIDDEN + first) * HIDDEN + head.value] = normed.recip();
     let out = values(tensors, "model.layers.0.self_attn.o_proj.weight");
     for row in out.chunks_mut(HIDDEN) {
         row[first..first + HEAD_DIM].fill(0.0);

@@ -1,12 +1,12 @@
-//! Where the model computes and in which numbers.
+//! Where the model computes and in which dtype.
 
 use std::fmt;
 use std::str::FromStr;
 
 use candle_core::{DType, Device};
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 
-use super::Numbers;
+use super::Precision;
 use super::error::one_line;
 
 /// A word that names no choice.
@@ -45,7 +45,7 @@ pub enum DeviceChoice {
     /// A GPU this program was built for and that answers, else the CPU.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
     /// The first NVIDIA GPU (feature `cuda`).
     Cuda,
@@ -53,7 +53,7 @@ pub enum DeviceChoice {
     Metal,
 }
 
-/// The numbers the weights are held in.
+/// The dtype the weights are held in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DTypeChoice {
     /// The best that fits into the free memory and is quick on the device.
@@ -106,13 +106,13 @@ impl DeviceChoice {
     }
 }
 
-/// The first NVIDIA GPU, with one queue of work for all threads: candle's usual device has one for each thread, and what
-/// one thread computes another would read too early.
+/// The first NVIDIA GPU, with one stream for all threads: candle's usual device has one for each thread, and what one
+/// thread computes another would read too early.
 fn open_cuda() -> candle_core::Result<Device> {
     let device = Device::new_cuda_with_stream(0)?;
     #[cfg(feature = "cuda")]
     if let Device::Cuda(cuda) = &device {
-        // SAFETY: events order several queues; there is one.
+        // SAFETY: events order several streams; there is one.
         #[allow(unsafe_code)]
         unsafe {
             cuda.disable_event_tracking();
@@ -202,7 +202,7 @@ impl FromStr for DTypeChoice {
 
 /// What a choice means on a device. On the CPU everything is computed in f32, whatever weights are held in: the
 /// narrow types save memory and the time to read it. `Auto` means f32 there and bf16 on a GPU.
-pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
+pub fn precision_of(choice: DTypeChoice, device: &Device) -> Precision {
     let on_gpu = !device.is_cpu();
     let compute = match choice {
         DTypeChoice::F16 if on_gpu => DType::F16,
@@ -210,24 +210,42 @@ pub fn numbers_of(choice: DTypeChoice, device: &Device) -> Numbers {
         _ if on_gpu => DType::BF16,
         _ => DType::F32,
     };
-    let held = |decoder, attention_output, vocabulary, towers| Numbers {
+    let held = |decoder, attention_output, vocabulary, towers| Precision {
         compute,
         decoder,
         attention_output,
         vocabulary,
         towers,
     };
-    let plain = Format::Plain;
+    let plain = WeightFormat::Plain;
     match choice {
-        DTypeChoice::Q8_0 if on_gpu => held(Format::Q8_0, plain, plain, plain),
-        DTypeChoice::Q4k if on_gpu => held(Format::Q4K, Format::Q4K, plain, plain),
-        DTypeChoice::Q8_0 => held(Format::Q8_0, Format::F16, Format::F16, Format::F16),
-        DTypeChoice::Q4k => held(Format::Q4K, Format::Q4K, Format::Q8_0, Format::Bf16),
-        DTypeChoice::Bf16 if !on_gpu => {
-            held(Format::Bf16, Format::Bf16, Format::Bf16, Format::Bf16)
-        }
-        DTypeChoice::F16 if !on_gpu => held(Format::F16, Format::F16, Format::F16, Format::F16),
-        _ => Numbers::plain(compute),
+        DTypeChoice::Q8_0 if on_gpu => held(WeightFormat::Q8_0, plain, plain, plain),
+        DTypeChoice::Q4k if on_gpu => held(WeightFormat::Q4K, WeightFormat::Q4K, plain, plain),
+        DTypeChoice::Q8_0 => held(
+            WeightFormat::Q8_0,
+            WeightFormat::F16,
+            WeightFormat::F16,
+            WeightFormat::F16,
+        ),
+        DTypeChoice::Q4k => held(
+            WeightFormat::Q4K,
+            WeightFormat::Q4K,
+            WeightFormat::Q8_0,
+            WeightFormat::Bf16,
+        ),
+        DTypeChoice::Bf16 if !on_gpu => held(
+            WeightFormat::Bf16,
+            WeightFormat::Bf16,
+            WeightFormat::Bf16,
+            WeightFormat::Bf16,
+        ),
+        DTypeChoice::F16 if !on_gpu => held(
+            WeightFormat::F16,
+            WeightFormat::F16,
+            WeightFormat::F16,
+            WeightFormat::F16,
+        ),
+        _ => Precision::plain(compute),
     }
 }
 

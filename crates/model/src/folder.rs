@@ -56,7 +56,7 @@ impl ModelFolder {
         name.map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
     }
 
-    /// The path of a file, as messages tell it.
+    /// The path of a file, as messages name it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
@@ -108,7 +108,7 @@ impl ModelFolder {
         }
     }
 
-    /// Reads a small file, refusing one that is larger than `limit_bytes`; `hint` is told where it is missing.
+    /// Reads a small file, refusing one that is larger than `limit_bytes`; `hint` is part of the error where it is missing.
     ///
     /// # Errors
     /// When it is missing, too large or cannot be read.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::demo::copy_tokenizer;
 use super::file_names::{CONFIG, WEIGHTS_INDEX};
 use super::tensors::{WantedTensor, wanted_tensors};
-use super::{LamedConfig, ModelError, Numbers, rule};
+use super::{LamedConfig, ModelError, Precision, rule};
 
 /// Bytes of weights after which the next shard is begun.
 const SHARD_BYTES: u64 = 1 << 30;
@@ -52,7 +52,7 @@ pub fn write_full_size_checkpoint(
     let config = LamedConfig::from_json(json.to_string().as_bytes()).map_err(ModelError::Config)?;
     write_text(&folder.join(CONFIG), &json)?;
     // Without a name to go by, the decoder's projections are asked for fused.
-    let wanted = wanted_tensors(&config, Numbers::plain(DType::F32), |_| false)?;
+    let wanted = wanted_tensors(&config, Precision::plain(DType::F32), |_| false)?;
     let mut shards = Vec::new();
     let mut shard: Vec<WantedTensor> = Vec::new();
     for tensor in wanted {

@@ -40,7 +40,7 @@ pub(super) struct TensorPlace {
     pub name: String,
     /// Slowest axis first.
     pub shape: Vec<usize>,
-    /// The numbers, or the name of a kind that is not read here.
+    /// The dtype, or the name of one that is not read here.
     pub stored: Result<Stored, String>,
     /// First byte in the file and the one after the last.
     pub bytes: Range<usize>,
@@ -310,7 +310,7 @@ const fn value_size(kind: u32) -> Option<u64> {
     }
 }
 
-/// Name, numbers in a block and bytes of a block of ggml's kinds.
+/// Name, values in a block and bytes of a block of ggml's dtypes.
 const fn kind(number: u32) -> Option<(&'static str, usize, usize)> {
     Some(match number {
         0 => ("F32", 1, 4),

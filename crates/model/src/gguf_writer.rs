@@ -21,7 +21,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// `None` where the shape is no whole blocks of these numbers.
+    /// `None` where the shape is no whole blocks of this dtype.
     pub fn new(name: &str, shape: &[usize], stored: Stored) -> Option<Self> {
         let count = shape
             .iter()

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, IndexOp, Tensor};
 
+use super::augmented_views::AugmentedViews;
 use super::decoder::Decoder;
-use super::numbers::Numbers;
+use super::precision::Precision;
 use super::probe::{Probe, run};
 use super::projector::Projector;
 use super::resize::trilinear;
 use super::segvol::SegVol;
 use super::source::{TensorMap, WeightSource, Weights};
-use super::views::Views;
 use super::vit::{Vit, VitConfig};
 use super::{Checkpoint, KvCache, LamedConfig, ModelError};
 use m3d_engine::linear::Linear;
@@ -26,7 +26,7 @@ use m3d_engine::ops::Packing;
 pub struct Lamed {
     config: LamedConfig,
     device: Device,
-    numbers: Numbers,
+    precision: Precision,
     embed_tokens: Matrix,
     vision_tower: Vit,
     projector: Projector,
@@ -34,19 +34,19 @@ pub struct Lamed {
     lm_head: Matrix,
     seg_projector: SegProjector,
     segvol: SegVol,
-    views: Views,
+    views: AugmentedViews,
 }
 
 impl Lamed {
-    /// Reads every weight of a checkpoint and holds it in `numbers`; `progress` is called with 0..=1.
+    /// Reads every weight of a checkpoint and holds it in `precision`; `progress` is called with 0..=1.
     pub fn load(
         checkpoint: &Checkpoint,
         device: &Device,
-        numbers: impl Into<Numbers>,
+        precision: impl Into<Precision>,
         progress: &dyn Fn(f32),
     ) -> Result<Self, ModelError> {
         let source = checkpoint.source(device, progress);
-        let lamed = Self::new(&checkpoint.config, &source, numbers.into());
+        let lamed = Self::new(&checkpoint.config, &source, precision.into());
         // What the source found wrong names file and tensor.
         source.finish(lamed)
     }
@@ -56,24 +56,24 @@ impl Lamed {
         config: &LamedConfig,
         tensors: HashMap<String, Tensor>,
         device: &Device,
-        numbers: impl Into<Numbers>,
+        precision: impl Into<Precision>,
     ) -> Result<Self, ModelError> {
-        Self::new(config, &TensorMap::new(tensors, device), numbers.into())
+        Self::new(config, &TensorMap::new(tensors, device), precision.into())
     }
 
     /// Takes the weights from the root of a source.
     pub fn new(
         config: &LamedConfig,
         source: &dyn WeightSource,
-        numbers: Numbers,
+        precision: Precision,
     ) -> Result<Self, ModelError> {
         config.validate()?;
-        let root = Weights::new(source, numbers.compute);
+        let root = Weights::new(source, precision.compute);
         let model = root.pp("model");
         let hidden = config.hidden_size;
         let vocabulary = |weights: Weights| {
             weights
-                .held_in(numbers.vocabulary)
+                .held_in(precision.vocabulary)
                 .matrix(config.vocab_size, hidden)
         };
         let embed_tokens = vocabulary(model.pp("embed_tokens"))?;
@@ -99,21 +99,21 @@ impl Lamed {
                 tower,
                 &model
                     .pp("vision_tower.vision_tower")
-                    .held_in(numbers.towers),
+                    .held_in(precision.towers),
             )?,
             projector: Projector::new(config, &model.pp("mm_projector"))?,
-            decoder: Decoder::new(config, &model, numbers)?,
+            decoder: Decoder::new(config, &model, precision)?,
             lm_head,
             seg_projector: SegProjector::new(
                 hidden,
                 config.seg_config.embed_dim,
                 &model.exact().pp("seg_projector"),
             )?,
-            segvol: SegVol::new(config, &model.pp("seg_module"), numbers.towers)?,
-            views: Views::new(&config.seg_config.views),
+            segvol: SegVol::new(config, &model.pp("seg_module"), precision.towers)?,
+            views: AugmentedViews::new(&config.seg_config.views),
             config: config.clone(),
             device: source.device().clone(),
-            numbers,
+            precision,
         })
     }
 
@@ -181,12 +181,12 @@ impl Lamed {
             return Err(ModelError::TokenOutOfRange { id, vocabulary });
         }
         let rows = self.embed_tokens.rows(ids, &self.device)?.unsqueeze(0)?;
-        Ok(rows.to_dtype(self.numbers.compute)?)
+        Ok(rows.to_dtype(self.precision.compute)?)
     }
 
     /// An empty cache that holds up to the model's context.
     pub fn new_cache(&self) -> KvCache {
-        self.new_cache_in(self.numbers.memory())
+        self.new_cache_in(self.precision.memory())
     }
 
     /// As [`new_cache`](Self::new_cache), holding keys and values in a type of floats of one's choice.

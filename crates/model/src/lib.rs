@@ -12,6 +12,7 @@
 //! and shapes that the constructors ask for are recorded once ([`tensors`]) and are what [`Checkpoint::open`] checks a
 //! folder against, so the list of expected tensors cannot drift from the code that uses them.
 
+mod augmented_views;
 mod built_in;
 pub mod checkpoint;
 pub mod checkpoint_source;
@@ -31,8 +32,8 @@ pub mod lamed;
 pub mod lock;
 mod lora;
 mod lora_config;
-pub mod numbers;
 mod place;
+pub mod precision;
 pub mod probe;
 pub mod projector;
 pub mod quantize;
@@ -44,7 +45,6 @@ pub mod source;
 pub mod stored;
 pub mod tensors;
 pub mod tokenizer;
-mod views;
 pub mod vit;
 pub mod weights;
 mod weights_bytes;
@@ -54,11 +54,11 @@ pub use checkpoint::Checkpoint;
 pub use clip::{Clip, ClipCheckpoint, ClipConfig, WordPieceTokenizer};
 pub use config::LamedConfig;
 pub use demo::write_demo_checkpoint;
-pub use device::{DTypeChoice, DeviceChoice, DeviceError, UnknownChoice, numbers_of};
+pub use device::{DTypeChoice, DeviceChoice, DeviceError, UnknownChoice, precision_of};
 pub use error::ModelError;
 pub use folder::{Contents, ModelFolder};
 pub use kv_cache::KvCache;
 pub use lamed::Lamed;
-pub use numbers::Numbers;
 pub use place::ModelPlace;
+pub use precision::Precision;
 pub use tokenizer::Tokenizer;

@@ -1,4 +1,4 @@
-//! Folders that one program at a time writes: a model that is being fetched, or taught.
+//! Folders that one program at a time writes: a model that is being fetched or trained.
 
 use std::fs::{File, TryLockError};
 use std::io::Result;

@@ -15,7 +15,7 @@ use super::weights::WeightsFile;
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT puts before the names of the model that it wraps.
 const PREFIX: &str = "base_model.model.";
-/// Numbers of a product that are made at a time.
+/// Elements of a product that are computed at a time.
 const SLAB: usize = 1 << 22;
 
 /// An adapter's folder, opened and found to be complete in itself.

@@ -8,14 +8,14 @@ use super::file_names::{self, GGUF};
 use super::gguf_writer::{GgufWriter, Slot, Value, file_bytes};
 use super::stored::Stored;
 use super::tensors::wanted_tensors;
-use super::{Checkpoint, ModelError, Numbers};
+use super::{Checkpoint, ModelError, Precision};
 
 /// The name of the weights while they are written.
 const PARTIAL_FILE: &str = "model.gguf.part";
 /// A tokenizer that other programs read; it goes along where the checkpoint has it.
 const OTHER_TOKENIZER: &str = "tokenizer.json";
 const ARCHITECTURE: &str = "m3d-lamed";
-/// Numbers that are packed and written at a time: whole blocks of every kind.
+/// Values that are packed and written at a time: whole blocks of every format.
 const SLAB: usize = 1 << 22;
 
 /// What [`quantize`] made.
@@ -30,15 +30,15 @@ pub struct Quantized {
 /// Bytes of the weights file that [`quantize`] would write.
 ///
 /// # Errors
-/// Where the numbers are of a type that weights are not stored in.
-pub fn quantized_bytes(checkpoint: &Checkpoint, numbers: Numbers) -> Result<u64, ModelError> {
-    let plan = Plan::new(checkpoint, numbers)?;
+/// Where a format of `precision` is one that weights are not stored in.
+pub fn quantized_bytes(checkpoint: &Checkpoint, precision: Precision) -> Result<u64, ModelError> {
+    let plan = Plan::new(checkpoint, precision)?;
     Ok(file_bytes(&plan.values(), &plan.slots))
 }
 
-/// Writes the checkpoint into the folder `out` with its weights as `numbers` holds them: `model.gguf`, `config.json`,
+/// Writes the checkpoint into the folder `out` with its weights in the formats of `precision`: `model.gguf`, `config.json`,
 /// `generation_config.json` and the tokenizer's files. Tensors that the network does not need are left out; an adapter
-/// becomes part of the weights. `progress` is told 0 to 1, `cancelled` is asked between pieces; what was begun and not
+/// becomes part of the weights. `progress` is called with 0 to 1, `cancelled` is asked between pieces; what was begun and not
 /// finished is removed.
 ///
 /// # Errors
@@ -46,11 +46,11 @@ pub fn quantized_bytes(checkpoint: &Checkpoint, numbers: Numbers) -> Result<u64,
 pub fn quantize(
     checkpoint: &Checkpoint,
     out: &Path,
-    numbers: Numbers,
+    precision: Precision,
     progress: &dyn Fn(f32),
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Quantized, ModelError> {
-    let plan = Plan::new(checkpoint, numbers)?;
+    let plan = Plan::new(checkpoint, precision)?;
     let mut unfinished = Unfinished::begin(out)?;
     let partial = unfinished.file(PARTIAL_FILE);
     let values = plan.values();
@@ -59,8 +59,8 @@ pub fn quantize(
     progress(0.0);
     let (mut done, total) = (0_u64, checkpoint.used_count().max(1));
     for slot in &plan.slots {
-        let numbers = checkpoint.values(&slot.name, &slot.shape)?;
-        for slab in numbers.chunks(SLAB) {
+        let values = checkpoint.values(&slot.name, &slot.shape)?;
+        for slab in values.chunks(SLAB) {
             if cancelled() {
                 return Err(ModelError::Cancelled);
             }
@@ -68,7 +68,7 @@ pub fn quantize(
             done += slab.len() as u64;
             progress((done as f64 / total as f64).min(1.0) as f32);
         }
-        drop(numbers);
+        drop(values);
         checkpoint.release(&slot.name);
     }
     writer.finish().map_err(failed)?;
@@ -101,10 +101,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(checkpoint: &Checkpoint, numbers: Numbers) -> Result<Self, ModelError> {
+    fn new(checkpoint: &Checkpoint, precision: Precision) -> Result<Self, ModelError> {
         let config = &checkpoint.config;
         let mut slots = Vec::new();
-        for wanted in wanted_tensors(config, numbers, |name| checkpoint.contains(name))? {
+        for wanted in wanted_tensors(config, precision, |name| checkpoint.contains(name))? {
             let stored = Stored::of(wanted.format, wanted.dtype);
             let slot = stored.and_then(|stored| Slot::new(&wanted.name, &wanted.shape, stored));
             slots.push(slot.ok_or_else(|| {
@@ -118,7 +118,7 @@ impl Plan {
             slots,
             name: checkpoint.folder.name(),
             fingerprint: checkpoint.fingerprint(),
-            file_type: file_type(numbers),
+            file_type: file_type(precision),
             sizes: [
                 ("m3d-lamed.block_count", config.num_hidden_layers),
                 ("m3d-lamed.context_length", config.context_length()),
@@ -146,8 +146,8 @@ impl Plan {
 }
 
 /// The number by which llama.cpp's tools name what most of a file is stored in.
-fn file_type(numbers: Numbers) -> u32 {
-    match Stored::of(numbers.decoder, numbers.compute) {
+fn file_type(precision: Precision) -> u32 {
+    match Stored::of(precision.decoder, precision.compute) {
         Some(Stored::F16) => 1,
         Some(Stored::Q8_0) => 7,
         Some(Stored::Q4K) => 15,
@@ -209,7 +209,7 @@ impl Drop for Unfinished {
         if self.done {
             return;
         }
-        // Whatever cannot be removed stays; the error that led here is told already.
+        // Whatever cannot be removed stays; the error that led here is reported already.
         for file in &self.files {
             let _ = fs::remove_file(file);
         }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use m3d_engine::ops::with_back;
+use m3d_engine::ops::with_backward;
 
 /// Resizes `[C,D,H,W]` to `[C,D',H',W']` in f32: linear along each axis, corners not aligned, no antialiasing
 /// (`interpolate(mode="trilinear", align_corners=False)` in PyTorch).
@@ -18,9 +18,13 @@ pub fn trilinear(x: &Tensor, size: [usize; 3]) -> Result<Tensor> {
         return along_axes(&x, &axes);
     }
     let resized = along_axes(&x.detach(), &axes)?;
-    with_back("trilinear", &x, &resized, move |_, _, gradient| {
-        let turned = |matrix: &Tensor| matrix.t()?.contiguous();
-        let axes = [turned(&axes[0])?, turned(&axes[1])?, turned(&axes[2])?];
+    with_backward("trilinear", &x, &resized, move |_, _, gradient| {
+        let transposed = |matrix: &Tensor| matrix.t()?.contiguous();
+        let axes = [
+            transposed(&axes[0])?,
+            transposed(&axes[1])?,
+            transposed(&axes[2])?,
+        ];
         along_axes(gradient, &axes)
     })
 }

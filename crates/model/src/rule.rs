@@ -26,7 +26,7 @@ pub fn tensor(name: &str, shape: &[usize], device: &Device) -> Result<Tensor> {
     Tensor::from_vec(values(name, shape), shape, device)
 }
 
-/// The same as numbers, row-major.
+/// The same as values, row-major.
 pub fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     let (key, scaling) = (key(name), Scaling::of(name, shape));
     let count: usize = shape.iter().product();

@@ -1,11 +1,11 @@
-//! Where networks take their weights from: names below a prefix, each in the numbers it is to be held in.
+//! Where networks take their weights from: names below a prefix, each in the dtype and format it is to be held in.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 use m3d_engine::linear::Linear;
 use m3d_engine::matrix::Matrix;
 use m3d_engine::ops::{LayerNorm, RmsNorm};
@@ -15,12 +15,12 @@ pub trait WeightSource {
     /// A tensor of this shape, cast to `dtype`.
     fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor>;
 
-    /// A matrix of `[rows, columns]` held in `format`; where that is [`Format::Plain`], in `dtype`.
+    /// A matrix of `[rows, columns]` held in `format`; where that is [`WeightFormat::Plain`], in `dtype`.
     fn matrix(
         &self,
         name: &str,
         shape: [usize; 2],
-        format: Format,
+        format: WeightFormat,
         dtype: DType,
     ) -> Result<Matrix> {
         Matrix::from_tensor(&self.tensor(name, &shape, dtype)?, format)
@@ -79,7 +79,7 @@ pub struct Weights<'a> {
     source: &'a dyn WeightSource,
     prefix: String,
     dtype: DType,
-    format: Format,
+    format: WeightFormat,
 }
 
 impl<'a> Weights<'a> {
@@ -89,11 +89,11 @@ impl<'a> Weights<'a> {
             source,
             prefix: String::new(),
             dtype,
-            format: Format::Plain,
+            format: WeightFormat::Plain,
         }
     }
 
-    /// The weights whose names go on with `name` and a point.
+    /// The weights below the prefix `name.`.
     #[must_use]
     pub fn pp(&self, name: impl Display) -> Self {
         Self {
@@ -107,14 +107,14 @@ impl<'a> Weights<'a> {
     pub fn exact(&self) -> Self {
         Self {
             dtype: DType::F32,
-            format: Format::Plain,
+            format: WeightFormat::Plain,
             ..self.clone()
         }
     }
 
     /// The same with matrices held in `format`.
     #[must_use]
-    pub fn held_in(&self, format: Format) -> Self {
+    pub fn held_in(&self, format: WeightFormat) -> Self {
         Self {
             format,
             ..self.clone()

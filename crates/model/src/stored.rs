@@ -1,16 +1,16 @@
-//! The numbers tensors are stored in: their sizes, and the way from and to f32.
+//! The dtypes tensors are stored in: their sizes, and the conversion from and to f32.
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{CpuStorage, DType, Device, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 
-/// Numbers that one piece of parallel work takes: whole blocks of every kind.
+/// Values that one piece of parallel work takes: whole blocks of every dtype.
 const PIECE: usize = 1 << 15;
 
-/// The numbers a tensor is stored in.
+/// The dtype a tensor is stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     /// IEEE single precision.
@@ -26,31 +26,31 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// All kinds.
+    /// All of them.
     pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Q8_0, Self::Q4K];
 
     /// What a tensor is stored in that is held in `format`, or in `dtype` where that is plain. `None` for a plain type
     /// that no weights are stored in.
-    pub const fn of(format: Format, dtype: DType) -> Option<Self> {
+    pub const fn of(format: WeightFormat, dtype: DType) -> Option<Self> {
         match (format, dtype) {
-            (Format::Q8_0, _) => Some(Self::Q8_0),
-            (Format::Q4K, _) => Some(Self::Q4K),
-            (Format::Bf16, _) | (Format::Plain, DType::BF16) => Some(Self::Bf16),
-            (Format::F16, _) | (Format::Plain, DType::F16) => Some(Self::F16),
-            (Format::Plain, DType::F32) => Some(Self::F32),
-            (Format::Plain, _) => None,
+            (WeightFormat::Q8_0, _) => Some(Self::Q8_0),
+            (WeightFormat::Q4K, _) => Some(Self::Q4K),
+            (WeightFormat::Bf16, _) | (WeightFormat::Plain, DType::BF16) => Some(Self::Bf16),
+            (WeightFormat::F16, _) | (WeightFormat::Plain, DType::F16) => Some(Self::F16),
+            (WeightFormat::Plain, DType::F32) => Some(Self::F32),
+            (WeightFormat::Plain, _) => None,
         }
     }
 
     /// Whether these are the very blocks that `format` holds.
-    pub const fn is_blocks_of(self, format: Format) -> bool {
+    pub const fn is_blocks_of(self, format: WeightFormat) -> bool {
         matches!(
             (self, format),
-            (Self::Q8_0, Format::Q8_0) | (Self::Q4K, Format::Q4K)
+            (Self::Q8_0, WeightFormat::Q8_0) | (Self::Q4K, WeightFormat::Q4K)
         )
     }
 
-    /// Numbers in a block, and the bytes it takes.
+    /// Values in a block, and the bytes it takes.
     pub const fn block(self) -> (usize, usize) {
         match self {
             Self::F32 => (1, 4),
@@ -60,7 +60,7 @@ impl Stored {
         }
     }
 
-    /// Bytes of so many numbers; `None` where they are no whole blocks or more than can be counted.
+    /// Bytes of so many values; `None` where they are no whole blocks or more than can be counted.
     pub const fn bytes(self, count: usize) -> Option<usize> {
         let (numbers, bytes) = self.block();
         if count.is_multiple_of(numbers) {
@@ -70,7 +70,7 @@ impl Stored {
         }
     }
 
-    /// The kind's number in GGUF files.
+    /// Its number in GGUF files.
     pub const fn ggml_number(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -81,7 +81,7 @@ impl Stored {
         }
     }
 
-    /// Stored numbers as f32; bytes that are no whole block at the end are left out. Blocks must begin at an even
+    /// Stored values as f32; bytes that are no whole block at the end are left out. Blocks must begin at an even
     /// address, as they do in every file that was checked.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl Stored {
         }
     }
 
-    /// Numbers as they are stored: whole blocks of them.
+    /// Values as they are stored: whole blocks of them.
     ///
     /// # Errors
     /// Where they are no whole blocks.
@@ -129,7 +129,7 @@ impl Stored {
     }
 }
 
-/// Little-endian numbers of `N` bytes as f32.
+/// Little-endian values of `N` bytes as f32.
 fn widened<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32 + Sync) -> Vec<f32> {
     let (numbers, _) = bytes.as_chunks::<N>();
     numbers.par_iter().map(|bytes| number(*bytes)).collect()
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back_as_exactly_as_their_kind_allows() {
+    fn values_come_back_as_exactly_as_their_dtype_allows() {
         // More than one piece, and a last one that is short.
         let values: Vec<f32> = (0..3 * PIECE + 512)
             .map(|i| ((i * 7919 % 10_007) as f32 / 5003.0 - 1.0) * 1.7)

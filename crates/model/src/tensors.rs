@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::numbers::Numbers;
+use super::precision::Precision;
 use super::source::WeightSource;
 use super::{Lamed, LamedConfig, ModelError};
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 use m3d_engine::matrix::Matrix;
 
 /// A tensor that the network asks for.
@@ -18,13 +18,13 @@ pub struct WantedTensor {
     /// Its shape under the configuration.
     pub shape: Vec<usize>,
     /// How it is held; anything but a matrix plainly.
-    pub format: Format,
+    pub format: WeightFormat,
     /// The type it is held in where that is plainly.
     pub dtype: DType,
 }
 
 impl WantedTensor {
-    /// Numbers in it.
+    /// Elements in it.
     pub fn count(&self) -> u64 {
         self.shape.iter().map(|&n| n as u64).product()
     }
@@ -35,17 +35,17 @@ impl WantedTensor {
     }
 }
 
-/// Lists the tensors that [`Lamed`] asks for under this configuration and these numbers, in the order it does.
+/// Lists the tensors that [`Lamed`] asks for under this configuration and precision, in the order it does.
 ///
 /// `present` tells which names a checkpoint holds; it decides between the fused (Phi-3) and the separate (Llama)
 /// naming of the decoder's projections. No weights are allocated.
 pub fn wanted_tensors(
     config: &LamedConfig,
-    numbers: Numbers,
+    precision: Precision,
     present: impl Fn(&str) -> bool,
 ) -> std::result::Result<Vec<WantedTensor>, ModelError> {
     record(present, |source| {
-        Lamed::new(config, source, numbers).map(drop)
+        Lamed::new(config, source, precision).map(drop)
     })
 }
 
@@ -69,7 +69,13 @@ struct Recorder<F> {
 
 impl<F> Recorder<F> {
     /// One zero seen from everywhere: any shape, no memory.
-    fn record(&self, name: &str, shape: &[usize], format: Format, dtype: DType) -> Result<Tensor> {
+    fn record(
+        &self,
+        name: &str,
+        shape: &[usize],
+        format: WeightFormat,
+        dtype: DType,
+    ) -> Result<Tensor> {
         self.asked.borrow_mut().push(WantedTensor {
             name: name.to_string(),
             shape: shape.to_vec(),
@@ -82,14 +88,14 @@ impl<F> Recorder<F> {
 
 impl<F: Fn(&str) -> bool> WeightSource for Recorder<F> {
     fn tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
-        self.record(name, shape, Format::Plain, dtype)
+        self.record(name, shape, WeightFormat::Plain, dtype)
     }
 
     fn matrix(
         &self,
         name: &str,
         shape: [usize; 2],
-        format: Format,
+        format: WeightFormat,
         dtype: DType,
     ) -> Result<Matrix> {
         self.record(name, &shape, format, dtype).map(Matrix::Plain)

@@ -140,7 +140,7 @@ struct Block {
     linear1: Linear,
     linear2: Linear,
     heads: usize,
-    /// All of it for one operator, where it is taught.
+    /// Its weights joined for one fused operator, in training.
     joined: Option<Tensor>,
 }
 

@@ -22,7 +22,7 @@ const HASHED_BYTES: usize = 4096;
 #[derive(Debug, Clone)]
 struct Entry {
     shape: Vec<usize>,
-    /// The numbers, or the name of a kind that cannot be read.
+    /// The dtype, or the name of one that cannot be read.
     stored: Result<Stored, String>,
     /// First byte and the one after the last.
     bytes: std::ops::Range<usize>,
@@ -142,16 +142,16 @@ impl WeightsFile {
         self.entries.get(name).map(|entry| entry.shape.as_slice())
     }
 
-    /// Numbers in a tensor; 0 where it is not in this file.
+    /// Elements of a tensor; 0 where it is not in this file.
     pub fn element_count(&self, name: &str) -> u64 {
         self.shape(name)
             .map_or(0, |shape| shape.iter().map(|&n| n as u64).product())
     }
 
-    /// The numbers a tensor is stored in.
+    /// The dtype a tensor is stored in.
     ///
     /// # Errors
-    /// Where they are of a kind that [`Self::values`] cannot take, or there is no such tensor.
+    /// Where they are of a dtype that [`Self::values`] cannot take, or there is no such tensor.
     pub fn stored(&self, name: &str) -> Result<Stored, ModelError> {
         let entry = self.entry(name)?;
         entry
@@ -164,7 +164,7 @@ impl WeightsFile {
             })
     }
 
-    /// A tensor's numbers in f32; those stored in f32 are seen where they lie in the file.
+    /// A tensor's values in f32; those stored in f32 are seen where they lie in the file.
     pub fn values(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
         let stored = self.stored(name)?;
         let bytes = self.bytes(name)?;

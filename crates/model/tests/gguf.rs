@@ -11,8 +11,8 @@ use candle_core::{DType, Device};
 use m3d_model::quantize::{quantize, quantized_bytes};
 use m3d_model::stored::Stored;
 use m3d_model::weights::WeightsFile;
-use m3d_model::{Checkpoint, Lamed, ModelError, Numbers};
-use m3d_model::{DTypeChoice, numbers_of};
+use m3d_model::{Checkpoint, Lamed, ModelError, Precision};
+use m3d_model::{DTypeChoice, precision_of};
 use small_model::{Naming, logits, relative_error, write_model};
 
 fn model() -> tempfile::TempDir {
@@ -21,21 +21,24 @@ fn model() -> tempfile::TempDir {
     folder
 }
 
-fn numbers(choice: DTypeChoice) -> Numbers {
-    numbers_of(choice, &Device::Cpu)
+fn precision(choice: DTypeChoice) -> Precision {
+    precision_of(choice, &Device::Cpu)
 }
 
 /// Quantizes a model into a folder of its own.
 fn quantized(from: &Path, choice: DTypeChoice) -> tempfile::TempDir {
     let out = tempfile::tempdir().unwrap();
     let checkpoint = Checkpoint::open(from).unwrap();
-    quantize(&checkpoint, out.path(), numbers(choice), &|_| {}, &|| false).unwrap();
+    quantize(&checkpoint, out.path(), precision(choice), &|_| {}, &|| {
+        false
+    })
+    .unwrap();
     out
 }
 
-fn load(folder: &Path, numbers: impl Into<Numbers>) -> Lamed {
+fn load(folder: &Path, precision: impl Into<Precision>) -> Lamed {
     let checkpoint = Checkpoint::open(folder).unwrap();
-    Lamed::load(&checkpoint, &Device::Cpu, numbers, &|_| {}).unwrap()
+    Lamed::load(&checkpoint, &Device::Cpu, precision, &|_| {}).unwrap()
 }
 
 #[test]
@@ -53,12 +56,12 @@ fn a_quantized_model_says_what_the_whole_one_says() {
         let small = quantized(whole.path(), choice);
         let checkpoint = Checkpoint::open(small.path()).unwrap();
         // Multiplied as it is stored, and turned to f32 before.
-        let packed = logits(&load(small.path(), numbers(choice)));
+        let packed = logits(&load(small.path(), precision(choice)));
         // The blocks in the file are those that the whole model is packed into while it is loaded.
         if checkpoint.packed_as().is_some() {
             assert_eq!(
                 packed,
-                logits(&load(whole.path(), numbers(choice))),
+                logits(&load(whole.path(), precision(choice))),
                 "{choice}"
             );
         }
@@ -171,7 +174,7 @@ fn a_quantized_model_can_be_quantized_further() {
     let eight = quantized(whole.path(), DTypeChoice::Q8_0);
     let four = quantized(eight.path(), DTypeChoice::Q4k);
     let error = relative_error(
-        &logits(&load(four.path(), numbers(DTypeChoice::Q4k))),
+        &logits(&load(four.path(), precision(DTypeChoice::Q4k))),
         &logits(&load(whole.path(), DType::F32)),
     );
     assert!(error > 0.0 && error < 0.12, "{error}");
@@ -181,9 +184,9 @@ fn a_quantized_model_can_be_quantized_further() {
 fn what_is_there_is_never_written_over_and_what_is_begun_is_finished_or_removed() {
     let whole = model();
     let checkpoint = Checkpoint::open(whole.path()).unwrap();
-    let numbers = numbers(DTypeChoice::Q8_0);
+    let precision = precision(DTypeChoice::Q8_0);
     let make = |out: &Path, cancelled: &dyn Fn() -> bool| {
-        quantize(&checkpoint, out, numbers, &|_| {}, cancelled)
+        quantize(&checkpoint, out, precision, &|_| {}, cancelled)
     };
     let names = |folder: &Path| {
         let entries = std::fs::read_dir(folder).unwrap();
@@ -211,7 +214,7 @@ fn what_is_there_is_never_written_over_and_what_is_begun_is_finished_or_removed(
     std::fs::write(out.join("model.gguf.part"), "half").unwrap();
     let seen = RefCell::new(Vec::new());
     let progress = |part: f32| seen.borrow_mut().push(part);
-    let made = quantize(&checkpoint, &out, numbers, &progress, &|| false).unwrap();
+    let made = quantize(&checkpoint, &out, precision, &progress, &|| false).unwrap();
     let seen = seen.into_inner();
     assert!(seen.is_sorted() && seen.first() == Some(&0.0) && seen.last() == Some(&1.0));
     assert_eq!(
@@ -220,7 +223,7 @@ fn what_is_there_is_never_written_over_and_what_is_begun_is_finished_or_removed(
     );
     let bytes = std::fs::metadata(out.join("model.gguf")).unwrap().len();
     assert_eq!(made.bytes, bytes);
-    assert_eq!(quantized_bytes(&checkpoint, numbers).unwrap(), bytes);
+    assert_eq!(quantized_bytes(&checkpoint, precision).unwrap(), bytes);
     assert_eq!(made.tensors, checkpoint.used().len());
     let again = Checkpoint::open(&out).unwrap();
     assert_eq!(again.stop_ids, checkpoint.stop_ids);
@@ -449,7 +452,7 @@ fn a_file_that_shrinks_after_opening_is_an_error() {
     let loaded = Lamed::load(
         &checkpoint,
         &Device::Cpu,
-        numbers(DTypeChoice::Q8_0),
+        precision(DTypeChoice::Q8_0),
         &|_| {},
     );
     let error = loaded.expect_err("half a file loads").to_string();

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use m3d_model::quantize::quantize;
 use m3d_model::source::WeightSource;
 use m3d_model::{BuiltIn, Checkpoint, Lamed, ModelError, ModelPlace, rule};
-use m3d_model::{DTypeChoice, numbers_of};
+use m3d_model::{DTypeChoice, precision_of};
 use serde_json::{Value, json};
 use small_model::{Naming, logits, relative_error, write_tensors};
 
@@ -446,14 +446,14 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
         case.root.path().join("out"),
         case.root.path().join("merged"),
     );
-    let numbers = numbers_of(DTypeChoice::Q8_0, &Device::Cpu);
-    quantize(&case.open().unwrap(), &out, numbers, &|_| {}, &|| false).unwrap();
+    let precision = precision_of(DTypeChoice::Q8_0, &Device::Cpu);
+    quantize(&case.open().unwrap(), &out, precision, &|_| {}, &|| false).unwrap();
     write_tensors(&merged, Naming::Fused, &expected);
-    let run = |checkpoint: &Checkpoint, numbers| {
-        logits(&Lamed::load(checkpoint, &Device::Cpu, numbers, &|_| {}).unwrap())
+    let run = |checkpoint: &Checkpoint, precision| {
+        logits(&Lamed::load(checkpoint, &Device::Cpu, precision, &|_| {}).unwrap())
     };
     let exact = run(&Checkpoint::open(&merged).unwrap(), DType::F32.into());
-    let made = run(&Checkpoint::open(&out).unwrap(), numbers);
+    let made = run(&Checkpoint::open(&out).unwrap(), precision);
     let error = relative_error(&made, &exact);
     assert!(error < 0.01, "{error}");
 
@@ -462,15 +462,15 @@ fn an_adapter_finds_its_model_and_its_weights_can_be_quantized() {
     quantize(
         &Checkpoint::open(case.base()).unwrap(),
         &small,
-        numbers,
+        precision,
         &|_| {},
         &|| false,
     )
     .unwrap();
     let over = Checkpoint::open_with_adapter(&small, Some(&case.folder())).unwrap();
-    let error = relative_error(&run(&over, numbers), &exact);
+    let error = relative_error(&run(&over, precision), &exact);
     assert!(error < 0.01, "{error}");
-    let without = run(&Checkpoint::open(&small).unwrap(), numbers);
+    let without = run(&Checkpoint::open(&small).unwrap(), precision);
     assert!(relative_error(&without, &exact) > 0.02);
 }
 

@@ -15,8 +15,8 @@ use candle_core::{D, DType, Device, IndexOp, Tensor};
 use m3d_model::rule::RuleSource;
 use m3d_model::segvol::Prompts;
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Checkpoint, Lamed, LamedConfig, ModelError, Numbers, rule};
-use m3d_model::{DTypeChoice, DeviceChoice, numbers_of};
+use m3d_model::{Checkpoint, Lamed, LamedConfig, ModelError, Precision, rule};
+use m3d_model::{DTypeChoice, DeviceChoice, precision_of};
 
 const TOLERANCE: f32 = 1e-4;
 const COARSE_TOLERANCE: f32 = 1e-2;
@@ -648,13 +648,13 @@ fn every(x: &Tensor, dim: usize, step: usize) -> Tensor {
     x.contiguous().unwrap().index_select(&at, dim).unwrap()
 }
 
-fn by_rule(config: &LamedConfig, numbers: Numbers) -> Lamed {
+fn by_rule(config: &LamedConfig, precision: Precision) -> Lamed {
     let source = RuleSource {
         device: Device::Cpu,
         // The decoder's fused naming.
         present: |_: &str| false,
     };
-    Lamed::new(config, &source, numbers).unwrap()
+    Lamed::new(config, &source, precision).unwrap()
 }
 
 #[test]
@@ -737,7 +737,7 @@ fn few_bits_stay_close_at_full_width() {
         DTypeChoice::Q8_0,
         DTypeChoice::Q4k,
     ] {
-        let lamed = by_rule(&config, numbers_of(dtype, &Device::Cpu));
+        let lamed = by_rule(&config, precision_of(dtype, &Device::Cpu));
         let tokens = lamed.encode_image(&image).unwrap();
         let image_error =
             relative_error(&every(&tokens, 1, 16), &stages["image_tokens_every_16th"]);

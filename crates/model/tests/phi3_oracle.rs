@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::phi3;
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{KvCache, Lamed, LamedConfig, Numbers, rule};
+use m3d_model::{KvCache, Lamed, LamedConfig, Precision, rule};
 use serde_json::json;
 
 const VOCABULARY: u32 = 321;
@@ -36,9 +36,9 @@ impl Pair {
         });
         let of_theirs: phi3::Config = serde_json::from_value(config.clone()).unwrap();
         let config = LamedConfig::from_json(config.to_string().as_bytes()).unwrap();
-        let numbers = Numbers::plain(DType::F32);
+        let precision = Precision::plain(DType::F32);
         let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-        let tensors: HashMap<String, Tensor> = wanted_tensors(&config, numbers, fused)
+        let tensors: HashMap<String, Tensor> = wanted_tensors(&config, precision, fused)
             .unwrap()
             .into_iter()
             .map(|wanted| {
@@ -48,7 +48,7 @@ impl Pair {
             .collect();
         let weights = VarBuilder::from_tensors(tensors.clone(), DType::F32, &Device::Cpu);
         Self {
-            ours: Lamed::from_tensors(&config, tensors, &Device::Cpu, numbers).unwrap(),
+            ours: Lamed::from_tensors(&config, tensors, &Device::Cpu, precision).unwrap(),
             theirs: phi3::Model::new(&of_theirs, weights).unwrap(),
         }
     }

@@ -1,4 +1,4 @@
-//! The ways back through the fused operators against finite differences.
+//! The backward passes of the fused operators against finite differences.
 
 use candle_core::{Device, Result, Tensor, Var};
 use m3d_engine::ops::Packing;
@@ -7,8 +7,8 @@ use m3d_engine::ops::fused::{
 };
 use m3d_engine::ops::packed::attend_joint_plain;
 use m3d_engine::ops::{
-    AttentionMask, JointHeads, PackedSight, attend, attend_joint, autocast, gated_silu, gelu,
-    layer_norm, linear_taught, rms_norm,
+    AttentionMask, JointHeads, PackedAttention, attend, attend_joint, autocast, gated_silu, gelu,
+    layer_norm, linear_with_gradient, rms_norm,
 };
 use m3d_model::resize::trilinear;
 use m3d_model::rule;
@@ -85,10 +85,10 @@ fn rows() {
     let matrix = random("matrix", &[16, 32]);
     let bias = random("bias", &[16]);
     check("linear", &[&x, &matrix, &bias], || {
-        Ok(linear_taught(&x, &matrix, Some(&bias))?.unwrap())
+        Ok(linear_with_gradient(&x, &matrix, Some(&bias))?.unwrap())
     });
     check("linear without bias", &[&x, &matrix], || {
-        Ok(linear_taught(&x, &matrix, None)?.unwrap())
+        Ok(linear_with_gradient(&x, &matrix, None)?.unwrap())
     });
     // A row so wide that its sums are made in stretches.
     let wide = random("wide", &[2, 8192 + 16]);
@@ -126,7 +126,7 @@ fn packed_attention_is_the_plain_operators() -> Result<()> {
     let packings = [Packing::new(9, [20, 1, 50], n), Packing::new(9, [3, 60], n)];
     let (cos, sin) = (random("cos", &[80, d / 2]), random("sin", &[80, d / 2]));
     let (cos, sin) = (cos.as_detached_tensor(), sin.as_detached_tensor());
-    let sight = PackedSight::new(&packings, &cos, &sin);
+    let pattern = PackedAttention::new(&packings, &cos, &sin);
     let cut = JointHeads {
         heads,
         key_heads,
@@ -134,13 +134,13 @@ fn packed_attention_is_the_plain_operators() -> Result<()> {
     };
     let qkv = random("qkv", &[2, n, (heads + 2 * key_heads) * d]);
     check("packed", &[&qkv], || {
-        attend_joint(&qkv, cut, 0.4, Some(&sight))
+        attend_joint(&qkv, cut, 0.4, Some(&pattern))
     });
     check("packed, plain", &[&qkv], || {
-        attend_joint_plain(&qkv, cut, 0.4, Some(&sight))
+        attend_joint_plain(&qkv, cut, 0.4, Some(&pattern))
     });
-    let fused = attend_joint(&qkv, cut, 0.4, Some(&sight))?;
-    let plain = attend_joint_plain(&qkv, cut, 0.4, Some(&sight))?;
+    let fused = attend_joint(&qkv, cut, 0.4, Some(&pattern))?;
+    let plain = attend_joint_plain(&qkv, cut, 0.4, Some(&pattern))?;
     // Padding sees nothing in one and itself in the other; nobody reads it.
     for (batch, len) in [(0, 80), (1, 72)] {
         let part = |t: &Tensor| t.get(batch)?.narrow(0, 0, len);
@@ -183,7 +183,7 @@ fn whole_layers() {
     let packings = [Packing::new(5, [9, 16], n), Packing::new(5, [20], n)];
     let (cos, sin) = (random("cos", &[40, 4]), random("sin", &[40, 4]));
     let (cos, sin) = (cos.as_detached_tensor(), sin.as_detached_tensor());
-    let sight = PackedSight::new(&packings, &cos, &sin);
+    let pattern = PackedAttention::new(&packings, &cos, &sin);
     let sizes = BlockSizes {
         width: 32,
         mlp: 48,
@@ -197,7 +197,7 @@ fn whole_layers() {
     let x = random("x", &[2, n, 32]);
     let weights = joined("decoder", 2 * 32 + 64 * 32 + 32 * 32 + 96 * 32 + 32 * 48);
     check_by(LAYER_STEP, "decoder layer", &[&x, &weights], || {
-        decoder_layer(&x, &sight, &weights, sizes)
+        decoder_layer(&x, &pattern, &weights, sizes)
     });
 
     let (image, tokens) = (random("image", &[2, 48, 32]), random("tokens", &[2, 5, 32]));

@@ -4,7 +4,7 @@
 mod small_model;
 
 use candle_core::{Device, Tensor};
-use m3d_model::{Lamed, LamedConfig, Numbers, rule};
+use m3d_model::{Lamed, LamedConfig, Precision, rule};
 use serde_json::{Value, json};
 use small_model::Naming;
 
@@ -18,8 +18,14 @@ fn with_views(views: &Value) -> Result<LamedConfig, String> {
 
 fn model(views: &Value) -> Lamed {
     let tensors = small_model::tensors(Naming::Fused);
-    let numbers = Numbers::plain(candle_core::DType::F32);
-    Lamed::from_tensors(&with_views(views).unwrap(), tensors, &Device::Cpu, numbers).unwrap()
+    let precision = Precision::plain(candle_core::DType::F32);
+    Lamed::from_tensors(
+        &with_views(views).unwrap(),
+        tensors,
+        &Device::Cpu,
+        precision,
+    )
+    .unwrap()
 }
 
 fn mask(model: &Lamed, image: &[f32]) -> Vec<f32> {

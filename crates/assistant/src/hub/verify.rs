@@ -10,7 +10,7 @@ use super::local::{self, LARGEST_CONFIG};
 use super::weights::{not_finite, sum, weights_files};
 use super::{FetchRecord, HubError, ModelKind, TransferProgress, TransferStage, TransferStatus};
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Numbers, file_names};
+use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Precision, file_names};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -152,8 +152,8 @@ fn missing_tensors(folder: &ModelFolder) -> Option<Vec<String>> {
         names.extend(file.names().cloned());
     }
     config.validate().ok()?;
-    let numbers = Numbers::plain(DType::F32);
-    let wanted = wanted_tensors(&config, numbers, |name| names.contains(name));
+    let precision = Precision::plain(DType::F32);
+    let wanted = wanted_tensors(&config, precision, |name| names.contains(name));
     let wanted = wanted.ok()?.into_iter().map(|tensor| tensor.name);
     Some(wanted.filter(|name| !names.contains(name)).collect())
 }

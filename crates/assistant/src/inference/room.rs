@@ -1,4 +1,4 @@
-//! Which numbers a model can be held in, given the memory that is free.
+//! Which dtypes a model can be held in, given the memory that is free.
 
 use candle_core::Device;
 use sysinfo::{MemoryRefreshKind, System};
@@ -6,19 +6,19 @@ use sysinfo::{MemoryRefreshKind, System};
 use super::InferenceError;
 use super::cache::ImageCache;
 use super::error::NO_CHOICE;
-use m3d_engine::Format;
-use m3d_model::{Checkpoint, DTypeChoice, LamedConfig, Numbers, numbers_of};
+use m3d_engine::WeightFormat;
+use m3d_model::{Checkpoint, DTypeChoice, LamedConfig, Precision, precision_of};
 
 /// A model of at most this many bytes in f32 is held in f32 where the choice is left open: exact, and quick anyway.
 const SMALL_BYTES: u64 = 1 << 30;
 
-/// The numbers a model is to be held in.
+/// The dtype a model is to be held in, and the memory that takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Held {
     /// The choice they come from; never `Auto`.
     pub choice: DTypeChoice,
-    /// The numbers.
-    pub numbers: Numbers,
+    /// Dtype and formats.
+    pub precision: Precision,
     /// Bytes of the weights.
     pub bytes: u64,
     /// Bytes that answering takes beside them.
@@ -26,18 +26,18 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Bytes of a checkpoint's weights in the numbers of a choice.
+    /// Bytes of a checkpoint's weights in the dtype of a choice.
     fn new(
         choice: DTypeChoice,
         checkpoint: &Checkpoint,
         device: &Device,
     ) -> Result<Self, InferenceError> {
-        let numbers = numbers_of(choice, device);
+        let precision = precision_of(choice, device);
         Ok(Self {
             choice,
-            numbers,
-            bytes: checkpoint.memory_bytes(numbers)?,
-            working: working_bytes(&checkpoint.config, numbers),
+            precision,
+            bytes: checkpoint.memory_bytes(precision)?,
+            working: working_bytes(&checkpoint.config, precision),
         })
     }
 
@@ -115,8 +115,10 @@ pub(super) fn choose(
     let small = held(DTypeChoice::F32)?.bytes <= SMALL_BYTES;
     let candidates: &[DTypeChoice] = match choice {
         // What was stored in few bits gains nothing in more.
-        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q4K) => &[DTypeChoice::Q4k],
-        DTypeChoice::Auto if checkpoint.packed_as() == Some(Format::Q8_0) => {
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(WeightFormat::Q4K) => {
+            &[DTypeChoice::Q4k]
+        }
+        DTypeChoice::Auto if checkpoint.packed_as() == Some(WeightFormat::Q8_0) => {
             &[DTypeChoice::Q8_0, DTypeChoice::Q4k]
         }
         DTypeChoice::Auto if device.is_cpu() && small => {
@@ -146,7 +148,7 @@ pub(super) fn choose(
 
 /// What answering needs beside the weights: keys and values of the images kept and of one conversation, and the widest
 /// activations of the vision towers.
-fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
+fn working_bytes(config: &LamedConfig, precision: Precision) -> u64 {
     let positions = (config.image_token_count() + 256) * (ImageCache::LEAST + 1);
     let width = config.key_value_heads() * config.head_dim();
     let keys = positions * config.num_hidden_layers * 2 * width;
@@ -154,7 +156,7 @@ fn working_bytes(config: &LamedConfig, numbers: Numbers) -> u64 {
     let vision = widest(config.grid(), config.vision_config.mlp_dim);
     let seg = &config.seg_config;
     let widest = vision.max(widest(config.seg_grid(), seg.mlp_dim) * seg.views.len().max(1));
-    let key_bytes = numbers.memory().size_in_bytes();
+    let key_bytes = precision.memory().size_in_bytes();
     (keys * key_bytes + 4 * 4 * widest) as u64
 }
 
@@ -163,7 +165,7 @@ pub(super) fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
-/// Memory that is free on a device; `None` where it cannot be told.
+/// Memory that is free on a device; `None` where the system does not say.
 pub(super) fn free_bytes(device: &Device) -> Option<u64> {
     match device {
         Device::Cpu => free_ram(),
@@ -205,8 +207,8 @@ mod tests {
         let choose = |choice, free| choose(&checkpoint, &Device::Cpu, choice, free);
         let bytes = |choice| Held::new(choice, &checkpoint, &Device::Cpu).unwrap().bytes;
         let working = |choice| {
-            let numbers = numbers_of(choice, &Device::Cpu);
-            working_bytes(&checkpoint.config, numbers)
+            let precision = precision_of(choice, &Device::Cpu);
+            working_bytes(&checkpoint.config, precision)
         };
         assert!(working(DTypeChoice::Q4k) < working(DTypeChoice::F32));
         let exact = working(DTypeChoice::F32);
@@ -272,8 +274,8 @@ mod tests {
             (DTypeChoice::Q4k, None),
             (DTypeChoice::F32, Some(least - 1)),
         ] {
-            let told = text(choice, driver, free);
-            assert!(told.ends_with(NO_CHOICE), "{told}");
+            let message = text(choice, driver, free);
+            assert!(message.ends_with(NO_CHOICE), "{message}");
         }
         let other = "DriverError(CUDA_ERROR_LAUNCH_FAILED, \"unspecified launch failure\")";
         let other = text(DTypeChoice::Bf16, other, None);

@@ -126,7 +126,7 @@ impl OpenedModel {
         let alternatives = Alternatives::new(held, &self.checkpoint, &self.device)?;
         let free = free_bytes(&self.device);
         compute_on_this_thread();
-        let lamed = Lamed::load(&self.checkpoint, &self.device, held.numbers, progress)
+        let lamed = Lamed::load(&self.checkpoint, &self.device, held.precision, progress)
             .map_err(|error| alternatives.explain(error.into(), free))?;
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();

@@ -18,7 +18,7 @@
 
 use rayon::prelude::*;
 
-use super::Format;
+use super::BlockFormat;
 use super::level::Level;
 
 /// Blocks whose largest magnitude is below this count as zero, for the inverse must be finite.
@@ -61,10 +61,10 @@ pub(super) struct Target<'a> {
 }
 
 /// Rows that stand for one row of x: its rounded values, and for Q8_0 what the rounding left.
-const fn parts_of_a_row(format: Format) -> usize {
+const fn parts_of_a_row(format: BlockFormat) -> usize {
     match format {
-        Format::Q8_0 => 2,
-        Format::Q4K => 1,
+        BlockFormat::Q8_0 => 2,
+        BlockFormat::Q4K => 1,
     }
 }
 
@@ -83,14 +83,14 @@ pub(super) struct Quantized {
 
 impl Quantized {
     /// Rounds x `[m, k]`, m at least 1 and k a multiple of the format's block.
-    pub(super) fn new(level: Level, x: &[f32], m: usize, format: Format) -> Self {
+    pub(super) fn new(level: Level, x: &[f32], m: usize, format: BlockFormat) -> Self {
         let block_len = format.block_len();
         let k = x.len() / m;
         let blocks = k / block_len;
         let parts = parts_of_a_row(format);
         let sums_per_block = match format {
-            Format::Q8_0 => 1,
-            Format::Q4K => 4,
+            BlockFormat::Q8_0 => 1,
+            BlockFormat::Q4K => 4,
         };
         let mut this = Self {
             rows: m,
@@ -177,9 +177,9 @@ impl Quantized {
 
 /// Rounds one row into its chunk.
 #[inline(always)]
-pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
+pub(super) fn quantize_row(x: &[f32], format: BlockFormat, target: &mut Target<'_>) {
     match format {
-        Format::Q8_0 => {
+        BlockFormat::Q8_0 => {
             for (block, values) in x.as_chunks::<32>().0.iter().enumerate() {
                 let at = block * target.rows + target.row;
                 let mut left = *values;
@@ -196,7 +196,7 @@ pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
                 }
             }
         }
-        Format::Q4K => {
+        BlockFormat::Q4K => {
             for (block, values) in x.as_chunks::<256>().0.iter().enumerate() {
                 let at = block * target.rows + target.row;
                 let Some(quants) = target.quants[at * 256..].first_chunk_mut() else {

@@ -1,4 +1,4 @@
-//! Products in bf16 by the matrix registers of newer x86 processors (AMX): both factors are rounded to bf16, sums are
+//! Products in bf16 by the matrix registers of newer x86 CPUs (AMX): both factors are rounded to bf16, sums are
 //! f32. A tile instruction makes sixteen times as many multiplications as a vector of f32.
 //!
 //! [`Packed`] lays a factor out as the registers read it; [`multiply`] makes all dot products of two of them.
@@ -16,14 +16,14 @@ use half::bf16;
 
 pub use super::vectors::Vectors;
 
-/// Vectors in a tile, and pairs of neighbouring numbers of each.
+/// Vectors in a tile, and pairs of neighbouring values of each.
 const SIDE: usize = 16;
-/// Numbers of each vector in a tile.
+/// Values of each vector in a tile.
 const DEPTH: usize = 2 * SIDE;
 /// Right vectors that meet all left ones before the next do: half of a second cache.
 const PANEL_BYTES: usize = 1 << 20;
 
-/// The proof that this processor has the tiles and that the system lets this program use them.
+/// The proof that this CPU has the tiles and that the system lets this program use them.
 #[derive(Debug, Clone, Copy)]
 pub struct Amx(());
 
@@ -45,7 +45,7 @@ fn has_tiles() -> bool {
         && is_x86_feature_detected!("xsave");
     vectors
         && __cpuid_count(7, 0).edx & BF16_AND_TILES == BF16_AND_TILES
-        // SAFETY: the processor has xsave, and AVX-512 could not be used if the system did not.
+        // SAFETY: the CPU has xsave, and AVX-512 could not be used if the system did not.
         && unsafe { _xgetbv(0) } & TILE_STATE == TILE_STATE
 }
 
@@ -54,7 +54,7 @@ fn has_tiles() -> bool {
 fn may_use_tiles() -> bool {
     const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
     const TILE_DATA: libc::c_long = 18;
-    // SAFETY: the call takes two numbers and changes nothing but this program's permission.
+    // SAFETY: the call takes two values and changes nothing but this program's permission.
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0 }
 }
 
@@ -77,7 +77,7 @@ pub enum Hand {
 #[repr(C, align(64))]
 struct Line([u32; SIDE]);
 
-/// Vectors in bf16, sixteen vectors and 32 numbers of each to a tile; a block of vectors has its tiles one after
+/// Vectors in bf16, sixteen vectors and 32 values of each to a tile; a block of vectors has its tiles one after
 /// another.
 #[derive(Debug)]
 pub struct Packed {
@@ -90,11 +90,11 @@ impl Packed {
     /// Rounds vectors to bf16 for one side of a product.
     ///
     /// # Panics
-    /// When the numbers do not hold the vectors, or neither way through them is contiguous.
+    /// When the values do not hold the vectors, or neither way through them is contiguous.
     pub fn new(_: Amx, vectors: Vectors, hand: Hand) -> Self {
         let contiguous = vectors.stride == 1 || vectors.step == 1;
-        assert!(vectors.fits() && contiguous, "vectors beyond their numbers");
-        // SAFETY: the token says that the processor has AVX-512 with bf16, and the numbers hold the vectors.
+        assert!(vectors.fits() && contiguous, "vectors beyond their values");
+        // SAFETY: the token says that the CPU has AVX-512 with bf16, and the values hold the vectors.
         Self::of([vectors.count, vectors.depth], |to| unsafe {
             pack(vectors, hand, to);
         })
@@ -107,7 +107,7 @@ impl Packed {
     pub fn of_rows(_: Amx, rows: &[bf16], count: usize) -> Self {
         let depth = rows.len() / count.max(1);
         assert_eq!(rows.len(), count * depth, "rows that are not whole");
-        // SAFETY: the token says that the processor has AVX-512.
+        // SAFETY: the token says that the CPU has AVX-512.
         Self::of([count, depth], |to| unsafe { lay_out(rows, depth, to) })
     }
 
@@ -117,7 +117,7 @@ impl Packed {
         let all = count.div_ceil(SIDE) * steps * SIDE;
         let mut lines: Vec<Line> = Vec::with_capacity(all);
         write(lines.as_mut_ptr());
-        // SAFETY: there is room for as many, all are written, and a line is numbers of any bits.
+        // SAFETY: there is room for as many, all are written, and a line is values of any bits.
         unsafe { lines.set_len(all) };
         Self {
             lines,
@@ -131,7 +131,7 @@ impl Packed {
     }
 }
 
-/// Rows of `depth` numbers, turned.
+/// Rows of `depth` values, transposed.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn lay_out(rows: &[bf16], depth: usize, mut to: *mut Line) {
     for block in rows.chunks(SIDE * depth.max(1)) {
@@ -140,11 +140,11 @@ unsafe fn lay_out(rows: &[bf16], depth: usize, mut to: *mut Line) {
             let mask: u32 = if left >= DEPTH { !0 } else { (1 << left) - 1 };
             let mut tile = [zero(); SIDE];
             for (line, row) in tile.iter_mut().zip(block.chunks_exact(depth)) {
-                // SAFETY: only numbers of this row are read.
+                // SAFETY: only values of this row are read.
                 *line = unsafe { _mm512_maskz_loadu_epi16(mask, row[at..].as_ptr().cast()) };
             }
             // SAFETY: the caller has room for all tiles.
-            unsafe { store(&turned(&tile), to) };
+            unsafe { store(&transposed(&tile), to) };
             to = to.wrapping_add(SIDE);
         }
     }
@@ -163,7 +163,7 @@ unsafe fn store(tile: &[__m512i; SIDE], to: *mut Line) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn pack(vectors: Vectors, hand: Hand, mut to: *mut Line) {
     let Vectors {
-        numbers,
+        values,
         count,
         depth,
         stride,
@@ -174,15 +174,15 @@ unsafe fn pack(vectors: Vectors, hand: Hand, mut to: *mut Line) {
         for at in (0..depth).step_by(DEPTH) {
             let mut tile = [zero(); SIDE];
             let from = |vector: usize, number: usize| unsafe {
-                numbers.as_ptr().add(vector * stride + number * step)
+                values.as_ptr().add(vector * stride + number * step)
             };
-            // Each line is a vector with its pairs, or a pair of numbers of each vector.
+            // Each line is a vector with its pairs, or a pair of values of each vector.
             let by_vector = step == 1;
             if by_vector {
                 let (low, high) = (mask(depth - at), mask((depth - at).saturating_sub(SIDE)));
                 for (line, vector) in tile.iter_mut().zip(first..count) {
                     let from = from(vector, at);
-                    // SAFETY: only numbers of this vector are read.
+                    // SAFETY: only values of this vector are read.
                     let (a, b) = unsafe {
                         (
                             _mm512_maskz_loadu_ps(low, from),
@@ -200,7 +200,7 @@ unsafe fn pack(vectors: Vectors, hand: Hand, mut to: *mut Line) {
                         break;
                     }
                     let second = if at + 1 < depth { some } else { 0 };
-                    // SAFETY: only numbers of the vectors from the first on are read.
+                    // SAFETY: only values of the vectors from the first on are read.
                     let (a, b) = unsafe {
                         (
                             _mm512_maskz_loadu_ps(some, from(first, at)),
@@ -213,7 +213,7 @@ unsafe fn pack(vectors: Vectors, hand: Hand, mut to: *mut Line) {
                 }
             }
             if by_vector != (hand == Hand::Left) {
-                tile = turned(&tile);
+                tile = transposed(&tile);
             }
             // SAFETY: the caller has room for all tiles.
             unsafe { store(&tile, to) };
@@ -228,7 +228,7 @@ fn zero() -> __m512i {
     std::arch::x86_64::_mm512_setzero_si512()
 }
 
-/// Sixteen numbers in bf16.
+/// Sixteen values in bf16.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16,avx512vl")]
 fn halved(x: std::arch::x86_64::__m512) -> __m256i {
@@ -239,7 +239,7 @@ fn halved(x: std::arch::x86_64::__m512) -> __m256i {
 /// Rows as columns, 32 bits each.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turned(x: &[__m512i; SIDE]) -> [__m512i; SIDE] {
+fn transposed(x: &[__m512i; SIDE]) -> [__m512i; SIDE] {
     let mut pairs = *x;
     for i in 0..8 {
         pairs[2 * i] = _mm512_unpacklo_epi32(x[2 * i], x[2 * i + 1]);
@@ -274,7 +274,7 @@ fn turned(x: &[__m512i; SIDE]) -> [__m512i; SIDE] {
 #[repr(C, align(64))]
 struct Square([[f32; 2 * SIDE]; 2 * SIDE]);
 
-/// `to[i, j] = left[i] . right[j]`, or that added to what is there; rows of `to` are `stride` numbers apart.
+/// `to[i, j] = left[i] . right[j]`, or that added to what is there; rows of `to` are `stride` values apart.
 ///
 /// # Panics
 /// When the vectors' lengths differ, or `to` is shorter than the result.
@@ -290,7 +290,7 @@ pub fn multiply(left: &Packed, right: &Packed, to: &mut [f32], stride: usize, ad
     let left_blocks = rows.div_ceil(SIDE);
     let panel = (PANEL_BYTES / (left.steps.max(1) * size_of::<[Line; SIDE]>()) / 2 * 2).max(2);
     let right_blocks = columns.div_ceil(SIDE);
-    // SAFETY: packed vectors were made with the token, so the processor has tiles; they are let go before this function
+    // SAFETY: packed vectors were made with the token, so the CPU has tiles; they are let go before this function
     // returns.
     unsafe { configure() };
     let mut square = Square([[0.0; 2 * SIDE]; 2 * SIDE]);
@@ -312,7 +312,7 @@ pub fn multiply(left: &Packed, right: &Packed, to: &mut [f32], stride: usize, ad
                 } else {
                     (square.0.as_mut_ptr().cast::<f32>(), 2 * SIDE)
                 };
-                // SAFETY: every block has `steps` tiles, and 32 rows of 32 numbers lie `apart` from `at` on: in the
+                // SAFETY: every block has `steps` tiles, and 32 rows of 32 values lie `apart` from `at` on: in the
                 // square, or in `to`, whose length was checked.
                 unsafe { tiles(lefts, rights, left.steps, at, apart) };
                 if !whole {
@@ -353,7 +353,7 @@ unsafe fn configure() {
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly)) };
 }
 
-/// Two blocks by two over all steps: 32 rows of 32 sums, `stride` numbers apart.
+/// Two blocks by two over all steps: 32 rows of 32 sums, `stride` values apart.
 #[inline]
 unsafe fn tiles(
     [left, left2]: [*const Line; 2],
@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn products_are_exact_but_for_sums_in_f32() {
         let Some(amx) = Amx::get() else {
-            println!("this processor has no tiles: nothing was tested");
+            println!("this CPU has no tiles: nothing was tested");
             return;
         };
         for (m, n, k) in [
@@ -433,14 +433,20 @@ mod tests {
             (5, 300, 200),
         ] {
             let (a, b) = (noise(m * k, 3), noise(n * k, 5));
-            let turned = |x: &[f32], count: usize| -> Vec<f32> {
+            let transposed = |x: &[f32], count: usize| -> Vec<f32> {
                 (0..k * count)
                     .map(|i| x[i % count * k + i / count])
                     .collect()
             };
-            let (a_turned, b_turned) = (turned(&a, m), turned(&b, n));
-            let lefts = [Vectors::rows(&a, m, k), Vectors::columns(&a_turned, k, m)];
-            let rights = [Vectors::rows(&b, n, k), Vectors::columns(&b_turned, k, n)];
+            let (a_transposed, b_transposed) = (transposed(&a, m), transposed(&b, n));
+            let lefts = [
+                Vectors::rows(&a, m, k),
+                Vectors::columns(&a_transposed, k, m),
+            ];
+            let rights = [
+                Vectors::rows(&b, n, k),
+                Vectors::columns(&b_transposed, k, n),
+            ];
             for (left, right) in lefts.into_iter().flat_map(|l| rights.map(|r| (l, r))) {
                 let packed = |v, hand| Packed::new(amx, v, hand);
                 let (left, right) = (packed(left, Hand::Left), packed(right, Hand::Right));

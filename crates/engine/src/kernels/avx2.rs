@@ -17,11 +17,11 @@ use half::f16;
 use super::activations::{self, Chunk, Target};
 use super::q4k::TileQ4k;
 use super::q8_0::TileQ8;
-use super::{Format, TILE_ROWS};
+use super::{BlockFormat, TILE_ROWS};
 
 /// [`activations::quantize_row`] in wide registers.
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn quantize_row(x: &[f32], format: Format, target: &mut Target<'_>) {
+pub(super) fn quantize_row(x: &[f32], format: BlockFormat, target: &mut Target<'_>) {
     activations::quantize_row(x, format, target);
 }
 
@@ -72,7 +72,7 @@ pub(super) fn group(w: &[[u8; 4]; TILE_ROWS], half: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(rows.as_ptr().cast()) }
 }
 
-/// Eight f16 numbers as f32.
+/// Eight f16 values as f32.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) fn halves(d: &[f16; TILE_ROWS], half: usize) -> __m256 {
@@ -81,7 +81,7 @@ pub(super) fn halves(d: &[f16; TILE_ROWS], half: usize) -> __m256 {
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(rows.as_ptr().cast()) })
 }
 
-/// Pairs of bytes of eight rows as pairs of 16-bit numbers.
+/// Pairs of bytes of eight rows as pairs of 16-bit integers.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn pairs(bytes: &[[u8; 2]; TILE_ROWS], half: usize) -> __m256i {

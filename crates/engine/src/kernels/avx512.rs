@@ -74,7 +74,7 @@ fn group(w: &[[u8; 4]; TILE_ROWS]) -> __m512i {
     unsafe { _mm512_loadu_si512(w.as_ptr().cast()) }
 }
 
-/// Sixteen f16 numbers as f32.
+/// Sixteen f16 values as f32.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn halves(d: &[f16; TILE_ROWS]) -> __m512 {
@@ -82,7 +82,7 @@ fn halves(d: &[f16; TILE_ROWS]) -> __m512 {
     _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(d.as_ptr().cast()) })
 }
 
-/// Pairs of bytes as pairs of 16-bit numbers.
+/// Pairs of bytes as pairs of 16-bit integers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn pairs(bytes: &[[u8; 2]; TILE_ROWS]) -> __m512i {

@@ -127,7 +127,7 @@ kernels!(
     _mm256_dpwssd_avx_epi32
 );
 
-// The same instructions as AVX-512 encodes them, so that processors without AVX-VNNI can test the code above.
+// The same instructions as AVX-512 encodes them, so that CPUs without AVX-VNNI can test the code above.
 #[cfg(test)]
 kernels!(
     evex,

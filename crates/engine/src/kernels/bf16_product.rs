@@ -26,7 +26,7 @@ type Pair = [bf16; 2];
 /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`; m and the lengths as the caller has checked them.
 ///
 /// # Safety
-/// The processor has AVX-512 with bf16.
+/// The CPU has AVX-512 with bf16.
 pub(super) unsafe fn product(
     weights: &[bf16],
     (rows, cols): (usize, usize),

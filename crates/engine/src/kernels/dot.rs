@@ -143,7 +143,7 @@ pub(super) mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn bf16_512(w: *const bf16) -> __m512 {
-        // SAFETY: the caller can read 16 numbers. A bf16 is the upper half of an f32.
+        // SAFETY: the caller can read 16 values. A bf16 is the upper half of an f32.
         let bits = unsafe { _mm256_loadu_si256(w.cast()) };
         _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
     }
@@ -151,14 +151,14 @@ pub(super) mod x86 {
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn f16_512(w: *const f16) -> __m512 {
-        // SAFETY: the caller can read 16 numbers.
+        // SAFETY: the caller can read 16 values.
         _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(w.cast()) })
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn bf16_256(w: *const bf16) -> __m256 {
-        // SAFETY: the caller can read 8 numbers. A bf16 is the upper half of an f32.
+        // SAFETY: the caller can read 8 values. A bf16 is the upper half of an f32.
         let bits = unsafe { _mm_loadu_si128(w.cast()) };
         _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
     }
@@ -166,7 +166,7 @@ pub(super) mod x86 {
     #[inline]
     #[target_feature(enable = "avx2,f16c")]
     unsafe fn f16_256(w: *const f16) -> __m256 {
-        // SAFETY: the caller can read 8 numbers.
+        // SAFETY: the caller can read 8 values.
         _mm256_cvtph_ps(unsafe { _mm_loadu_si128(w.cast()) })
     }
 
@@ -174,7 +174,7 @@ pub(super) mod x86 {
     #[target_feature(enable = "avx2")]
     fn add_256(lanes: __m256) -> f32 {
         let mut out = [0.0; 8];
-        // SAFETY: eight numbers of four bytes.
+        // SAFETY: eight values of four bytes.
         unsafe { _mm256_storeu_ps(out.as_mut_ptr(), lanes) };
         out.iter().sum()
     }

@@ -11,7 +11,7 @@ pub enum KernelError {
     )]
     Shape {
         /// The format asked for.
-        format: super::Format,
+        format: super::BlockFormat,
         /// Rows of the matrix.
         rows: usize,
         /// Columns of the matrix.

@@ -20,7 +20,7 @@ use super::{KernelError, dot};
 /// Up to this many rows of x the weights are converted in registers, once per four rows of x; beyond it, in blocks that
 /// a general matrix product uses for all rows.
 const MAX_DIRECT: usize = 64;
-/// Up to this many rows, where the processor multiplies bf16 numbers: it soon outruns the conversion.
+/// Up to this many rows, where the CPU multiplies bf16 values: it soon outruns the conversion.
 #[cfg(any(test, target_arch = "x86_64"))]
 const MAX_DIRECT_BF16: usize = 32;
 /// Rows of W that a thread converts at once, at most.
@@ -101,7 +101,7 @@ impl HalfMatrix {
     }
 
     /// y = x Wᵀ: x `[m, cols]`, `out` `[m, rows]`. With bf16 weights, x of many rows is rounded to bf16 where the
-    /// processor multiplies such numbers; x is not rounded otherwise.
+    /// CPU multiplies such values; x is not rounded otherwise.
     ///
     /// # Errors
     /// When a slice has another length; `out` is left as it was.
@@ -128,7 +128,7 @@ impl HalfMatrix {
                     self.by_tiles(amx, w, x, m, shared);
                     return Ok(());
                 }
-                // SAFETY: the level says that the processor can, and the lengths were checked above.
+                // SAFETY: the level says that the CPU can, and the lengths were checked above.
                 unsafe { bf16_product::product(w, (self.rows, self.cols), x, shared) };
             }
             _ if m > MAX_DIRECT => self.by_slabs(x, m, shared),
@@ -183,7 +183,7 @@ impl HalfMatrix {
         });
     }
 
-    /// Lays out blocks of W for the registers that multiply bf16 numbers tile by tile.
+    /// Lays out blocks of W for the registers that multiply bf16 values tile by tile.
     #[cfg(target_arch = "x86_64")]
     fn by_tiles(&self, amx: Amx, weights: &[bf16], x: &[f32], m: usize, out: Shared<'_>) {
         let x = Packed::new(amx, Vectors::rows(x, m, self.cols), Hand::Left);

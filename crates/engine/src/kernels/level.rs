@@ -7,11 +7,11 @@ use half::{bf16, f16};
 use super::activations::{Chunk, Target};
 use super::q4k::TileQ4k;
 use super::q8_0::TileQ8;
-use super::{Format, TILE_ROWS, activations, dot, portable};
+use super::{BlockFormat, TILE_ROWS, activations, dot, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx_vnni, avx2, avx512};
 
-/// An instruction set that this processor has: values other than the portable one come from [`Level::available`] only.
+/// An instruction set that this CPU has: values other than the portable one come from [`Level::available`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level(Set);
 
@@ -34,13 +34,13 @@ enum Set {
 }
 
 impl Level {
-    /// The fastest level of this processor.
+    /// The fastest level of this CPU.
     pub(super) fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| Self::available().pop().unwrap_or(Self(Set::Portable)))
     }
 
-    /// Every level of this processor, the slowest first.
+    /// Every level of this CPU, the slowest first.
     pub(super) fn available() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut levels = vec![Self(Set::Portable)];
@@ -69,7 +69,7 @@ impl Level {
         levels
     }
 
-    /// Whether the processor multiplies bf16 numbers.
+    /// Whether the CPU multiplies bf16 values.
     #[cfg(any(test, target_arch = "x86_64"))]
     pub(super) fn multiplies_bf16(self) -> bool {
         #[cfg(target_arch = "x86_64")]
@@ -80,10 +80,10 @@ impl Level {
     }
 
     /// Rows of x that a kernel multiplies at once: as many as its registers hold sums for.
-    pub(super) fn chunk_rows(self, format: Format) -> usize {
+    pub(super) fn chunk_rows(self, format: BlockFormat) -> usize {
         match format {
-            Format::Q8_0 if self.is_widest() => 12,
-            Format::Q4K if self.is_widest() => 8,
+            BlockFormat::Q8_0 if self.is_widest() => 12,
+            BlockFormat::Q4K if self.is_widest() => 8,
             _ => 4,
         }
     }
@@ -96,11 +96,11 @@ impl Level {
     }
 
     /// Rounds one row of x to 8 bits; see [`activations`].
-    pub(super) fn quantize_row(self, x: &[f32], format: Format, target: &mut Target<'_>) {
+    pub(super) fn quantize_row(self, x: &[f32], format: BlockFormat, target: &mut Target<'_>) {
         match self.0 {
             Set::Portable => activations::quantize_row(x, format, target),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: this level exists only where the processor has AVX2 and FMA.
+            // SAFETY: this level exists only where the CPU has AVX2 and FMA.
             _ => unsafe { avx2::quantize_row(x, format, target) },
         }
     }
@@ -109,7 +109,7 @@ impl Level {
     pub(super) fn q8_0(self, tiles: &[TileQ8], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
         match self.0 {
             Set::Portable => portable::q8_0(tiles, chunk, out),
-            // SAFETY: each level exists only where the processor has its instruction set.
+            // SAFETY: each level exists only where the CPU has its instruction set.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::q8_0(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
@@ -125,7 +125,7 @@ impl Level {
     pub(super) fn q4k(self, tiles: &[TileQ4k], chunk: Chunk<'_>, out: &mut [[f32; TILE_ROWS]]) {
         match self.0 {
             Set::Portable => portable::q4k(tiles, chunk, out),
-            // SAFETY: each level exists only where the processor has its instruction set.
+            // SAFETY: each level exists only where the CPU has its instruction set.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2::q4k(tiles, chunk, out) },
             #[cfg(target_arch = "x86_64")]
@@ -141,7 +141,7 @@ impl Level {
     pub(super) fn dot_bf16(self, w: [&[bf16]; dot::W_ROWS], x: &[f32], sums: &mut dot::Sums) {
         match self.0 {
             Set::Portable => dot::portable(w, x, sums),
-            // SAFETY: each level exists only where the processor has its instruction set.
+            // SAFETY: each level exists only where the CPU has its instruction set.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { dot::x86::bf16_avx512(w, x, sums) },
             #[cfg(target_arch = "x86_64")]
@@ -153,7 +153,7 @@ impl Level {
     pub(super) fn dot_f16(self, w: [&[f16]; dot::W_ROWS], x: &[f32], sums: &mut dot::Sums) {
         match self.0 {
             Set::Portable => dot::portable(w, x, sums),
-            // SAFETY: each level exists only where the processor has its instruction set.
+            // SAFETY: each level exists only where the CPU has its instruction set.
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => unsafe { dot::x86::f16_avx512(w, x, sums) },
             #[cfg(target_arch = "x86_64")]

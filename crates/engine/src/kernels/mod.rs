@@ -15,7 +15,7 @@
 //! This folder alone may use `unsafe`: the intrinsics that load and store through pointers need it, and so do calls of
 //! functions compiled for an instruction set that was found at run time. Every pointer comes from a slice whose length
 //! is checked at the head of the same function, and a function of an instruction set is called only by
-//! `level::Level`, whose values exist only where the processor has it.
+//! `level::Level`, whose values exist only where the CPU has it.
 #![allow(unsafe_code)]
 // The kernels go through several arrays of registers in step; an index says so better than nested zips.
 #![allow(clippy::needless_range_loop)]
@@ -34,9 +34,9 @@ mod avx512;
 mod avx_vnni;
 #[cfg(target_arch = "x86_64")]
 mod bf16_product;
+mod block_format;
 mod dot;
 mod error;
-mod format;
 mod half;
 mod level;
 mod memory;
@@ -49,8 +49,8 @@ mod spread;
 mod tests;
 mod vectors;
 
+pub use block_format::BlockFormat;
 pub use error::KernelError;
-pub use format::Format;
 pub use half::HalfMatrix;
 pub use packed::PackedMatrix;
 

@@ -1,4 +1,4 @@
-//! Stands in for `amx` on processors of other families: nothing of it can be had there.
+//! Stands in for `amx` on CPUs of other families: nothing of it can be had there.
 
 pub use super::vectors::Vectors;
 

@@ -13,7 +13,7 @@ use super::memory::Pages;
 use super::q4k::{self, TileQ4k};
 use super::q8_0::{self, TileQ8};
 use super::spread::{Shared, spread};
-use super::{Format, KernelError, TILE_ROWS};
+use super::{BlockFormat, KernelError, TILE_ROWS};
 
 /// Rows of x in the largest chunk of any level.
 const MAX_CHUNK_ROWS: usize = 12;
@@ -21,9 +21,9 @@ const MAX_CHUNK_ROWS: usize = 12;
 /// Rows of tiles whose sums are written together: y is written in runs of several cache lines.
 const WRITE_TILES: usize = 4;
 
-/// W `[rows, cols]` in a [`Format`], in tiles of 16 rows (the last one padded with zeros).
+/// W `[rows, cols]` in a [`BlockFormat`], in tiles of 16 rows (the last one padded with zeros).
 pub struct PackedMatrix {
-    format: Format,
+    format: BlockFormat,
     rows: usize,
     cols: usize,
     tiles: Pages,
@@ -90,18 +90,18 @@ macro_rules! tile {
     };
 }
 
-tile!(TileQ8, Format::Q8_0, q8_0, q8_0);
-tile!(TileQ4k, Format::Q4K, q4k, q4k);
+tile!(TileQ8, BlockFormat::Q8_0, q8_0, q8_0);
+tile!(TileQ4k, BlockFormat::Q4K, q4k, q4k);
 
 /// Evaluates an expression with `T` the tile of the format.
 macro_rules! by_format {
     ($format:expr, $t:ident => $body:expr) => {
         match $format {
-            Format::Q8_0 => {
+            BlockFormat::Q8_0 => {
                 type $t = TileQ8;
                 $body
             }
-            Format::Q4K => {
+            BlockFormat::Q4K => {
                 type $t = TileQ4k;
                 $body
             }
@@ -111,17 +111,17 @@ macro_rules! by_format {
 
 impl PackedMatrix {
     /// Whether a format can hold a matrix of this shape: columns are a multiple of the format's block.
-    pub fn fits(format: Format, rows: usize, cols: usize) -> bool {
+    pub fn fits(format: BlockFormat, rows: usize, cols: usize) -> bool {
         tile_bytes(format, rows, cols).is_some()
     }
 
-    /// Quantizes `values` `[rows, cols]` with ggml's own rounding (candle's quantizer), so that the numbers are those of
+    /// Quantizes `values` `[rows, cols]` with ggml's own rounding (candle's quantizer), so that the values are those of
     /// a GGUF file made from the same values.
     pub fn quantize(
         values: &[f32],
         rows: usize,
         cols: usize,
-        format: Format,
+        format: BlockFormat,
     ) -> Result<Self, KernelError> {
         let mut this = Self::zeroed(rows, cols, format)?;
         check_len(
@@ -144,7 +144,7 @@ impl PackedMatrix {
         blocks: &[u8],
         rows: usize,
         cols: usize,
-        format: Format,
+        format: BlockFormat,
     ) -> Result<Self, KernelError> {
         let mut this = Self::zeroed(rows, cols, format)?;
         let row_bytes = cols / format.block_len() * format.block_bytes();
@@ -156,7 +156,7 @@ impl PackedMatrix {
         Ok(this)
     }
 
-    /// The same numbers as ggml blocks, row after row: what [`PackedMatrix::from_blocks`] took, bit for bit.
+    /// The same values as ggml blocks, row after row: what [`PackedMatrix::from_blocks`] took, bit for bit.
     pub fn to_blocks(&self) -> Vec<u8> {
         let per_row = self.cols / self.format.block_len();
         let row_bytes = per_row * self.format.block_bytes();
@@ -184,7 +184,7 @@ impl PackedMatrix {
     }
 
     /// How the weights are held.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> BlockFormat {
         self.format
     }
 
@@ -286,7 +286,7 @@ impl PackedMatrix {
         });
     }
 
-    fn zeroed(rows: usize, cols: usize, format: Format) -> Result<Self, KernelError> {
+    fn zeroed(rows: usize, cols: usize, format: BlockFormat) -> Result<Self, KernelError> {
         let bytes =
             tile_bytes(format, rows, cols).ok_or(KernelError::Shape { format, rows, cols })?;
         Ok(Self {
@@ -317,7 +317,7 @@ impl PackedMatrix {
 }
 
 /// Bytes of all tiles, where the shape fits the format and memory.
-fn tile_bytes(format: Format, rows: usize, cols: usize) -> Option<usize> {
+fn tile_bytes(format: BlockFormat, rows: usize, cols: usize) -> Option<usize> {
     if rows == 0 || cols == 0 || !cols.is_multiple_of(format.block_len()) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! The kernels in plain Rust: what every processor can run and what the fast ones are compared with.
+//! The kernels in plain Rust: what every CPU can run and what the fast ones are compared with.
 
 use super::TILE_ROWS;
 use super::activations::Chunk;

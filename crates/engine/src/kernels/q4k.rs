@@ -2,7 +2,7 @@
 //!
 //! A ggml block (256 values of one row) is f16 d, f16 dmin, 12 bytes of eight 6-bit scales and minima, and 128 bytes of
 //! nibbles: byte `32 p + j` holds value `64 p + j` below and value `64 p + 32 + j` above. A value is
-//! d · scale · q - dmin · min. A tile holds the same numbers of 16 blocks, four bytes of each row side by side.
+//! d · scale · q - dmin · min. A tile holds the same values of 16 blocks, four bytes of each row side by side.
 
 use bytemuck::{Pod, Zeroable};
 use half::f16;
@@ -26,7 +26,7 @@ pub(super) struct TileQ4k {
 }
 
 /// Bytes of a ggml block.
-pub(super) const BLOCK_BYTES: usize = super::Format::Q4K.block_bytes();
+pub(super) const BLOCK_BYTES: usize = super::BlockFormat::Q4K.block_bytes();
 
 impl TileQ4k {
     /// Takes over a block as one row of the tile.

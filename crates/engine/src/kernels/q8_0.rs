@@ -20,7 +20,7 @@ pub(super) struct TileQ8 {
 }
 
 /// Bytes of a ggml block.
-pub(super) const BLOCK_BYTES: usize = super::Format::Q8_0.block_bytes();
+pub(super) const BLOCK_BYTES: usize = super::BlockFormat::Q8_0.block_bytes();
 
 impl TileQ8 {
     /// Takes over a block as one row of the tile.

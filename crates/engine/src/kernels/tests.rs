@@ -7,11 +7,11 @@ use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
 use super::activations::{Chunk, Quantized};
 use super::level::Level;
-use super::{Format, KernelError, PackedMatrix};
+use super::{BlockFormat, KernelError, PackedMatrix};
 
-const FORMATS: [Format; 2] = [Format::Q8_0, Format::Q4K];
+const FORMATS: [BlockFormat; 2] = [BlockFormat::Q8_0, BlockFormat::Q4K];
 
-/// Numbers in -1..1 that look random, the same each time.
+/// Values in -1..1 that look random, the same each time.
 fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut random = SplitMix64::seed_from_u64(seed);
     let mut uniform = || (random.next_u64() >> 40) as f32 / 8_388_608.0 - 1.0;
@@ -22,7 +22,12 @@ fn noise(len: usize, seed: u64) -> Vec<f32> {
 }
 
 /// The blocks and the values that candle makes of `values`.
-fn candle_blocks(values: &[f32], rows: usize, cols: usize, format: Format) -> (Vec<u8>, Vec<f32>) {
+fn candle_blocks(
+    values: &[f32],
+    rows: usize,
+    cols: usize,
+    format: BlockFormat,
+) -> (Vec<u8>, Vec<f32>) {
     let mut storage = format.ggml_dtype().cpu_zeros(values.len());
     storage.from_float(values);
     let tensor = QTensor::new(QStorage::Cpu(storage), (rows, cols)).unwrap();
@@ -114,15 +119,15 @@ fn products_differ_from_exact_ones_by_the_rounding_of_x() {
 
 /// Steps to a block's largest value that x is rounded to: what the first rounding leaves is half a step at most, and is
 /// rounded to 127 steps again.
-fn steps(format: Format) -> f64 {
+fn steps(format: BlockFormat) -> f64 {
     match format {
-        Format::Q8_0 => 127.0 * 254.0,
-        Format::Q4K => 127.0,
+        BlockFormat::Q8_0 => 127.0 * 254.0,
+        BlockFormat::Q4K => 127.0,
     }
 }
 
 /// The variance that uniform rounding of x gives a product.
-fn rounding_variance(x: &[f32], w: &[f32], format: Format) -> f64 {
+fn rounding_variance(x: &[f32], w: &[f32], format: BlockFormat) -> f64 {
     let len = format.block_len();
     let blocks = x.chunks_exact(len).zip(w.chunks_exact(len));
     blocks
@@ -135,12 +140,12 @@ fn rounding_variance(x: &[f32], w: &[f32], format: Format) -> f64 {
 }
 
 /// The most that rounding x can change a product: half a step for every weight, and a little for f32.
-fn rounding_bound(x: &[f32], w: &[f32], format: Format) -> f64 {
+fn rounding_bound(x: &[f32], w: &[f32], format: BlockFormat) -> f64 {
     let len = format.block_len();
     let steps = match format {
-        Format::Q8_0 => steps(format),
+        BlockFormat::Q8_0 => steps(format),
         // At worst, in even blocks; see `activations`.
-        Format::Q4K => 67.0,
+        BlockFormat::Q4K => 67.0,
     };
     let blocks = x.chunks_exact(len).zip(w.chunks_exact(len));
     blocks
@@ -176,17 +181,17 @@ fn every_instruction_set_computes_the_same() {
 
 #[test]
 fn integer_sums_are_exact_at_their_largest() {
-    // Whole numbers throughout, as large as the formats hold, so that f32 is exact and nothing may saturate.
+    // Whole values throughout, as large as the formats hold, so that f32 is exact and nothing may saturate.
     for format in FORMATS {
         let (rows, cols) = (16, 512);
         let mut blocks = Vec::new();
         for block in 0..rows * cols / format.block_len() {
             match format {
-                Format::Q8_0 => {
+                BlockFormat::Q8_0 => {
                     blocks.extend(half::f16::ONE.to_le_bytes());
                     blocks.extend([if block % 2 == 0 { 0x80 } else { 0x7f }; 32]);
                 }
-                Format::Q4K => {
+                BlockFormat::Q4K => {
                     blocks.extend(half::f16::ONE.to_le_bytes());
                     blocks.extend(half::f16::ONE.to_le_bytes());
                     blocks.extend([0xff; 12]);
@@ -281,19 +286,19 @@ fn products_agree_with_candle() {
 
 #[test]
 fn wrong_shapes_are_refused() {
-    assert!(PackedMatrix::fits(Format::Q8_0, 3, 96));
-    assert!(!PackedMatrix::fits(Format::Q4K, 3, 96));
-    assert!(!PackedMatrix::fits(Format::Q8_0, usize::MAX, 32 << 40));
-    assert!(!PackedMatrix::fits(Format::Q8_0, 0, 32));
+    assert!(PackedMatrix::fits(BlockFormat::Q8_0, 3, 96));
+    assert!(!PackedMatrix::fits(BlockFormat::Q4K, 3, 96));
+    assert!(!PackedMatrix::fits(BlockFormat::Q8_0, usize::MAX, 32 << 40));
+    assert!(!PackedMatrix::fits(BlockFormat::Q8_0, 0, 32));
     assert!(matches!(
-        PackedMatrix::quantize(&[0.0; 100], 1, 100, Format::Q8_0),
+        PackedMatrix::quantize(&[0.0; 100], 1, 100, BlockFormat::Q8_0),
         Err(KernelError::Shape { .. })
     ));
     assert!(matches!(
-        PackedMatrix::from_blocks(&[0; 33], 1, 32, Format::Q8_0),
+        PackedMatrix::from_blocks(&[0; 33], 1, 32, BlockFormat::Q8_0),
         Err(KernelError::Length { .. })
     ));
-    let matrix = PackedMatrix::quantize(&[1.0; 64], 2, 32, Format::Q8_0).unwrap();
+    let matrix = PackedMatrix::quantize(&[1.0; 64], 2, 32, BlockFormat::Q8_0).unwrap();
     let mut y = [7.0; 2];
     assert!(matrix.matmul(&[1.0; 31], 1, &mut y).is_err());
     assert!(matrix.matmul(&[1.0; 32], 2, &mut y).is_err());

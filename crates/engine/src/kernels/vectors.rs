@@ -4,10 +4,10 @@
 #[derive(Debug, Clone, Copy)]
 pub struct Vectors<'a> {
     /// From the first number of the first vector on.
-    pub numbers: &'a [f32],
-    /// How many vectors, and how many numbers in each.
+    pub values: &'a [f32],
+    /// How many vectors, and how many values in each.
     pub count: usize,
-    /// Numbers in each.
+    /// Values in each.
     pub depth: usize,
     /// From a vector to the next.
     pub stride: usize,
@@ -17,9 +17,9 @@ pub struct Vectors<'a> {
 
 impl<'a> Vectors<'a> {
     /// The rows of a matrix `[rows, columns]` that lies row by row.
-    pub fn rows(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn rows(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self {
-            numbers,
+            values,
             count: rows,
             depth: columns,
             stride: columns,
@@ -28,9 +28,9 @@ impl<'a> Vectors<'a> {
     }
 
     /// The columns of a matrix `[rows, columns]` that lies row by row.
-    pub fn columns(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn columns(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self {
-            numbers,
+            values,
             count: columns,
             depth: rows,
             stride: 1,
@@ -38,11 +38,11 @@ impl<'a> Vectors<'a> {
         }
     }
 
-    /// Whether the numbers hold the vectors.
+    /// Whether the values hold the vectors.
     pub(crate) fn fits(&self) -> bool {
         let last = |n: usize, by: usize| n.saturating_sub(1) * by;
         self.count == 0
             || self.depth == 0
-            || last(self.count, self.stride) + last(self.depth, self.step) < self.numbers.len()
+            || last(self.count, self.stride) + last(self.depth, self.step) < self.values.len()
     }
 }

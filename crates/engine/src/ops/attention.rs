@@ -4,12 +4,12 @@ use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use half::f16;
 
+use super::attention_backward::attend_backward;
 use super::attention_block::{self, MAX_HEAD_DIM};
 use super::dot_product::dot_product_attention;
 use super::number::Number;
 use super::pack::Heads;
-use super::taught_attention::attend_back;
-use super::{attention_single, fusable, fusable_memory, on_processor};
+use super::{attention_single, fusable, fusable_memory, on_cpu};
 
 /// Which keys a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub fn attend(
         candle_core::bail!("{n} queries are more positions than {m} keys")
     }
     let rows = [q, k, v].iter().all(|t| t.stride()[3] == 1);
-    let taught = mask == AttentionMask::None && on_processor(&[q, k, v]);
+    let with_gradient = mask == AttentionMask::None && on_cpu(&[q, k, v]);
     let held = fusable_memory(k) && fusable_memory(v) && k.dtype() == v.dtype();
-    if (taught || fusable(&[q]) && held) && rows && d <= MAX_HEAD_DIM && m > 0 {
+    if (with_gradient || fusable(&[q]) && held) && rows && d <= MAX_HEAD_DIM && m > 0 {
         let scale = scale as f32;
         q.apply_op3(k, v, Attention { scale, mask })
     } else {
@@ -148,7 +148,7 @@ impl CustomOp3 for Attention {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let qkv = [q.detach(), k.detach(), v.detach()];
-        let [to_q, to_k, to_v] = attend_back(qkv.each_ref(), gradient, self.scale)?;
+        let [to_q, to_k, to_v] = attend_backward(qkv.each_ref(), gradient, self.scale)?;
         Ok((Some(to_q), Some(to_k), Some(to_v)))
     }
 }

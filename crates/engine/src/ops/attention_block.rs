@@ -1,8 +1,8 @@
 //! Attention of many queries: tiles of scores that never leave the cache.
 //!
-//! Six queries are a group; a block of keys is scored against a group into a small square, turned into shares with a
-//! running maximum and sum (Milakov and Gimelshein, 2018; Dao et al., 2022), and multiplied by the block's values, all
-//! in register tiles of six rows. Groups that share a block of keys come one after the other, so the block stays near.
+//! Six queries are a group; a block of keys is scored against a group into a small square, turned into probabilities
+//! with a running maximum and sum (Milakov and Gimelshein, 2018; Dao et al., 2022), and multiplied by the block's values,
+//! all in register tiles of six rows. Groups that share a block of keys come one after the other, so the block stays near.
 
 use rayon::prelude::*;
 
@@ -76,7 +76,7 @@ pub fn run<T: Number>(
         });
 }
 
-/// Keys and values of a head, laid out for the tiles of this processor.
+/// Keys and values of a head, laid out for the tiles of this CPU.
 #[derive(Default)]
 struct Packed {
     keys: Vec<f32>,
@@ -132,7 +132,8 @@ struct Group {
     /// Weighted sum of values, tile by tile `[ROWS][width]`.
     sums: Vec<f32>,
     greatest: [f32; ROWS],
-    shares: [f32; ROWS],
+    /// Of the exponentials of each row.
+    totals: [f32; ROWS],
     /// Keys that each row sees.
     seen: [usize; ROWS],
 }
@@ -175,7 +176,7 @@ impl Run<'_, '_> {
                     2 => score::<S, 2>(s, &group.q, d, &self.packed.keys, start, near, &mut scores),
                     _ => score::<S, 1>(s, &group.q, d, &self.packed.keys, start, near, &mut scores),
                 }
-                let decay = share(s, group, start, near, &mut scores);
+                let decay = exponentiate(s, group, start, near, &mut scores);
                 for (sums, values) in group
                     .sums
                     .chunks_exact_mut(ROWS * width)
@@ -193,7 +194,7 @@ impl Run<'_, '_> {
         }
         for (group, out) in groups.iter().zip(self.out.chunks_mut(ROWS)) {
             for (r, out) in out.iter_mut().enumerate() {
-                let factor = 1.0 / group.shares[r];
+                let factor = 1.0 / group.totals[r];
                 let tiles = group.sums.chunks_exact(ROWS * width);
                 for (out, tile) in out.chunks_mut(width).zip(tiles) {
                     for (out, sum) in out.iter_mut().zip(&tile[r * width..]) {
@@ -223,7 +224,7 @@ impl Run<'_, '_> {
             q,
             sums: vec![0.0; ROWS * filled],
             greatest: [f32::NEG_INFINITY; ROWS],
-            shares: [0.0; ROWS],
+            totals: [0.0; ROWS],
             seen,
         }
     }
@@ -252,9 +253,9 @@ fn score<S: Simd, const T: usize>(
     }
 }
 
-/// Turns scores into unscaled shares and counts them. Returns by how much earlier sums shrink.
+/// Turns scores into unscaled probabilities and adds them up. Returns by how much earlier sums shrink.
 #[inline(always)]
-fn share<S: Simd>(
+fn exponentiate<S: Simd>(
     s: S,
     group: &mut Group,
     start: usize,
@@ -264,7 +265,7 @@ fn share<S: Simd>(
     let mut decay = [1.0; ROWS];
     for (r, row) in scores.iter_mut().enumerate() {
         let seen = group.seen[r].saturating_sub(start).min(len);
-        // What lies beyond in the last vector must not win the maximum and gets no share.
+        // What lies beyond in the last vector must not win the maximum and gets none.
         let whole = seen.next_multiple_of(S::N);
         row[seen..whole].fill(f32::NEG_INFINITY);
         row[whole..].fill(0.0);
@@ -286,7 +287,7 @@ fn share<S: Simd>(
         // The bound of `exp` leaves them a trace, far below what a sum of at least 1 can hold.
         row[seen..].fill(0.0);
         decay[r] = (group.greatest[r] - greatest).exp();
-        group.shares[r] = group.shares[r] * decay[r] + s.sum(sum);
+        group.totals[r] = group.totals[r] * decay[r] + s.sum(sum);
         group.greatest[r] = greatest;
     }
     decay

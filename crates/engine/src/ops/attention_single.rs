@@ -44,49 +44,49 @@ impl<T: Number> Kernel for Single<'_, '_, T> {
     fn run<S: Simd>(self, s: S) {
         let m = self.k.dims[2];
         let q: Vec<f32> = self.q.iter().map(|x| x * self.scale).collect();
-        let mut shares = vec![f32::NEG_INFINITY; m.next_multiple_of(S::N)];
-        for (j, share) in shares[..m].iter_mut().enumerate() {
-            *share = dot(s, &q, self.k.row(self.batch, self.key_head, j));
+        let mut probabilities = vec![f32::NEG_INFINITY; m.next_multiple_of(S::N)];
+        for (j, probability) in probabilities[..m].iter_mut().enumerate() {
+            *probability = dot(s, &q, self.k.row(self.batch, self.key_head, j));
         }
         let mut greatest = s.splat(f32::NEG_INFINITY);
-        for x in shares.chunks_exact(S::N) {
+        for x in probabilities.chunks_exact(S::N) {
             greatest = s.max(s.load(x), greatest);
         }
         let (centre, mut sum) = (s.splat(s.greatest(greatest)), s.splat(0.0));
-        for x in shares.chunks_exact_mut(S::N) {
+        for x in probabilities.chunks_exact_mut(S::N) {
             let e = s.exp(s.sub(s.load(x), centre));
             sum = s.add(sum, e);
             s.store(e, x);
         }
         let factor = s.sum(sum).recip();
-        for share in &mut shares {
-            *share *= factor;
+        for probability in &mut probabilities {
+            *probability *= factor;
         }
-        self.mix(s, &shares[..m]);
+        self.mix(s, &probabilities[..m]);
     }
 }
 
 impl<T: Number> Single<'_, '_, T> {
     /// The values' weighted sum.
     #[inline(always)]
-    fn mix<S: Simd>(mut self, s: S, shares: &[f32]) {
+    fn mix<S: Simd>(mut self, s: S, probabilities: &[f32]) {
         let d = self.out.len();
         let mut at = 0;
         while d - at >= S::N {
             at += match (d - at) / S::N {
-                8.. => self.mix_columns::<S, 8>(s, shares, at),
-                6.. => self.mix_columns::<S, 6>(s, shares, at),
-                4.. => self.mix_columns::<S, 4>(s, shares, at),
-                2.. => self.mix_columns::<S, 2>(s, shares, at),
-                _ => self.mix_columns::<S, 1>(s, shares, at),
+                8.. => self.mix_columns::<S, 8>(s, probabilities, at),
+                6.. => self.mix_columns::<S, 6>(s, probabilities, at),
+                4.. => self.mix_columns::<S, 4>(s, probabilities, at),
+                2.. => self.mix_columns::<S, 2>(s, probabilities, at),
+                _ => self.mix_columns::<S, 1>(s, probabilities, at),
             };
         }
         self.out[at..].fill(0.0);
         if at < d {
-            for (j, share) in shares.iter().enumerate() {
+            for (j, probability) in probabilities.iter().enumerate() {
                 let row = self.v.row(self.batch, self.key_head, j);
                 for (out, x) in self.out[at..].iter_mut().zip(&row[at..]) {
-                    *out += share * x.wide();
+                    *out += probability * x.wide();
                 }
             }
         }
@@ -94,13 +94,18 @@ impl<T: Number> Single<'_, '_, T> {
 
     /// `M` vectors of it from column `at` on, which stay in registers; returns the columns they hold.
     #[inline(always)]
-    fn mix_columns<S: Simd, const M: usize>(&mut self, s: S, shares: &[f32], at: usize) -> usize {
+    fn mix_columns<S: Simd, const M: usize>(
+        &mut self,
+        s: S,
+        probabilities: &[f32],
+        at: usize,
+    ) -> usize {
         let mut sums = [s.splat(0.0); M];
-        for (j, share) in shares.iter().enumerate() {
+        for (j, probability) in probabilities.iter().enumerate() {
             let row = &self.v.row(self.batch, self.key_head, j)[at..at + M * S::N];
-            let share = s.splat(*share);
+            let probability = s.splat(*probability);
             for i in 0..M {
-                sums[i] = s.mul_add(share, T::load(s, &row[i * S::N..]), sums[i]);
+                sums[i] = s.mul_add(probability, T::load(s, &row[i * S::N..]), sums[i]);
             }
         }
         for (sum, out) in sums.iter().zip(self.out[at..].chunks_exact_mut(S::N)) {

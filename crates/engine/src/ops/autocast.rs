@@ -1,4 +1,4 @@
-//! Products in bf16 where the numbers around them are f32, as PyTorch's autocast has them.
+//! Products in bf16 where the values around them are f32, as PyTorch's autocast has them.
 
 use std::cell::Cell;
 
@@ -8,8 +8,8 @@ thread_local! {
     static ON: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `f`, in which, where `on`, operators with a way back may round the factors of their products to bf16, forwards
-/// and back. They do so where the processor is several times quicker at it, and else compute in f32; sums are f32 in any
+/// Runs `f`, in which, where `on`, operators with a backward pass may round the factors of their products to bf16, forwards
+/// and back. They do so where the CPU is several times quicker at it, and else compute in f32; sums are f32 in any
 /// case.
 pub fn autocast<R>(on: bool, f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
@@ -22,7 +22,7 @@ pub fn autocast<R>(on: bool, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// What multiplies bf16 numbers, inside [`autocast`] and where the processor has it.
+/// What multiplies bf16 values, inside [`autocast`] and where the CPU has it.
 pub(super) fn tiles() -> Option<Amx> {
     if ON.get() { Amx::get() } else { None }
 }

@@ -1,9 +1,9 @@
-//! Scaled dot-product attention in candle's own operators, with a way back in few passes.
+//! Scaled dot-product attention in candle's own operators, with a backward pass of few passes over memory.
 
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
-use super::with_back;
+use super::with_backward;
 
 /// `softmax(q k^T * scale + mask) v` with the heads joined again, the softmax in f32 whatever the type: q `[b,heads,n,d]`,
 /// k and v `[b,key heads,m,d]`, the mask `[b or 1,1,n,m]`. Returns `[b,n,heads*d]`.
@@ -29,20 +29,20 @@ pub(super) fn dot_product_attention(
 /// `softmax(q k^T + mask) v` where there are as many heads of each.
 fn mixed(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     if ![q, k, v].iter().any(|t| t.track_op()) {
-        return shares(q, k, mask)?.to_dtype(v.dtype())?.matmul(v);
+        return probabilities(q, k, mask)?.to_dtype(v.dtype())?.matmul(v);
     }
     let rows = [q.dim(2)?, k.dim(2)?];
     let all = Tensor::cat(&[q, k, v], 2)?.contiguous()?;
     let [q, k, v] = apart(&all.detach(), rows)?;
-    let shares = shares(&q, &k, mask)?;
-    let mixed = shares.to_dtype(v.dtype())?.matmul(&v)?;
-    with_back("attention", &all, &mixed, move |all, mixed, gradient| {
-        back(&shares, apart(all, rows)?, mixed, gradient)?.to_dtype(all.dtype())
+    let probabilities = probabilities(&q, &k, mask)?;
+    let mixed = probabilities.to_dtype(v.dtype())?.matmul(&v)?;
+    with_backward("attention", &all, &mixed, move |all, mixed, gradient| {
+        backward(&probabilities, apart(all, rows)?, mixed, gradient)?.to_dtype(all.dtype())
     })
 }
 
 /// `softmax(q k^T + mask)` in f32, `[b,heads,n,m]`.
-fn shares(q: &Tensor, k: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+fn probabilities(q: &Tensor, k: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let scores = q.matmul(&k.transpose(2, 3)?)?.to_dtype(DType::F32)?;
     softmax_last_dim(&match mask {
         Some(mask) => scores.broadcast_add(mask)?,
@@ -60,10 +60,11 @@ fn apart(all: &Tensor, [n, m]: [usize; 2]) -> Result<[Tensor; 3]> {
 }
 
 /// The gradients of queries, keys and values, one after another. The scores are the largest tensors of all and composed
-/// operators go over them a dozen times. The slope of the softmax is `shares (slope of shares - its mean by shares)`, and
-/// that mean is the product of result and gradient: one more column of the product that makes the slope of shares.
-fn back(
-    shares: &Tensor,
+/// operators go over them a dozen times. The gradient of the scores is
+/// `p (dp - sum of p dp)`, p being the probabilities and dp their gradient, and that sum is the dot product of result and
+/// gradient: one more column of the product that makes dp.
+fn backward(
+    probabilities: &Tensor,
     [q, k, v]: [Tensor; 3],
     mixed: &Tensor,
     gradient: &Tensor,
@@ -75,10 +76,10 @@ fn back(
     let ones = v.narrow(D::Minus1, 0, 1)?.ones_like()?;
     let left = Tensor::cat(&[&gradient, &mean.neg()?], D::Minus1)?.contiguous()?;
     let right = Tensor::cat(&[&v, &ones], D::Minus1)?.contiguous()?;
-    let to_scores = (shares * left.matmul(&right.transpose(2, 3)?)?)?;
+    let to_scores = (probabilities * left.matmul(&right.transpose(2, 3)?)?)?;
     let to_q = to_scores.matmul(&k)?;
     let to_k = to_scores.transpose(2, 3)?.matmul(&q)?;
-    let to_v = shares.transpose(2, 3)?.matmul(&gradient)?;
+    let to_v = probabilities.transpose(2, 3)?.matmul(&gradient)?;
     Tensor::cat(&[to_q, to_k, to_v], 2)
 }
 
@@ -91,7 +92,7 @@ mod tests {
 
     const SCALE: f64 = 0.5;
 
-    /// The same composed of operators whose way back is candle's.
+    /// The same composed of operators whose backward pass is candle's.
     fn composed(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> Result<Tensor> {
         let scores = (q.matmul(&k.t()?)? * SCALE)?.broadcast_add(mask)?;
         let mixed = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(v)?;

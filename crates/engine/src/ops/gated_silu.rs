@@ -3,15 +3,15 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::rowwise_backward::{LANES, gated_silu_backward};
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught_rows::{LANES, gated_silu_back};
-use super::{PARALLEL_FROM, contiguous, fusable, on_processor};
+use super::{PARALLEL_FROM, contiguous, fusable, on_cpu};
 
 /// `silu(gate) * up` of both side by side: `[.., 2w]`, gate first, to `[.., w]`.
 pub fn gated_silu(gate_up: &Tensor) -> Result<Tensor> {
     let width = gate_up.dim(D::Minus1)? / 2;
     let rows = width > 0 && width.is_multiple_of(LANES);
-    if fusable(&[gate_up]) || on_processor(&[gate_up]) && rows {
+    if fusable(&[gate_up]) || on_cpu(&[gate_up]) && rows {
         return gate_up.contiguous()?.apply_op1(Both);
     }
     let gate = gate_up.narrow(D::Minus1, 0, width)?;
@@ -59,7 +59,7 @@ impl CustomOp1 for Both {
     }
 
     fn bwd(&self, gate_up: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gated_silu_back(gate_up, gradient).map(Some)
+        gated_silu_backward(gate_up, gradient).map(Some)
     }
 }
 

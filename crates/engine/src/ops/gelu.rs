@@ -3,13 +3,13 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::rowwise_backward::gelu_backward;
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught_rows::gelu_back;
-use super::{PARALLEL_FROM, contiguous, on_processor};
+use super::{PARALLEL_FROM, contiguous, on_cpu};
 
 /// `x * (1 + erf(x / sqrt 2)) / 2`, any shape.
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if on_processor(&[x]) {
+    if on_cpu(&[x]) {
         x.contiguous()?.apply_op1(Gelu)
     } else {
         x.gelu_erf()
@@ -33,7 +33,7 @@ impl CustomOp1 for Gelu {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        gelu_back(x, gradient).map(Some)
+        gelu_backward(x, gradient).map(Some)
     }
 }
 

@@ -4,16 +4,20 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Te
 
 use super::autocast::tiles;
 use super::product::product;
-use super::taught_rows::{LANES, column_sums};
-use super::{contiguous, lend, on_processor};
+use super::rowwise_backward::{LANES, column_sums};
+use super::{contiguous, on_cpu, with_slices};
 use crate::kernels::amx::Vectors;
 
 /// `x W^T + b`, `[..,in]` to `[..,out]`, with a backward pass that makes no more than the three gradients; `None`
 /// where nothing is learnt or the kernels cannot run.
-pub fn linear_taught(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Option<Tensor>> {
+pub fn linear_with_gradient(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<Option<Tensor>> {
     let tensors: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
     let learnt = tensors.iter().any(|t| t.track_op());
-    if !learnt || !on_processor(&tensors) || !weight.dim(0)?.is_multiple_of(LANES) {
+    if !learnt || !on_cpu(&tensors) || !weight.dim(0)?.is_multiple_of(LANES) {
         return Ok(None);
     }
     let op = Linear {
@@ -28,19 +32,19 @@ pub fn linear_taught(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     .map(Some)
 }
 
-/// `a b^T` without a way back, in f32 in main memory: rows `[n,k]` and `[m,k]`, in any layout, to `[n,m]`; inside
-/// [`autocast`](super::autocast()) their numbers may be rounded to bf16.
-pub fn matmul_turned(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let Some(amx) = tiles().filter(|_| on_processor(&[a, b])) else {
+/// `a b^T` without a backward pass, in f32 in main memory: rows `[n,k]` and `[m,k]`, in any layout, to `[n,m]`; inside
+/// [`autocast`](super::autocast()) their values may be rounded to bf16.
+pub fn matmul_transposed(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let Some(amx) = tiles().filter(|_| on_cpu(&[a, b])) else {
         return a.matmul(&b.t()?);
     };
     let (a, b) = (a.detach().contiguous()?, b.detach());
-    let turned = !b.is_contiguous();
-    let b = if turned { b.t()?.contiguous()? } else { b };
+    let transposed = !b.is_contiguous();
+    let b = if transposed { b.t()?.contiguous()? } else { b };
     let ((n, k), (rows, columns)) = (a.dims2()?, b.dims2()?);
-    let m = if turned { columns } else { rows };
-    let y = lend([&a, &b], |[a, b]| {
-        let b = if turned {
+    let m = if transposed { columns } else { rows };
+    let y = with_slices([&a, &b], |[a, b]| {
+        let b = if transposed {
             Vectors::columns(b, rows, columns)
         } else {
             Vectors::rows(b, rows, columns)
@@ -66,7 +70,7 @@ impl Linear {
         let rows = layout.shape().elem_count() / width_in.max(1);
         let [stride, step] = [0, 1].map(|axis| weight_layout.stride()[axis]);
         let weight = Vectors {
-            numbers: &weight.as_slice::<f32>()?[weight_layout.start_offset()..],
+            values: &weight.as_slice::<f32>()?[weight_layout.start_offset()..],
             count: width_out,
             depth: width_in,
             stride,
@@ -81,13 +85,18 @@ impl Linear {
         Ok((y, Shape::from(dims)))
     }
 
-    fn back(&self, x: &Tensor, weight: &Tensor, gradient: &Tensor) -> Result<[Option<Tensor>; 2]> {
+    fn gradients(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<[Option<Tensor>; 2]> {
         let (x, weight) = (x.detach(), weight.detach());
         let flat = |t: &Tensor| t.reshape(((), t.dim(D::Minus1)?));
         let gradient = flat(gradient)?;
         let (width_out, width_in) = weight.dims2()?;
         let (rows, amx) = (gradient.dim(0)?, tiles());
-        let [to_x, to_weight] = lend([&x, &weight, &gradient], |[x, weight, gradient]| {
+        let [to_x, to_weight] = with_slices([&x, &weight, &gradient], |[x, weight, gradient]| {
             let to_x = self.learns_x.then(|| {
                 let weight = Vectors::columns(weight, width_out, width_in);
                 product(Vectors::rows(gradient, rows, width_out), weight, amx)
@@ -128,7 +137,7 @@ impl CustomOp2 for Linear {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [to_x, to_weight] = self.back(x, weight, &gradient.detach().contiguous()?)?;
+        let [to_x, to_weight] = self.gradients(x, weight, &gradient.detach().contiguous()?)?;
         Ok((to_x, to_weight))
     }
 }
@@ -149,10 +158,10 @@ impl CustomOp3 for Linear {
     ) -> Result<(CpuStorage, Shape)> {
         let (mut y, shape) = Self::product(x, layout, weight, weight_layout)?;
         let bias = contiguous(bias, bias_layout)?;
-        let CpuStorage::F32(numbers) = &mut y else {
+        let CpuStorage::F32(values) = &mut y else {
             candle_core::bail!("a bias is added to f32")
         };
-        for row in numbers.chunks_exact_mut(bias.len().max(1)) {
+        for row in values.chunks_exact_mut(bias.len().max(1)) {
             row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
         }
         Ok((y, shape))
@@ -167,7 +176,7 @@ impl CustomOp3 for Linear {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradient = gradient.detach().contiguous()?;
-        let [to_x, to_weight] = self.back(x, weight, &gradient)?;
+        let [to_x, to_weight] = self.gradients(x, weight, &gradient)?;
         Ok((to_x, to_weight, Some(column_sums(&gradient)?)))
     }
 }

@@ -1,8 +1,9 @@
-//! Fused operators for the processor: what candle composes from several passes over memory, in one.
+//! Fused operators for the CPU: what candle composes from several passes over memory, in one.
 //!
 //! Each file holds one operator as one public function. On f32 tensors in main memory it runs a fused kernel; on other
 //! devices and for other types it runs its plain twin in candle's own operators, which is also what the tests compare
-//! the kernel with. Where gradients are tracked, most have a fused way back (`taught_*`), and the others run the twin.
+//! the kernel with. Where gradients are tracked, most have a fused backward pass
+//! (`*_backward`), and the others run the twin.
 
 // What is not inlined into the function that enables a vector width is compiled without it.
 #![allow(clippy::inline_always)]
@@ -12,17 +13,17 @@
 #[allow(unsafe_code, clippy::wildcard_imports)]
 mod simd_x86;
 
+mod attention_backward;
 mod attention_block;
+mod attention_run;
 mod attention_single;
+pub mod custom_backward;
 mod dot_product;
 mod number;
 mod pack;
 mod product;
+mod rowwise_backward;
 mod simd;
-pub mod taught;
-mod taught_attention;
-mod taught_rows;
-mod taught_run;
 
 pub mod attention;
 pub mod autocast;
@@ -42,36 +43,39 @@ pub use attention::{AttentionMask, attend, split_heads};
 pub use autocast::autocast;
 pub use bias::add_bias;
 pub use cache_write::write_positions;
+pub use custom_backward::with_backward;
 pub use gated_silu::{gated_silu, silu_times};
 pub use gelu::gelu;
-pub use linear::{linear_taught, matmul_turned};
+pub use linear::{linear_with_gradient, matmul_transposed};
 pub use norm::{LayerNorm, RmsNorm, layer_norm, rms_norm};
-pub use packed::{JointHeads, PackedSight, attend_joint};
+pub use packed::{JointHeads, PackedAttention, attend_joint};
 pub use packing::Packing;
 pub use repeated::repeated;
 pub use rotary::rotate;
-pub use taught::with_back;
-pub use taught_rows::LANES;
+pub use rowwise_backward::LANES;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 
-/// Numbers below which handing work to other threads costs more than it saves.
+/// Elements below which handing work to other threads costs more than it saves.
 const PARALLEL_FROM: usize = 1 << 15;
 
-/// Whether the kernels may run on these tensors, those with a way back also where gradients flow.
-fn on_processor(tensors: &[&Tensor]) -> bool {
+/// Whether the kernels may run on these tensors, those with a backward pass also where gradients flow.
+fn on_cpu(tensors: &[&Tensor]) -> bool {
     tensors
         .iter()
         .all(|t| t.device().is_cpu() && t.dtype() == DType::F32)
 }
 
-/// Whether the kernels without a way back may run on these tensors.
+/// Whether the kernels without a backward pass may run on these tensors.
 fn fusable(tensors: &[&Tensor]) -> bool {
-    on_processor(tensors) && !tensors.iter().any(|t| t.track_op())
+    on_cpu(tensors) && !tensors.iter().any(|t| t.track_op())
 }
 
-/// Calls `f` with the numbers of tensors in main memory in the order they are read.
-fn lend<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+/// Calls `f` with the values of tensors in main memory as slices, in row-major order.
+fn with_slices<const N: usize, R>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[f32]; N]) -> R,
+) -> Result<R> {
     let tensors = tensors
         .into_iter()
         .map(Tensor::contiguous)
@@ -92,7 +96,7 @@ fn fusable_memory(t: &Tensor) -> bool {
     matches!(t.dtype(), DType::F32 | DType::F16) && !t.track_op() && t.device().is_cpu()
 }
 
-/// The numbers of a contiguous tensor.
+/// The values of a contiguous tensor.
 fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         candle_core::bail!("the operator needs contiguous rows, got {layout:?}")
@@ -106,7 +110,7 @@ mod testing {
     use rand_xoshiro::SplitMix64;
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
-    /// Numbers of about -3 to 3, the same in every run.
+    /// Values of about -3 to 3, the same in every run.
     pub fn random(shape: impl Into<Shape>, seed: u64) -> Result<Tensor> {
         let shape = shape.into();
         let mut random = SplitMix64::seed_from_u64(seed);

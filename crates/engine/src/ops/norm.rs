@@ -3,9 +3,9 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::rowwise_backward::{LANES, norm_backward};
 use super::simd::{Kernel, Simd, dispatch};
-use super::taught_rows::{LANES, norm_back};
-use super::{PARALLEL_FROM, add_bias, contiguous, fusable, on_processor, repeated};
+use super::{PARALLEL_FROM, add_bias, contiguous, fusable, on_cpu, repeated};
 
 /// A layer norm and its weights.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl RmsNorm {
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
     let rows = weight.elem_count().is_multiple_of(LANES);
-    if fusable(&[&x, weight, bias]) || on_processor(&[&x, weight, bias]) && rows {
+    if fusable(&[&x, weight, bias]) || on_cpu(&[&x, weight, bias]) && rows {
         x.apply_op3(weight, bias, FusedLayerNorm(eps))
     } else if x.track_op() || weight.track_op() || bias.track_op() {
         let wide = widened(&x)?;
@@ -81,7 +81,7 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let x = x.contiguous()?;
     let rows = weight.elem_count().is_multiple_of(LANES);
-    if fusable(&[&x, weight]) || on_processor(&[&x, weight]) && rows {
+    if fusable(&[&x, weight]) || on_cpu(&[&x, weight]) && rows {
         x.apply_op2(weight, FusedRmsNorm(eps))
     } else if x.track_op() || weight.track_op() {
         let normal = by_deviation(&widened(&x)?, eps)?.to_dtype(x.dtype())?;
@@ -135,7 +135,7 @@ impl CustomOp3 for FusedLayerNorm {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [to_x, to_weight, to_bias] = norm_back(x, weight, gradient, self.0, true)?;
+        let [to_x, to_weight, to_bias] = norm_backward(x, weight, gradient, self.0, true)?;
         Ok((Some(to_x), Some(to_weight), Some(to_bias)))
     }
 }
@@ -166,7 +166,7 @@ impl CustomOp2 for FusedRmsNorm {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [to_x, to_weight, _] = norm_back(x, weight, gradient, self.0, false)?;
+        let [to_x, to_weight, _] = norm_backward(x, weight, gradient, self.0, false)?;
         Ok((Some(to_x), Some(to_weight)))
     }
 }

@@ -1,4 +1,4 @@
-//! What keys and values are held in.
+//! The dtypes that keys and values are held in.
 
 use candle_core::WithDType;
 use half::f16;

@@ -20,7 +20,7 @@ impl<'a, T: Number> Heads<'a, T> {
             candle_core::bail!("attention takes four axes, got {:?}", layout.dims())
         };
         if sd != 1 && d > 1 {
-            candle_core::bail!("attention needs heads whose numbers lie together, got {layout:?}")
+            candle_core::bail!("attention needs heads whose values lie together, got {layout:?}")
         }
         Ok(Self {
             data: &storage.as_slice::<T>()?[layout.start_offset()..],
@@ -29,7 +29,7 @@ impl<'a, T: Number> Heads<'a, T> {
         })
     }
 
-    /// The `d` numbers of a position of a head.
+    /// The `d` values of a position of a head.
     pub fn row(&self, batch: usize, head: usize, position: usize) -> &'a [T] {
         let [sb, sh, sn] = self.stride;
         let start = batch * sb + head * sh + position * sn;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::attention_backward::{AttentionPattern, Joint};
 use super::dot_product::dot_product_attention;
-use super::taught_attention::{Joint, Sight};
-use super::{contiguous, lend, on_processor};
+use super::{contiguous, on_cpu, with_slices};
 use crate::ops::Packing;
 
 /// How a joint projection `[b,n,(heads + 2 key heads) d]` is cut: queries first, then keys, then values.
@@ -24,7 +24,7 @@ pub struct JointHeads {
 
 /// The rotary tables `[positions, d/2]` in f32 and what each sequence packs.
 #[derive(Debug)]
-pub struct PackedSight<'a> {
+pub struct PackedAttention<'a> {
     packings: &'a [Packing],
     cos: &'a Tensor,
     sin: &'a Tensor,
@@ -42,8 +42,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn lend(&self) -> Sight<'_> {
-        Sight::Packed {
+    pub(super) fn pattern(&self) -> AttentionPattern<'_> {
+        AttentionPattern::Packed {
             packings: &self.packings,
             cos: &self.cos,
             sin: &self.sin,
@@ -61,7 +61,7 @@ struct LaidOut {
     mask: Tensor,
 }
 
-impl<'a> PackedSight<'a> {
+impl<'a> PackedAttention<'a> {
     /// A packing for each sequence, and cosines and sines of each position.
     pub const fn new(packings: &'a [Packing], cos: &'a Tensor, sin: &'a Tensor) -> Self {
         Self {
@@ -126,7 +126,7 @@ pub fn attend_joint(
     qkv: &Tensor,
     cut: JointHeads,
     scale: f64,
-    sight: Option<&PackedSight>,
+    pattern: Option<&PackedAttention>,
 ) -> Result<Tensor> {
     let (b, n, width) = qkv.dims3()?;
     let JointHeads {
@@ -137,10 +137,10 @@ pub fn attend_joint(
     if key_heads == 0 || heads % key_heads != 0 || width != (heads + 2 * key_heads) * d {
         candle_core::bail!("{width} columns are not {heads} + 2 x {key_heads} heads of {d}")
     }
-    if !on_processor(&[qkv]) {
-        return attend_joint_plain(qkv, cut, scale, sight);
+    if !on_cpu(&[qkv]) {
+        return attend_joint_plain(qkv, cut, scale, pattern);
     }
-    let tables = sight.map(PackedSight::tables).transpose()?;
+    let tables = pattern.map(PackedAttention::tables).transpose()?;
     qkv.contiguous()?.apply_op1(JointAttention {
         size: [b, n],
         cut,
@@ -157,15 +157,18 @@ struct JointAttention {
 }
 
 impl JointAttention {
-    fn joint<'a>(&'a self, numbers: &'a [f32]) -> Joint<'a> {
+    fn joint<'a>(&'a self, values: &'a [f32]) -> Joint<'a> {
         Joint {
-            numbers,
+            values,
             size: self.size,
             heads: self.cut.heads,
             key_heads: self.cut.key_heads,
             d: self.cut.d,
             scale: self.scale,
-            sight: self.tables.as_deref().map_or(Sight::All, Tables::lend),
+            pattern: self
+                .tables
+                .as_deref()
+                .map_or(AttentionPattern::All, Tables::pattern),
         }
     }
 }
@@ -184,7 +187,7 @@ impl CustomOp1 for JointAttention {
 
     fn bwd(&self, qkv: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let back = |[qkv, gradient]: [&[f32]; 2]| self.joint(qkv).backward(gradient);
-        let to = lend([qkv, gradient], back)?;
+        let to = with_slices([qkv, gradient], back)?;
         Tensor::from_vec(to, qkv.dims(), qkv.device()).map(Some)
     }
 }
@@ -194,7 +197,7 @@ pub fn attend_joint_plain(
     qkv: &Tensor,
     cut: JointHeads,
     scale: f64,
-    sight: Option<&PackedSight>,
+    pattern: Option<&PackedAttention>,
 ) -> Result<Tensor> {
     let (b, n, _) = qkv.dims3()?;
     let JointHeads {
@@ -209,8 +212,8 @@ pub fn attend_joint_plain(
     let (mut q, mut k) = (part(0, heads)?, part(heads, key_heads)?);
     let v = part(heads + key_heads, key_heads)?;
     let mut seen = None;
-    if let Some(sight) = sight {
-        let LaidOut { cos, sin, mask } = sight.laid_out()?;
+    if let Some(pattern) = pattern {
+        let LaidOut { cos, sin, mask } = pattern.laid_out()?;
         (q, k) = (rotate(&q, cos, sin)?, rotate(&k, cos, sin)?);
         seen = Some(mask);
     }
@@ -232,9 +235,9 @@ fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
         x.narrow(D::Minus1, 0, half)?,
         x.narrow(D::Minus1, half, half)?,
     );
-    let turned = [
+    let rotated = [
         (low.broadcast_mul(cos)? - high.broadcast_mul(sin)?)?,
         (high.broadcast_mul(cos)? + low.broadcast_mul(sin)?)?,
     ];
-    Tensor::cat(&turned, D::Minus1)?.to_dtype(dtype)
+    Tensor::cat(&rotated, D::Minus1)?.to_dtype(dtype)
 }

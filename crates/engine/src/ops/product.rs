@@ -1,4 +1,4 @@
-//! All dot products of two sets of vectors: every linear layer that is taught, and its way back.
+//! All dot products of two sets of vectors: every linear layer in training, forwards and backwards.
 
 use gemm::Parallelism;
 use rayon::prelude::*;
@@ -26,7 +26,7 @@ pub(super) fn product(left: Vectors, right: Vectors, amx: Option<Amx>) -> Vec<f3
     let slab = |(index, y): (usize, &mut [f32])| {
         let first = index * SLAB;
         let left = Vectors {
-            numbers: &left.numbers[first * left.stride..],
+            values: &left.values[first * left.stride..],
             count: SLAB.min(left.count - first),
             ..left
         };
@@ -51,7 +51,7 @@ pub(super) fn product(left: Vectors, right: Vectors, amx: Option<Amx>) -> Vec<f3
 fn in_f32(left: Vectors, right: Vectors, y: &mut [f32]) {
     assert!(left.fits() && right.fits() && left.depth == right.depth);
     assert!(y.len() >= left.count * right.count);
-    // SAFETY: the vectors lie within their numbers and the result within y, as was checked, and y is neither.
+    // SAFETY: the vectors lie within their values and the result within y, as was checked, and y is neither.
     unsafe {
         gemm::gemm(
             left.count,
@@ -61,10 +61,10 @@ fn in_f32(left: Vectors, right: Vectors, y: &mut [f32]) {
             1,
             right.count as isize,
             false,
-            left.numbers.as_ptr(),
+            left.values.as_ptr(),
             left.step as isize,
             left.stride as isize,
-            right.numbers.as_ptr(),
+            right.values.as_ptr(),
             right.stride as isize,
             right.step as isize,
             1.0,

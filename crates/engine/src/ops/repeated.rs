@@ -1,8 +1,8 @@
-//! One tensor for many, where gradients flow through candle's own operators.
+//! Broadcasting where gradients flow through candle's own operators.
 
 use candle_core::{Result, Shape, Tensor};
 
-/// A tensor repeated over the first axes of a shape that ends as its own does. Where it learns it is made by a product,
+/// A tensor repeated over the first axes of a shape that ends as its own does. Where it is trained it is made by a product,
 /// for then its gradient is a product as well: summing over the first axes is what a GPU does slowest, column by column.
 pub fn repeated(x: &Tensor, shape: &Shape) -> Result<Tensor> {
     if !x.track_op() {

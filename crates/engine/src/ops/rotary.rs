@@ -8,7 +8,7 @@ use super::{contiguous, fusable};
 
 /// Rotates the heads of x `[b,n,heads*d]` (any view whose last axis is contiguous, such as a part of a fused
 /// projection) by the angles of its positions, `cos` and `sin` `[n,d/2]` in f32. Returns `[b,heads,n,d]`, on the
-/// processor a view of `[b,n,heads,d]`.
+/// CPU a view of `[b,n,heads,d]`.
 pub fn rotate(x: &Tensor, heads: usize, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let (b, n, width) = x.dims3()?;
     if heads == 0 || width % heads != 0 {

@@ -1,8 +1,8 @@
-//! Vectors of f32 for the operators, wide as the processor that runs them.
+//! Vectors of f32 for the operators, wide as the CPU that runs them.
 //!
-//! The program is built for the oldest processor of its family, so wide vectors are chosen at run time: a [`Kernel`] is
-//! written once over [`Simd`], compiled for each width, and [`dispatch`] runs the widest that the processor has.
-//! A value of a `Simd` type is the proof that the processor has its instructions, which makes its methods safe.
+//! The program is built for the oldest CPU of its family, so wide vectors are chosen at run time: a [`Kernel`] is
+//! written once over [`Simd`], compiled for each width, and [`dispatch`] runs the widest that the CPU has.
+//! A value of a `Simd` type is the proof that the CPU has its instructions, which makes its methods safe.
 
 use half::f16;
 
@@ -10,7 +10,7 @@ use half::f16;
 pub trait Simd: Copy {
     /// One vector.
     type V: Copy;
-    /// Numbers in a vector.
+    /// Values in a vector.
     const N: usize;
     /// Vectors side by side in a register tile of six rows: what the register file holds.
     const TILE: usize;
@@ -33,7 +33,7 @@ pub trait Simd: Copy {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a / b`.
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b + c`, rounded once where the processor can.
+    /// `a * b + c`, rounded once where the CPU can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The greater; `b` where either is no number.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
@@ -80,7 +80,7 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S);
 }
 
-/// Eight numbers in plain Rust, which the compiler lays into whatever vectors the build may use.
+/// Eight values in plain Rust, which the compiler lays into whatever vectors the build may use.
 #[derive(Clone, Copy)]
 pub struct Portable;
 
@@ -175,7 +175,7 @@ impl Simd for Portable {
 /// Added to a small number, leaves no bits for its fraction.
 const ROUNDER: f32 = 12_582_912.0;
 
-/// Runs the kernel at the width of this processor.
+/// Runs the kernel at the width of this CPU.
 pub fn dispatch<K: Kernel>(kernel: K) {
     #[cfg(target_arch = "x86_64")]
     {
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn half_precision_is_the_same_at_every_width() {
-        // Every number there is; and around every one the numbers that round to it or next to it.
+        // Every number there is; and around every one the values that round to it or next to it.
         let narrow: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
         let wide: Vec<f32> = narrow
             .iter()

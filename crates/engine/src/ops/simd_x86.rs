@@ -11,7 +11,7 @@ use super::simd::{Kernel, Simd};
 pub struct Avx512(());
 
 impl Avx512 {
-    /// The proof, where this processor has the instructions.
+    /// The proof, where this CPU has the instructions.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f")).then_some(Self(()))
     }
@@ -22,7 +22,7 @@ impl Avx512 {
         fn inner<K: Kernel>(kernel: K, simd: Avx512) {
             kernel.run(simd);
         }
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { inner(kernel, self) }
     }
 }
@@ -34,7 +34,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
@@ -66,57 +66,57 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_div_ps(a, b) }
     }
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_roundscale_ps::<0>(a) }
     }
     #[inline(always)]
     fn scale(self, a: Self::V, n: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_scalef_ps(a, n) }
     }
     #[inline(always)]
     fn sum(self, a: Self::V) -> f32 {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_reduce_add_ps(a) }
     }
     #[inline(always)]
     fn greatest(self, a: Self::V) -> f32 {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm512_reduce_max_ps(a) }
     }
 }
@@ -126,7 +126,7 @@ impl Simd for Avx512 {
 pub struct Avx2(());
 
 impl Avx2 {
-    /// The proof, where this processor has the instructions.
+    /// The proof, where this CPU has the instructions.
     pub fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
@@ -140,7 +140,7 @@ impl Avx2 {
         fn inner<K: Kernel>(kernel: K, simd: Avx2) {
             kernel.run(simd);
         }
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { inner(kernel, self) }
     }
 }
@@ -152,7 +152,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_set1_ps(x) }
     }
     #[inline(always)]
@@ -184,47 +184,47 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
     fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
     fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
     fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
     fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
     fn scale(self, a: Self::V, n: Self::V) -> Self::V {
-        // SAFETY: a value of this type is the proof that the processor has these instructions.
+        // SAFETY: a value of this type is the proof that the CPU has these instructions.
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))

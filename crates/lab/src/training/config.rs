@@ -23,7 +23,7 @@ pub struct TrainingConfig {
     #[serde(default = "auto")]
     pub device: String,
     /// `f32`; `tf32` to round the factors of products where an NVIDIA GPU computes them; or `bf16` to compute in bfloat16
-    /// while weights stay in f32. On the processor only the factors of products are rounded, and only where it has
+    /// while weights stay in f32. On the CPU only the factors of products are rounded, and only where it has
     /// registers for them (AMX).
     #[serde(default = "f32_name")]
     pub dtype: String,

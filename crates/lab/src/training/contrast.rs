@@ -9,7 +9,7 @@ use super::step::{add, casts, images, taught};
 use super::{Gradients, Losses, Sample, TrainingError, Variables};
 use m3d_engine::ops::autocast;
 use m3d_model::source::WeightSource;
-use m3d_model::{Clip, ClipConfig, Numbers, WordPieceTokenizer};
+use m3d_model::{Clip, ClipConfig, Precision, WordPieceTokenizer};
 
 /// What similarities are multiplied with; the public model multiplies with it as it is stored.
 const LOGIT_SCALE: &str = "logit_scale";
@@ -22,10 +22,10 @@ pub(super) fn contrast_gradients(
     config: &ClipConfig,
     words: &WordPieceTokenizer,
     variables: &Variables,
-    numbers: Numbers,
+    precision: Precision,
     samples: &[Sample],
 ) -> Result<(Losses, Gradients), TrainingError> {
-    let casts = casts(variables, numbers);
+    let casts = casts(variables, precision);
     let clip = Clip::new(config, variables, candle_core::DType::F32)?;
     let threads = if WeightSource::device(variables).is_cpu() {
         rayon::current_num_threads()

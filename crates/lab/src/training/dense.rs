@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::losses::mask_losses;
 use super::{MaskLabel, Sample, TrainingError, Variables};
-use m3d_engine::ops::linear_taught;
+use m3d_engine::ops::linear_with_gradient;
 use m3d_model::LamedConfig;
 use m3d_model::config::patch_grid;
 
@@ -111,7 +111,7 @@ pub(super) fn dense_loss(
         let (patches, width) = tokens.dims2()?;
         let rows = head.index_select(&Tensor::new(classes, head.device())?, 0)?;
         let rows = rows.reshape((n * cells, width))?;
-        let logits = match linear_taught(&tokens, &rows, None)? {
+        let logits = match linear_with_gradient(&tokens, &rows, None)? {
             Some(logits) => logits,
             None => tokens.matmul(&rows.t()?)?,
         };

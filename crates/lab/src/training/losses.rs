@@ -1,12 +1,12 @@
 //! The losses of M3D-LaMed: cross entropy on answer tokens, binary cross entropy and Dice on masks.
 //!
-//! On the processor each is one pass over its numbers and one back; elsewhere, and as the twin that tests compare
+//! On the CPU each is one pass over its numbers and one back; elsewhere, and as the twin that tests compare
 //! with, candle's own operators.
 
 use candle_core::{D, DType, Result, Tensor};
 use rayon::prelude::*;
 
-use m3d_engine::ops::with_back;
+use m3d_engine::ops::with_backward;
 
 /// Next-token cross entropy, a weighted sum over tokens: scores `[n,vocabulary]`, targets and weights `[n]`.
 pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> Result<Tensor> {
@@ -43,7 +43,7 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> R
         .sum();
     let loss = Tensor::new(sum as f32, logits.device())?;
     let slopes = Tensor::from_vec(shares, (n, vocabulary), logits.device())?;
-    with_back("cross-entropy", &logits, &loss, move |_, _, gradient| {
+    with_backward("cross-entropy", &logits, &loss, move |_, _, gradient| {
         slopes.broadcast_mul(gradient)
     })
 }
@@ -99,7 +99,7 @@ pub fn mask_losses(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let dice: f64 = masks.iter().map(|m| 1.0 - 2.0 * m[1] / m[2]).sum();
     let losses = Tensor::new(&[bce as f32, dice as f32], logits.device())?;
     let shares = z;
-    with_back(
+    with_backward(
         "mask-losses",
         logits,
         &losses,

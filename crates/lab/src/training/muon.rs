@@ -5,7 +5,7 @@
 
 use candle_core::{Result, Tensor};
 
-use m3d_engine::ops::matmul_turned;
+use m3d_engine::ops::matmul_transposed;
 
 /// The quintic's coefficients, chosen by Muon's authors to lift small singular values fast.
 const QUINTIC: [f64; 3] = [3.4445, -4.775, 2.0315];
@@ -28,11 +28,11 @@ pub(super) fn direction(momentum: &Tensor) -> Result<Tensor> {
     let mut x = x.broadcast_div(&length)?;
     let [a, b, c] = QUINTIC;
     for _ in 0..STEPS {
-        let square = matmul_turned(&x, &x)?;
+        let square = matmul_transposed(&x, &x)?;
         // The square is its own transpose.
-        let fourth = matmul_turned(&square, &square)?;
+        let fourth = matmul_transposed(&square, &square)?;
         let inner = ((square * b)? + (fourth * c)?)?;
-        x = ((&x * a)? + matmul_turned(&inner, &x.t()?)?)?;
+        x = ((&x * a)? + matmul_transposed(&inner, &x.t()?)?)?;
     }
     let x = if wide { x } else { x.t()?.contiguous()? };
     x * (ADAMW_SIZE * (rows.max(columns) as f64).sqrt())

@@ -18,7 +18,7 @@ use super::wordpiece::learn_pieces;
 use super::words::Words;
 use super::{Gradients, Losses, Sample, TrainingConfig, TrainingError, Variables, Wanted};
 use m3d_model::{Checkpoint, ClipCheckpoint, ClipConfig, LamedConfig, file_names};
-use m3d_model::{Numbers, Tokenizer, WordPieceTokenizer, clip::clip_tensors};
+use m3d_model::{Precision, Tokenizer, WordPieceTokenizer, clip::clip_tensors};
 
 /// Where M3D-LaMed's vision transformer lies.
 pub(super) const VISION: &str = "model.vision_tower.vision_tower.";
@@ -137,14 +137,14 @@ impl Network {
     pub fn gradients(
         &self,
         variables: &Variables,
-        numbers: Numbers,
+        precision: Precision,
         lesson: Lesson,
         samples: &[Sample],
     ) -> Result<(Losses, Gradients), TrainingError> {
         match self {
-            Self::Lamed { config, .. } => gradients(config, variables, numbers, lesson, samples),
+            Self::Lamed { config, .. } => gradients(config, variables, precision, lesson, samples),
             Self::Clip { config, words } => {
-                contrast_gradients(config, words, variables, numbers, samples)
+                contrast_gradients(config, words, variables, precision, samples)
             }
         }
     }

@@ -26,7 +26,7 @@ use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
 use m3d_model::DeviceChoice;
 use m3d_model::checkpoint::open_weights;
-use m3d_model::{LamedConfig, Numbers};
+use m3d_model::{LamedConfig, Precision};
 
 /// The auxiliary layers that an image encoder is supervised through.
 const HEADS: [&str; 2] = [DENSE_HEAD, FACTS_HEAD];
@@ -78,7 +78,7 @@ pub fn train(
 
 struct Trainer<'a> {
     config: &'a TrainingConfig,
-    numbers: Numbers,
+    precision: Precision,
     network: Network,
     /// Where the model's other files are.
     companions: PathBuf,
@@ -145,7 +145,7 @@ impl<'a> Trainer<'a> {
         }
         let mut trainer = Self {
             config,
-            numbers: Numbers::plain(dtype),
+            precision: Precision::plain(dtype),
             network,
             companions,
             variables,
@@ -242,7 +242,7 @@ impl<'a> Trainer<'a> {
                 .adapt(&lora.targets, lora.rank, lora.alpha, self.config.seed)?;
         }
         let mut optimiser = Optimiser::new(OptimiserSettings {
-            rounds: casts(&self.variables, self.numbers),
+            rounds: casts(&self.variables, self.precision),
             ..stage.optimiser()
         });
         if let Some(state) = self.resumed.take() {
@@ -441,7 +441,7 @@ impl<'a> Trainer<'a> {
                 .map_err(|_| TrainingError::Data("the thread that makes samples ended".into()))??;
             let (more, mut gradients) =
                 self.network
-                    .gradients(&self.variables, self.numbers, lesson, &samples)?;
+                    .gradients(&self.variables, self.precision, lesson, &samples)?;
             if stage.accumulate > 1 {
                 for gradient in gradients.values_mut() {
                     *gradient = (&*gradient * part)?;

@@ -13,7 +13,7 @@ use m3d_engine::ops::Packing;
 use m3d_engine::ops::autocast;
 use m3d_model::resize::trilinear;
 use m3d_model::source::WeightSource;
-use m3d_model::{Lamed, LamedConfig, Numbers};
+use m3d_model::{Lamed, LamedConfig, Precision};
 
 /// How the names of variables begin that belong to the training and not to the model.
 pub const OWN: &str = "training.";
@@ -104,11 +104,11 @@ struct Totals {
     volumes: f64,
 }
 
-/// Losses and gradients of a batch. On the processor the samples are shared out among the threads.
+/// Losses and gradients of a batch. On the CPU the samples are shared out among the threads.
 pub fn gradients(
     config: &LamedConfig,
     variables: &Variables,
-    numbers: Numbers,
+    precision: Precision,
     lesson: Lesson,
     samples: &[Sample],
 ) -> Result<(Losses, Gradients), TrainingError> {
@@ -119,13 +119,13 @@ pub fn gradients(
         1
     };
     let part = samples.len().div_ceil(parts).max(1);
-    let casts = casts(variables, numbers);
-    let numbers = if casts {
-        Numbers::plain(DType::F32)
+    let casts = casts(variables, precision);
+    let precision = if casts {
+        Precision::plain(DType::F32)
     } else {
-        numbers
+        precision
     };
-    let lamed = Lamed::new(config, variables, numbers)?;
+    let lamed = Lamed::new(config, variables, precision)?;
     let done = samples
         .par_chunks(part)
         .map(|samples| {
@@ -143,9 +143,9 @@ pub fn gradients(
     Ok((losses, sums))
 }
 
-/// Whether bf16 means the factors of products alone: on a processor everything else is quicker in f32.
-pub(super) fn casts(variables: &Variables, numbers: Numbers) -> bool {
-    WeightSource::device(variables).is_cpu() && numbers.compute == DType::BF16
+/// Whether bf16 means the factors of products alone: on the CPU everything else is quicker in f32.
+pub(super) fn casts(variables: &Variables, precision: Precision) -> bool {
+    WeightSource::device(variables).is_cpu() && precision.compute == DType::BF16
 }
 
 /// Adds gradients to sums.

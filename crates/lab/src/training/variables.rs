@@ -8,7 +8,7 @@ use super::initial::{Sizes, initial_values};
 use super::lora::Adapter;
 use m3d_model::source::WeightSource;
 use m3d_model::tensors::{WantedTensor, wanted_tensors};
-use m3d_model::{Checkpoint, LamedConfig, ModelError, Numbers};
+use m3d_model::{Checkpoint, LamedConfig, ModelError, Precision};
 
 /// What the names of buffers end with: tensors that the public model never learns.
 const BUFFERS: [&str; 1] = ["positional_encoding_gaussian_matrix"];
@@ -47,7 +47,7 @@ impl Variables {
         device: &Device,
     ) -> std::result::Result<Self, ModelError> {
         let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
-        let wanted = wanted_tensors(config, Numbers::plain(DType::F32), fused)?;
+        let wanted = wanted_tensors(config, Precision::plain(DType::F32), fused)?;
         Ok(Self::drawn(wanted, &Sizes::of_lamed(config), seed, device)?)
     }
 

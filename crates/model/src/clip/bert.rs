@@ -1,7 +1,7 @@
 //! BERT (Devlin et al. 2019), as the text encoder of M3D-CLIP.
 //!
 //! It stands on the operators of [`ops`](m3d_engine::ops), through which gradients flow: candle-transformers' own
-//! cannot be taught, its layer norms have no way back.
+//! cannot be trained, its layer norms have no backward pass.
 
 use candle_core::{Result, Tensor};
 

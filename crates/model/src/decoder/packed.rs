@@ -4,7 +4,7 @@ use candle_core::{D, Result, Tensor};
 
 use super::{Attention, Decoder, GateUpWeights, Layer, QkvWeights};
 use m3d_engine::ops::fused::{BlockSizes, Part, decoder_layer, joined};
-use m3d_engine::ops::{JointHeads, LANES, PackedSight, Packing, attend_joint};
+use m3d_engine::ops::{JointHeads, LANES, PackedAttention, Packing, attend_joint};
 
 impl Decoder {
     /// Embeddings `[b,n,hidden]` of whole sequences to hidden states after the final norm, `[b,n,hidden]`. Gradients
@@ -14,17 +14,17 @@ impl Decoder {
         if packings.len() != b || packings.iter().any(|packing| packing.len() != n) {
             candle_core::bail!("{b} sequences of {n} positions are packed otherwise")
         }
-        let sight = PackedSight::new(packings, &self.rotary.cos, &self.rotary.sin);
+        let pattern = PackedAttention::new(packings, &self.rotary.cos, &self.rotary.sin);
         let mut x = embeddings.contiguous()?;
         for layer in &self.layers {
-            x = layer.forward_packed(&x, &sight)?;
+            x = layer.forward_packed(&x, &pattern)?;
         }
         self.norm.forward(&x)
     }
 }
 
 impl Layer {
-    /// The weights for one operator, where there is one for them: named as in Phi-3, and learning on the processor.
+    /// The weights for one operator, where there is one for them: named as in Phi-3, and learning on the CPU.
     pub(super) fn join(&self) -> Result<Option<Tensor>> {
         let (QkvWeights::Fused(qkv), GateUpWeights::Fused(gate_up)) =
             (&self.self_attn.qkv, &self.mlp.gate_up)
@@ -46,7 +46,7 @@ impl Layer {
         ])
     }
 
-    fn forward_packed(&self, x: &Tensor, sight: &PackedSight) -> Result<Tensor> {
+    fn forward_packed(&self, x: &Tensor, pattern: &PackedAttention) -> Result<Tensor> {
         if let (Some(weights), Some((down, _))) = (&self.joined, self.mlp.down_proj.parts()) {
             let (width, mlp) = down.dims2()?;
             let sizes = BlockSizes {
@@ -55,11 +55,11 @@ impl Layer {
                 cut: self.self_attn.cut(),
                 eps: self.input_layernorm.eps(),
             };
-            return decoder_layer(x, sight, weights, sizes);
+            return decoder_layer(x, pattern, weights, sizes);
         }
         let mixed = self
             .self_attn
-            .forward_packed(&self.input_layernorm.forward(x)?, sight)?;
+            .forward_packed(&self.input_layernorm.forward(x)?, pattern)?;
         let x = (x + mixed)?;
         let inner = self
             .mlp
@@ -69,7 +69,7 @@ impl Layer {
 }
 
 impl Attention {
-    fn forward_packed(&self, x: &Tensor, sight: &PackedSight) -> Result<Tensor> {
+    fn forward_packed(&self, x: &Tensor, pattern: &PackedAttention) -> Result<Tensor> {
         let qkv = match &self.qkv {
             QkvWeights::Fused(qkv) => qkv.forward(x)?,
             QkvWeights::Separate { q, k, v } => {
@@ -78,7 +78,7 @@ impl Attention {
         };
         let scale = 1.0 / (self.head_dim as f64).sqrt();
         self.o_proj
-            .forward(&attend_joint(&qkv, self.cut(), scale, Some(sight))?)
+            .forward(&attend_joint(&qkv, self.cut(), scale, Some(pattern))?)
     }
 
     fn cut(&self) -> JointHeads {

@@ -11,7 +11,7 @@ use super::LamedConfig;
 use super::probe::Probe;
 use super::source::Weights;
 use super::vit::{Vit, VitConfig};
-use m3d_engine::Format;
+use m3d_engine::WeightFormat;
 pub use mask_decoder::{MaskDecoder, MaskPrediction};
 pub use prompt_encoder::{PromptEncoder, Prompts};
 
@@ -31,7 +31,7 @@ pub struct SegVol {
 
 impl SegVol {
     /// Takes its weights, the image encoder's matrices held in `towers`.
-    pub fn new(config: &LamedConfig, weights: &Weights, towers: Format) -> Result<Self> {
+    pub fn new(config: &LamedConfig, weights: &Weights, towers: WeightFormat) -> Result<Self> {
         let seg = &config.seg_config;
         let encoder = VitConfig {
             image_size: config.image_size,

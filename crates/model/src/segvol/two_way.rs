@@ -17,7 +17,7 @@ pub struct TwoWayTransformer {
     layers: Vec<Layer>,
     final_attn: Attention,
     norm_final: LayerNorm,
-    /// All of it for one operator, where it is taught.
+    /// Its weights joined for one fused operator, in training.
     joined: Option<Tensor>,
 }
 

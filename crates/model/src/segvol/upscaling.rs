@@ -20,7 +20,7 @@ pub struct Upscaling {
     norm_bias: Tensor,
     second: Doubling,
     grid: [usize; 3],
-    /// All of it for one operator, where it is taught.
+    /// Its weights joined for one fused operator, in training.
     joined: Option<Tensor>,
 }
 

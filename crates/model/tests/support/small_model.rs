@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Lamed, LamedConfig, Numbers, rule};
+use m3d_model::{Lamed, LamedConfig, Precision, rule};
 use serde_json::json;
 
 /// How the decoder's projections are called.
@@ -45,8 +45,8 @@ pub fn tensors(naming: Naming) -> HashMap<String, Tensor> {
     let fused = |name: &str| name.contains("qkv_proj") || name.contains("gate_up_proj");
     let separate = |name: &str| !fused(name);
     let wanted = match naming {
-        Naming::Fused => wanted_tensors(&config, Numbers::plain(DType::F32), fused),
-        Naming::Separate => wanted_tensors(&config, Numbers::plain(DType::F32), separate),
+        Naming::Fused => wanted_tensors(&config, Precision::plain(DType::F32), fused),
+        Naming::Separate => wanted_tensors(&config, Precision::plain(DType::F32), separate),
     };
     let tensor = |name: &str, shape: &[usize]| rule::tensor(name, shape, &Device::Cpu).unwrap();
     wanted

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use candle_core::{Result, Shape, Tensor};
 
-use super::{Layer, Lin, Norm, Places, Taught, add, gelu_of, run, sum_of};
+use super::{Layer, Lin, Norm, Places, TrainedWeights, add, gelu_of, run, sum_of};
 use crate::kernels::amx::Amx;
+use crate::ops::attention_backward::{AttentionPattern, Joint};
 use crate::ops::gated_silu;
 use crate::ops::packed::Tables;
+use crate::ops::rowwise_backward::{GateBackward, GeluBackward};
 use crate::ops::simd::dispatch;
-use crate::ops::taught_attention::{Joint, Sight};
-use crate::ops::taught_rows::{GateBack, GeluBack};
-use crate::ops::{JointHeads, PackedSight};
+use crate::ops::{JointHeads, PackedAttention};
 
 /// Sizes of a block.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +36,11 @@ pub fn vit_block(x: &Tensor, weights: &Tensor, sizes: BlockSizes) -> Result<Tens
 /// values, projection, norm, gate and up, down; none has a bias.
 pub fn decoder_layer(
     x: &Tensor,
-    sight: &PackedSight,
+    pattern: &PackedAttention,
     weights: &Tensor,
     sizes: BlockSizes,
 ) -> Result<Tensor> {
-    Block::new(Kind::Decoder(sight.tables()?), x.dim(1)?, sizes).run(x, weights)
+    Block::new(Kind::Decoder(pattern.tables()?), x.dim(1)?, sizes).run(x, weights)
 }
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl Block {
             d,
         } = self.sizes.cut;
         Joint {
-            numbers: qkv,
+            values: qkv,
             size: [
                 qkv.len() / (self.qkv.width_out * self.positions),
                 self.positions,
@@ -131,9 +131,9 @@ impl Block {
             key_heads,
             d,
             scale: 1.0 / (d as f32).sqrt(),
-            sight: match &self.kind {
-                Kind::Vit => Sight::All,
-                Kind::Decoder(tables) => tables.lend(),
+            pattern: match &self.kind {
+                Kind::Vit => AttentionPattern::All,
+                Kind::Decoder(tables) => tables.pattern(),
             },
         }
     }
@@ -156,12 +156,12 @@ impl Block {
     }
 
     /// The gradient of what was activated.
-    fn activate_back(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    fn activate_backward(&self, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let mut to_x = vec![0.0; x.len()];
         let (width, out) = (self.sizes.mlp, to_x.as_mut_slice());
         match self.kind {
-            Kind::Vit => dispatch(GeluBack { x, gradient, out }),
-            Kind::Decoder(_) => dispatch(GateBack {
+            Kind::Vit => dispatch(GeluBackward { x, gradient, out }),
+            Kind::Decoder(_) => dispatch(GateBackward {
                 x,
                 gradient,
                 width,
@@ -216,17 +216,17 @@ impl Layer for Block {
         [x, _]: [&[f32]; 2],
         kept: &Self::Kept,
         gradient: &[f32],
-        taught: &mut Taught,
+        trained: &mut TrainedWeights,
     ) -> [Vec<f32>; 2] {
-        let to_active = self.down.backward(taught, &kept.active, gradient);
-        let to_inner = self.activate_back(&kept.inner, &to_active);
-        let to_normed2 = self.up.backward(taught, &kept.normed2, &to_inner);
-        let to_middle = self.norm2.backward(taught, &kept.middle, &to_normed2);
+        let to_active = self.down.backward(trained, &kept.active, gradient);
+        let to_inner = self.activate_backward(&kept.inner, &to_active);
+        let to_normed2 = self.up.backward(trained, &kept.normed2, &to_inner);
+        let to_middle = self.norm2.backward(trained, &kept.middle, &to_normed2);
         let to_middle = sum_of(&to_middle, gradient);
-        let to_mixed = self.out.backward(taught, &kept.mixed, &to_middle);
+        let to_mixed = self.out.backward(trained, &kept.mixed, &to_middle);
         let to_qkv = self.joint(&kept.qkv).backward(&to_mixed);
-        let to_normed = self.qkv.backward(taught, &kept.normed, &to_qkv);
-        let mut to_x = self.norm1.backward(taught, x, &to_normed);
+        let to_normed = self.qkv.backward(trained, &kept.normed, &to_qkv);
+        let mut to_x = self.norm1.backward(trained, x, &to_normed);
         add(&mut to_x, &to_middle);
         [to_x, Vec::new()]
     }

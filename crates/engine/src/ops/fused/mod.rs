@@ -1,6 +1,6 @@
-//! Whole layers as one operator with one way back, for training on the processor.
+//! Whole layers as one operator with one backward pass, for training on the CPU.
 //!
-//! candle's way back first fills each tensor's gradient with zeros and then adds to it; layer by layer instead of operator
+//! candle's backward pass first fills each tensor's gradient with zeros and then adds to it; layer by layer instead of operator
 //! by operator there are far fewer of them. A layer's weights come as one tensor, joined by [`joined`]; where each lies
 //! in it, its linear layers and norms know.
 
@@ -20,9 +20,9 @@ pub use upscaling::{UpscalingSizes, upscale};
 
 use super::norm::{LayerNorm, RmsNorm, Rows};
 use super::product::product;
+use super::rowwise_backward::{NormBackward, Sums};
 use super::simd::dispatch;
-use super::taught_rows::{NormBack, Sums};
-use super::{contiguous, gelu, lend, on_processor};
+use super::{contiguous, gelu, on_cpu, with_slices};
 use crate::kernels::amx::{Amx, Vectors};
 use crate::linear::Linear;
 
@@ -47,7 +47,7 @@ pub fn joined<'a>(parts: impl IntoIterator<Item = Part<'a>>) -> Result<Option<Te
             Part::Tensor(tensor) => weights.push(tensor),
         }
     }
-    if !on_processor(&weights) || !weights.iter().any(|weight| weight.track_op()) {
+    if !on_cpu(&weights) || !weights.iter().any(|weight| weight.track_op()) {
         return Ok(None);
     }
     let flat = weights.iter().map(|weight| weight.flatten_all());
@@ -105,14 +105,14 @@ impl Places {
 }
 
 /// Joined weights, their gradients, and what multiplies.
-struct Taught<'a> {
+struct TrainedWeights<'a> {
     weights: &'a [f32],
     /// Empty where the weights do not learn.
     gradients: Vec<f32>,
     amx: Option<Amx>,
 }
 
-impl Taught<'_> {
+impl TrainedWeights<'_> {
     fn learns(&self) -> bool {
         !self.gradients.is_empty()
     }
@@ -123,7 +123,7 @@ impl Taught<'_> {
         }
     }
 
-    /// The gradient of a linear layer: every output's with every input's numbers.
+    /// The gradient of a linear layer's weight: every output's gradient with every input.
     fn add_product(&mut self, lin: &Lin, gradient: Vectors, x: Vectors) {
         if self.learns() {
             let more = product(gradient, x, self.amx);
@@ -176,17 +176,17 @@ impl Lin {
     }
 
     /// The gradient of x from that of the result.
-    fn backward(&self, taught: &mut Taught, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    fn backward(&self, trained: &mut TrainedWeights, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let n = x.len() / self.width_in;
         let by_column = Vectors::columns(gradient, n, self.width_out);
-        taught.add_product(self, by_column, Vectors::columns(x, n, self.width_in));
-        taught.add_sums(&self.bias, gradient);
+        trained.add_product(self, by_column, Vectors::columns(x, n, self.width_in));
+        trained.add_sums(&self.bias, gradient);
         let gradient = Vectors::rows(gradient, n, self.width_out);
-        product(gradient, self.columns(taught.weights), taught.amx)
+        product(gradient, self.columns(trained.weights), trained.amx)
     }
 
     /// `[n,in]` to `[out,n]`.
-    fn forward_turned(&self, weights: &[f32], x: &[f32], amx: Option<Amx>) -> Vec<f32> {
+    fn forward_transposed(&self, weights: &[f32], x: &[f32], amx: Option<Amx>) -> Vec<f32> {
         let n = x.len() / self.width_in;
         let mut y = product(self.rows(weights), Vectors::rows(x, n, self.width_in), amx);
         for (row, bias) in y.chunks_exact_mut(n).zip(&weights[self.bias.clone()]) {
@@ -198,18 +198,23 @@ impl Lin {
     }
 
     /// The gradient of x `[n,in]` from that of the result `[out,n]`.
-    fn backward_turned(&self, taught: &mut Taught, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    fn backward_transposed(
+        &self,
+        trained: &mut TrainedWeights,
+        x: &[f32],
+        gradient: &[f32],
+    ) -> Vec<f32> {
         let n = x.len() / self.width_in;
         let by_row = Vectors::rows(gradient, self.width_out, n);
-        taught.add_product(self, by_row, Vectors::columns(x, n, self.width_in));
+        trained.add_product(self, by_row, Vectors::columns(x, n, self.width_in));
         let sums: Vec<f32> = gradient.chunks_exact(n).map(sum).collect();
-        taught.add(&self.bias, &sums);
+        trained.add(&self.bias, &sums);
         let by_column = Vectors::columns(gradient, self.width_out, n);
-        product(by_column, self.columns(taught.weights), taught.amx)
+        product(by_column, self.columns(trained.weights), trained.amx)
     }
 
     /// `[in,n]` to `[n,out]`.
-    fn forward_of_turned(&self, weights: &[f32], x: &[f32], amx: Option<Amx>) -> Vec<f32> {
+    fn forward_of_transposed(&self, weights: &[f32], x: &[f32], amx: Option<Amx>) -> Vec<f32> {
         let n = x.len() / self.width_in;
         let mut y = product(
             Vectors::columns(x, self.width_in, n),
@@ -223,13 +228,18 @@ impl Lin {
     }
 
     /// The gradient of x `[in,n]` from that of the result `[n,out]`.
-    fn backward_of_turned(&self, taught: &mut Taught, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    fn backward_of_transposed(
+        &self,
+        trained: &mut TrainedWeights,
+        x: &[f32],
+        gradient: &[f32],
+    ) -> Vec<f32> {
         let n = x.len() / self.width_in;
         let by_column = Vectors::columns(gradient, n, self.width_out);
-        taught.add_product(self, by_column, Vectors::rows(x, self.width_in, n));
-        taught.add_sums(&self.bias, gradient);
+        trained.add_product(self, by_column, Vectors::rows(x, self.width_in, n));
+        trained.add_sums(&self.bias, gradient);
         let gradient = Vectors::rows(gradient, n, self.width_out);
-        product(self.columns(taught.weights), gradient, taught.amx)
+        product(self.columns(trained.weights), gradient, trained.amx)
     }
 }
 
@@ -256,13 +266,13 @@ impl Norm {
     }
 
     /// The gradient of x from that of the result.
-    fn backward(&self, taught: &mut Taught, x: &[f32], gradient: &[f32]) -> Vec<f32> {
+    fn backward(&self, trained: &mut TrainedWeights, x: &[f32], gradient: &[f32]) -> Vec<f32> {
         let mut to_x = vec![0.0; x.len()];
         let width = self.weight.len();
         let (mut to_weight, mut to_bias) = (vec![0.0; width], vec![0.0; width]);
-        dispatch(NormBack {
+        dispatch(NormBackward {
             x,
-            weight: &taught.weights[self.weight.clone()],
+            weight: &trained.weights[self.weight.clone()],
             gradient,
             eps: self.eps,
             centred: !self.bias.is_empty(),
@@ -270,8 +280,8 @@ impl Norm {
             to_weight: &mut to_weight,
             to_bias: &mut to_bias,
         });
-        taught.add(&self.weight, &to_weight);
-        taught.add(&self.bias, &to_bias);
+        trained.add(&self.weight, &to_weight);
+        trained.add(&self.bias, &to_bias);
         to_x
     }
 }
@@ -294,21 +304,21 @@ fn sum_of(a: &[f32], b: &[f32]) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| a + b).collect()
 }
 
-/// A layer: numbers and joined weights to a result, and back.
+/// A layer: inputs and joined weights to a result, and its backward pass.
 trait Layer: Send + Sync {
-    /// What the way back needs of the way forth.
+    /// Activations that the backward pass needs.
     type Kept: Send + Sync;
 
     fn name(&self) -> &'static str;
-    /// The result's numbers and shape.
+    /// The result's values and shape.
     fn forward(&self, x: [&[f32]; 3], amx: Option<Amx>) -> (Vec<f32>, Shape, Self::Kept);
-    /// The gradients of the inputs; those of the weights are added up in `taught`.
+    /// The gradients of the inputs; those of the weights are added up in `trained`.
     fn backward(
         &self,
         x: [&[f32]; 2],
         kept: &Self::Kept,
         gradient: &[f32],
-        taught: &mut Taught,
+        trained: &mut TrainedWeights,
     ) -> [Vec<f32>; 2];
 }
 
@@ -363,18 +373,19 @@ impl<L: Layer> CustomOp3 for Fused<L> {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
         let Some(kept) = kept else {
-            candle_core::bail!("{} goes back once", self.layer.name())
+            candle_core::bail!("the backward pass of {} runs once", self.layer.name())
         };
         let learns = weights.track_op();
-        let [to_x, to_y, to_weights] = lend([x, y, weights, gradient], |[x, y, w, gradient]| {
-            let mut taught = Taught {
-                weights: w,
-                gradients: vec![0.0; if learns { w.len() } else { 0 }],
-                amx: super::autocast::tiles(),
-            };
-            let [to_x, to_y] = self.layer.backward([x, y], &kept, gradient, &mut taught);
-            [to_x, to_y, taught.gradients]
-        })?;
+        let [to_x, to_y, to_weights] =
+            with_slices([x, y, weights, gradient], |[x, y, w, gradient]| {
+                let mut trained = TrainedWeights {
+                    weights: w,
+                    gradients: vec![0.0; if learns { w.len() } else { 0 }],
+                    amx: super::autocast::tiles(),
+                };
+                let [to_x, to_y] = self.layer.backward([x, y], &kept, gradient, &mut trained);
+                [to_x, to_y, trained.gradients]
+            })?;
         let tensor = |values: Vec<f32>, like: &Tensor| {
             let learnt = like.track_op();
             learnt
@@ -389,7 +400,7 @@ impl<L: Layer> CustomOp3 for Fused<L> {
     }
 }
 
-/// GELU of numbers.
+/// GELU of each value.
 fn gelu_of(x: &[f32]) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     dispatch(gelu::Chunk { x, out: &mut out });

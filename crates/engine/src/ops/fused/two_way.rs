@@ -3,7 +3,7 @@
 use candle_core::{Result, Shape, Tensor};
 
 use super::two_way_attention::{Attention, Extent, KeptAttention, Side};
-use super::{Layer, Lin, Norm, Places, Taught, add, run, sum_of};
+use super::{Layer, Lin, Norm, Places, TrainedWeights, add, run, sum_of};
 use crate::kernels::amx::Amx;
 
 /// Sizes of a two-way transformer.
@@ -219,7 +219,7 @@ impl Layer for TwoWay {
         [image, tokens]: [&[f32]; 2],
         kept: &Self::Kept,
         gradient: &[f32],
-        taught: &mut Taught,
+        trained: &mut TrainedWeights,
     ) -> [Vec<f32>; 2] {
         let extent = self.extent(image, tokens);
         let width = self.sizes.width;
@@ -229,49 +229,49 @@ impl Layer for TwoWay {
             to_keys.extend_from_slice(keys);
             to_queries.extend_from_slice(queries);
         }
-        to_queries = self.norm.backward(taught, &kept.sum, &to_queries);
+        to_queries = self.norm.backward(trained, &kept.sum, &to_queries);
         let mut to_tokens = vec![0.0; tokens.len()];
         let [to_q, to_placed, to_v] =
             self.last
-                .backward(taught, &kept.last, &to_queries, Side::Keys, extent);
+                .backward(trained, &kept.last, &to_queries, Side::Keys, extent);
         add(&mut to_tokens, &to_q);
         add(&mut to_queries, &to_q);
         add(&mut to_keys, &to_placed);
         add(&mut to_keys, &to_v);
         for (number, (block, kept)) in self.blocks.iter().zip(&kept.blocks).enumerate().rev() {
             let [sum1, sum2, sum3, sum4] = &kept.sums;
-            to_keys = block.norm4.backward(taught, sum4, &to_keys);
+            to_keys = block.norm4.backward(trained, sum4, &to_keys);
             let [to_placed, to_k, to_v] =
                 block
                     .to_tokens
-                    .backward(taught, &kept.to_tokens, &to_keys, Side::Queries, extent);
+                    .backward(trained, &kept.to_tokens, &to_keys, Side::Queries, extent);
             add(&mut to_keys, &to_placed);
             add(&mut to_tokens, &to_k);
             add(&mut to_queries, &to_k);
             add(&mut to_queries, &to_v);
-            let to_sum3 = block.norm3.backward(taught, sum3, &to_queries);
-            let mut to_inner = block.lin2.backward(taught, &kept.inner, &to_sum3);
+            let to_sum3 = block.norm3.backward(trained, sum3, &to_queries);
+            let mut to_inner = block.lin2.backward(trained, &kept.inner, &to_sum3);
             for (to, x) in to_inner.iter_mut().zip(&kept.inner) {
                 if *x <= 0.0 {
                     *to = 0.0;
                 }
             }
-            let mut to_normed2 = block.lin1.backward(taught, &kept.normed2, &to_inner);
+            let mut to_normed2 = block.lin1.backward(trained, &kept.normed2, &to_inner);
             add(&mut to_normed2, &to_sum3);
-            to_queries = block.norm2.backward(taught, sum2, &to_normed2);
+            to_queries = block.norm2.backward(trained, sum2, &to_normed2);
             let [to_q, to_placed, to_v] =
                 block
                     .to_image
-                    .backward(taught, &kept.to_image, &to_queries, Side::Keys, extent);
+                    .backward(trained, &kept.to_image, &to_queries, Side::Keys, extent);
             add(&mut to_keys, &to_placed);
             add(&mut to_keys, &to_v);
             add(&mut to_tokens, &to_q);
             add(&mut to_queries, &to_q);
-            let to_sum1 = block.norm1.backward(taught, sum1, &to_queries);
+            let to_sum1 = block.norm1.backward(trained, sum1, &to_queries);
             let [to_q, to_k, to_v] =
                 block
                     .own
-                    .backward(taught, &kept.own, &to_sum1, Side::Neither, extent);
+                    .backward(trained, &kept.own, &to_sum1, Side::Neither, extent);
             let to_placed = sum_of(&to_q, &to_k);
             if number == 0 {
                 to_queries = sum_of(&to_placed, &to_v);

@@ -1,9 +1,9 @@
 //! Attention among a handful of tokens, and between them and an image.
 //!
-//! What is projected from the image lies turned, `[width, positions]`: the tokens are a handful, and every step of
+//! What is projected from the image lies transposed, `[width, positions]`: the tokens are a handful, and every step of
 //! attention between them and the image is then one over whole vectors of positions.
 
-use super::{Lin, Places, Taught};
+use super::{Lin, Places, TrainedWeights};
 use crate::kernels::amx::Amx;
 use crate::ops::simd::{Kernel, Simd, dispatch};
 
@@ -22,7 +22,7 @@ pub(super) struct KeptAttention {
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
-    shares: Vec<f32>,
+    probabilities: Vec<f32>,
     mixed: Vec<f32>,
 }
 
@@ -65,21 +65,25 @@ impl Attention {
     ) -> (Vec<f32>, KeptAttention) {
         let [x, y, z] = &inputs;
         let rows = |lin: &Lin, x| lin.forward(weights, x, amx);
-        let turned = |lin: &Lin, x| lin.forward_turned(weights, x, amx);
+        let transposed = |lin: &Lin, x| lin.forward_transposed(weights, x, amx);
         let (q, k, v) = match side {
-            Side::Queries => (turned(&self.q, x), rows(&self.k, y), rows(&self.v, z)),
-            Side::Keys => (rows(&self.q, x), turned(&self.k, y), turned(&self.v, z)),
+            Side::Queries => (transposed(&self.q, x), rows(&self.k, y), rows(&self.v, z)),
+            Side::Keys => (
+                rows(&self.q, x),
+                transposed(&self.k, y),
+                transposed(&self.v, z),
+            ),
             Side::Neither => (rows(&self.q, x), rows(&self.k, y), rows(&self.v, z)),
         };
         let mut mixed = vec![0.0; q.len()];
-        let mut shares = vec![0.0; extent.shares(side)];
+        let mut probabilities = vec![0.0; extent.probabilities(side)];
         let (q_, k_, v_) = (&q, &k, &v);
         match side {
             Side::Neither => own_forward(
                 extent,
                 self.q.width_out,
                 [q_, k_, v_],
-                &mut shares,
+                &mut probabilities,
                 &mut mixed,
             ),
             Side::Queries | Side::Keys => dispatch(Cross {
@@ -88,12 +92,12 @@ impl Attention {
                 q: q_,
                 k: k_,
                 v: v_,
-                shares: &mut shares,
+                probabilities: &mut probabilities,
                 mixed: &mut mixed,
             }),
         }
         let out = if side == Side::Queries {
-            self.out.forward_of_turned(weights, &mixed, amx)
+            self.out.forward_of_transposed(weights, &mixed, amx)
         } else {
             self.out.forward(weights, &mixed, amx)
         };
@@ -102,7 +106,7 @@ impl Attention {
             q,
             k,
             v,
-            shares,
+            probabilities,
             mixed,
         };
         (out, kept)
@@ -111,16 +115,17 @@ impl Attention {
     /// The gradients of the inputs of queries, keys and values.
     pub fn backward(
         &self,
-        taught: &mut Taught,
+        trained: &mut TrainedWeights,
         kept: &KeptAttention,
         gradient: &[f32],
         side: Side,
         extent: Extent,
     ) -> [Vec<f32>; 3] {
         let to_mixed = if side == Side::Queries {
-            self.out.backward_of_turned(taught, &kept.mixed, gradient)
+            self.out
+                .backward_of_transposed(trained, &kept.mixed, gradient)
         } else {
-            self.out.backward(taught, &kept.mixed, gradient)
+            self.out.backward(trained, &kept.mixed, gradient)
         };
         let [mut to_q, mut to_k, mut to_v] =
             [&kept.q, &kept.k, &kept.v].map(|x| vec![0.0; x.len()]);
@@ -128,7 +133,7 @@ impl Attention {
             let to = [&mut to_q, &mut to_k, &mut to_v].map(Vec::as_mut_slice);
             own_backward(extent, self.q.width_out, kept, &to_mixed, to);
         } else {
-            dispatch(CrossBack {
+            dispatch(CrossBackward {
                 extent,
                 side,
                 kept,
@@ -139,11 +144,11 @@ impl Attention {
             });
         }
         let [x, y, z] = &kept.inputs;
-        let mut back = |lin: &Lin, x: &[f32], gradient: &[f32], turned: bool| {
-            if turned {
-                lin.backward_turned(taught, x, gradient)
+        let mut back = |lin: &Lin, x: &[f32], gradient: &[f32], transposed: bool| {
+            if transposed {
+                lin.backward_transposed(trained, x, gradient)
             } else {
-                lin.backward(taught, x, gradient)
+                lin.backward(trained, x, gradient)
             }
         };
         [
@@ -155,7 +160,7 @@ impl Attention {
 }
 
 impl Extent {
-    fn shares(&self, side: Side) -> usize {
+    fn probabilities(&self, side: Side) -> usize {
         let other = if side == Side::Neither {
             self.tokens
         } else {
@@ -170,29 +175,31 @@ fn own_forward(
     extent: Extent,
     width: usize,
     [q, k, v]: [&[f32]; 3],
-    shares: &mut [f32],
+    probabilities: &mut [f32],
     mixed: &mut [f32],
 ) {
     let (t, d) = (extent.tokens, width / extent.heads);
     let scale = 1.0 / (d as f32).sqrt();
-    for (at, shares) in shares.chunks_exact_mut(t * t).enumerate() {
+    for (at, probabilities) in probabilities.chunks_exact_mut(t * t).enumerate() {
         let (batch, head) = (at / extent.heads, at % extent.heads);
         let row = |i: usize| (batch * t + i) * width + head * d;
-        for (i, shares) in shares.chunks_exact_mut(t).enumerate() {
+        for (i, probabilities) in probabilities.chunks_exact_mut(t).enumerate() {
             let q = &q[row(i)..][..d];
-            for (j, share) in shares.iter_mut().enumerate() {
+            for (j, probability) in probabilities.iter_mut().enumerate() {
                 let products = q.iter().zip(&k[row(j)..][..d]).map(|(a, b)| a * b);
-                *share = scale * products.sum::<f32>();
+                *probability = scale * products.sum::<f32>();
             }
-            let greatest = shares.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
-            for x in shares.iter_mut() {
+            let greatest = probabilities
+                .iter()
+                .fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+            for x in probabilities.iter_mut() {
                 *x = (*x - greatest).exp();
             }
-            let sum: f32 = shares.iter().sum();
-            for (j, share) in shares.iter_mut().enumerate() {
-                *share /= sum;
+            let sum: f32 = probabilities.iter().sum();
+            for (j, probability) in probabilities.iter_mut().enumerate() {
+                *probability /= sum;
                 let to = mixed[row(i)..][..d].iter_mut().zip(&v[row(j)..][..d]);
-                to.for_each(|(to, v)| *to += *share * v);
+                to.for_each(|(to, v)| *to += *probability * v);
             }
         }
     }
@@ -207,10 +214,10 @@ fn own_backward(
 ) {
     let (t, d) = (extent.tokens, width / extent.heads);
     let scale = 1.0 / (d as f32).sqrt();
-    for (at, shares) in kept.shares.chunks_exact(t * t).enumerate() {
+    for (at, probabilities) in kept.probabilities.chunks_exact(t * t).enumerate() {
         let (batch, head) = (at / extent.heads, at % extent.heads);
         let row = |i: usize| (batch * t + i) * width + head * d;
-        for (i, shares) in shares.chunks_exact(t).enumerate() {
+        for (i, probabilities) in probabilities.chunks_exact(t).enumerate() {
             let g = &gradient[row(i)..][..d];
             let slope = |j: usize| -> f32 {
                 g.iter()
@@ -219,11 +226,11 @@ fn own_backward(
                     .sum()
             };
             let slopes: Vec<f32> = (0..t).map(slope).collect();
-            let mean: f32 = slopes.iter().zip(shares).map(|(a, b)| a * b).sum();
-            for (j, (slope, share)) in slopes.iter().zip(shares).enumerate() {
-                let score = scale * share * (slope - mean);
+            let mean: f32 = slopes.iter().zip(probabilities).map(|(a, b)| a * b).sum();
+            for (j, (slope, probability)) in slopes.iter().zip(probabilities).enumerate() {
+                let score = scale * probability * (slope - mean);
                 for c in 0..d {
-                    to_v[row(j) + c] += share * g[c];
+                    to_v[row(j) + c] += probability * g[c];
                     to_q[row(i) + c] += score * kept.k[row(j) + c];
                     to_k[row(j) + c] += score * kept.q[row(i) + c];
                 }
@@ -232,7 +239,7 @@ fn own_backward(
     }
 }
 
-/// Attention between tokens, `[b*tokens,width]`, and the image, `[width,b*positions]`; shares
+/// Attention between tokens, `[b*tokens,width]`, and the image, `[width,b*positions]`; probabilities
 /// `[b,heads,tokens,positions]`.
 struct Cross<'a> {
     extent: Extent,
@@ -240,7 +247,7 @@ struct Cross<'a> {
     q: &'a [f32],
     k: &'a [f32],
     v: &'a [f32],
-    shares: &'a mut [f32],
+    probabilities: &'a mut [f32],
     mixed: &'a mut [f32],
 }
 
@@ -262,37 +269,37 @@ impl Kernel for Cross<'_> {
         let width = few.len() / (b * t);
         let d = width / heads;
         let scale = 1.0 / (d as f32).sqrt();
-        for (at, shares) in self.shares.chunks_exact_mut(t * n).enumerate() {
+        for (at, probabilities) in self.probabilities.chunks_exact_mut(t * n).enumerate() {
             let (batch, head) = (at / heads, at % heads);
             let row = |c: usize| (head * d + c) * b * n + batch * n;
             let token = |i: usize, c: usize| (batch * t + i) * width + head * d + c;
-            for (i, shares) in shares.chunks_exact_mut(n).enumerate() {
+            for (i, probabilities) in probabilities.chunks_exact_mut(n).enumerate() {
                 for j in (0..n).step_by(S::N) {
                     let mut sum = s.splat(0.0);
                     for c in 0..d {
                         let x = s.splat(scale * few[token(i, c)]);
                         sum = s.mul_add(x, s.load(&many[row(c) + j..]), sum);
                     }
-                    s.store(sum, &mut shares[j..]);
+                    s.store(sum, &mut probabilities[j..]);
                 }
             }
             if keys {
-                for (i, shares) in shares.chunks_exact_mut(n).enumerate() {
-                    softmax_along(s, shares);
+                for (i, probabilities) in probabilities.chunks_exact_mut(n).enumerate() {
+                    softmax_along(s, probabilities);
                     for c in 0..d {
                         let v = &self.v[row(c)..][..n];
-                        self.mixed[token(i, c)] = dot(s, shares, v);
+                        self.mixed[token(i, c)] = dot(s, probabilities, v);
                     }
                 }
             } else {
-                softmax_across(s, shares, n);
+                softmax_across(s, probabilities, n);
                 for c in 0..d {
                     let mixed = &mut self.mixed[row(c)..][..n];
                     for j in (0..n).step_by(S::N) {
                         let mut sum = s.splat(0.0);
                         for i in 0..t {
                             let v = s.splat(self.v[token(i, c)]);
-                            sum = s.mul_add(v, s.load(&shares[i * n + j..]), sum);
+                            sum = s.mul_add(v, s.load(&probabilities[i * n + j..]), sum);
                         }
                         s.store(sum, &mut mixed[j..]);
                     }
@@ -338,8 +345,8 @@ fn softmax_across<S: Simd>(s: S, scores: &mut [f32], n: usize) {
             s.store(e, &mut scores[i * n + j..]);
         }
         for i in 0..tokens {
-            let share = s.div(s.load(&scores[i * n + j..]), sum);
-            s.store(share, &mut scores[i * n + j..]);
+            let probability = s.div(s.load(&scores[i * n + j..]), sum);
+            s.store(probability, &mut scores[i * n + j..]);
         }
     }
 }
@@ -362,7 +369,7 @@ fn add_times<S: Simd>(s: S, factor: f32, x: &[f32], to: &mut [f32]) {
     }
 }
 
-struct CrossBack<'a> {
+struct CrossBackward<'a> {
     extent: Extent,
     side: Side,
     kept: &'a KeptAttention,
@@ -372,7 +379,7 @@ struct CrossBack<'a> {
     to_v: &'a mut [f32],
 }
 
-impl Kernel for CrossBack<'_> {
+impl Kernel for CrossBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Extent {
@@ -383,7 +390,11 @@ impl Kernel for CrossBack<'_> {
         } = self.extent;
         let keys = self.side == Side::Keys;
         let KeptAttention {
-            q, k, v, shares, ..
+            q,
+            k,
+            v,
+            probabilities,
+            ..
         } = self.kept;
         let (few, many, to_few, to_many) = if keys {
             (q, k, self.to_q, self.to_k)
@@ -394,33 +405,37 @@ impl Kernel for CrossBack<'_> {
         let d = width / heads;
         let scale = 1.0 / (d as f32).sqrt();
         let mut slopes = vec![0.0; t * n];
-        for (at, shares) in shares.chunks_exact(t * n).enumerate() {
+        for (at, probabilities) in probabilities.chunks_exact(t * n).enumerate() {
             let (batch, head) = (at / heads, at % heads);
             let row = |c: usize| (head * d + c) * b * n + batch * n;
             let token = |i: usize, c: usize| (batch * t + i) * width + head * d + c;
             slopes.fill(0.0);
-            let rows = || shares.chunks_exact(n).enumerate();
-            for ((i, shares), slopes) in rows().zip(slopes.chunks_exact_mut(n)) {
+            let rows = || probabilities.chunks_exact(n).enumerate();
+            for ((i, probabilities), slopes) in rows().zip(slopes.chunks_exact_mut(n)) {
                 for c in 0..d {
-                    // The shares' slopes, and the values': of the image or of the tokens.
+                    // The probabilities' slopes, and the values': of the image or of the tokens.
                     if keys {
                         let g = self.gradient[token(i, c)];
                         add_times(s, g, &v[row(c)..][..n], slopes);
-                        add_times(s, g, shares, &mut self.to_v[row(c)..][..n]);
+                        add_times(s, g, probabilities, &mut self.to_v[row(c)..][..n]);
                     } else {
                         let g = &self.gradient[row(c)..][..n];
                         add_times(s, v[token(i, c)], g, slopes);
-                        self.to_v[token(i, c)] += dot(s, shares, g);
+                        self.to_v[token(i, c)] += dot(s, probabilities, g);
                     }
                 }
             }
             if keys {
-                for (shares, slopes) in shares.chunks_exact(n).zip(slopes.chunks_exact_mut(n)) {
-                    let mean = s.splat(dot(s, shares, slopes));
-                    for (share, slope) in
-                        shares.chunks_exact(S::N).zip(slopes.chunks_exact_mut(S::N))
+                for (probabilities, slopes) in probabilities
+                    .chunks_exact(n)
+                    .zip(slopes.chunks_exact_mut(n))
+                {
+                    let mean = s.splat(dot(s, probabilities, slopes));
+                    for (probability, slope) in probabilities
+                        .chunks_exact(S::N)
+                        .zip(slopes.chunks_exact_mut(S::N))
                     {
-                        let score = s.mul(s.load(share), s.sub(s.load(slope), mean));
+                        let score = s.mul(s.load(probability), s.sub(s.load(slope), mean));
                         s.store(score, slope);
                     }
                 }
@@ -429,12 +444,15 @@ impl Kernel for CrossBack<'_> {
                     let mut mean = s.splat(0.0);
                     for i in 0..t {
                         let at = i * n + j;
-                        mean = s.mul_add(s.load(&shares[at..]), s.load(&slopes[at..]), mean);
+                        mean = s.mul_add(s.load(&probabilities[at..]), s.load(&slopes[at..]), mean);
                     }
                     for i in 0..t {
                         let at = i * n + j;
                         let slope = s.sub(s.load(&slopes[at..]), mean);
-                        s.store(s.mul(s.load(&shares[at..]), slope), &mut slopes[at..]);
+                        s.store(
+                            s.mul(s.load(&probabilities[at..]), slope),
+                            &mut slopes[at..],
+                        );
                     }
                 }
             }

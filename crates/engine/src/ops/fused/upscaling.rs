@@ -4,10 +4,10 @@
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Layer, Lin, Norm, Places, Taught, gelu_of, run};
+use super::{Layer, Lin, Norm, Places, TrainedWeights, gelu_of, run};
 use crate::kernels::amx::Amx;
+use crate::ops::rowwise_backward::{GeluBackward, gelu_derivative_from, normal_cdf};
 use crate::ops::simd::{Kernel, Simd, dispatch};
-use crate::ops::taught_rows::{GeluBack, below, slope_from};
 
 /// Children of a doubling.
 const CHILDREN: usize = 8;
@@ -128,7 +128,7 @@ impl Layer for Upscale {
         [image, filter]: [&[f32]; 2],
         kept: &Self::Kept,
         gradient: &[f32],
-        taught: &mut Taught,
+        trained: &mut TrainedWeights,
     ) -> [Vec<f32>; 2] {
         let (width, mask) = (self.sizes.width, self.mask());
         let (image_len, channels) = (self.tokens() * width, width / CHILDREN);
@@ -138,7 +138,7 @@ impl Layer for Upscale {
             let Kept([doubled, normed, again]) = kept;
             let mut to_again = vec![0.0; again.len()];
             let mut to_filters = vec![0.0; width];
-            dispatch(DotBack {
+            dispatch(DotBackward {
                 x: again,
                 filter: &filter.repeat(CHILDREN),
                 order: &self.order,
@@ -154,15 +154,15 @@ impl Layer for Upscale {
                     .sum::<f32>()
             };
             to_filter.extend((0..channels).map(child));
-            let to_lit = self.second.backward(taught, &gelu_of(normed), &to_again);
+            let to_lit = self.second.backward(trained, &gelu_of(normed), &to_again);
             let mut to_normed = vec![0.0; normed.len()];
-            dispatch(GeluBack {
+            dispatch(GeluBackward {
                 x: normed,
                 gradient: &to_lit,
                 out: &mut to_normed,
             });
-            let to_doubled = self.norm.backward(taught, doubled, &to_normed);
-            to_image.extend(self.first.backward(taught, image, &to_doubled));
+            let to_doubled = self.norm.backward(trained, doubled, &to_normed);
+            to_image.extend(self.first.backward(trained, image, &to_doubled));
         }
         [to_image, to_filter]
     }
@@ -186,7 +186,7 @@ impl Kernel for Dot<'_> {
         for (row, order) in rows.zip(self.order.chunks_exact(CHILDREN)) {
             for at in (0..width).step_by(S::N) {
                 let x = s.load(&row[at..]);
-                let lit = s.mul(x, below(s, x));
+                let lit = s.mul(x, normal_cdf(s, x));
                 s.store(s.mul(lit, s.load(&self.filter[at..])), &mut terms[at..]);
             }
             for (terms, place) in terms.chunks_exact(channels).zip(order) {
@@ -196,7 +196,7 @@ impl Kernel for Dot<'_> {
     }
 }
 
-struct DotBack<'a> {
+struct DotBackward<'a> {
     x: &'a [f32],
     filter: &'a [f32],
     order: &'a [u32],
@@ -206,7 +206,7 @@ struct DotBack<'a> {
     to_filter: &'a mut [f32],
 }
 
-impl Kernel for DotBack<'_> {
+impl Kernel for DotBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = self.filter.len();
@@ -222,11 +222,11 @@ impl Kernel for DotBack<'_> {
             }
             for at in (0..width).step_by(S::N) {
                 let (x, g) = (s.load(&row[at..]), s.load(&slopes[at..]));
-                let below = below(s, x);
+                let below = normal_cdf(s, x);
                 let to_filter = s.load(&self.to_filter[at..]);
                 let to_filter = s.mul_add(g, s.mul(x, below), to_filter);
                 s.store(to_filter, &mut self.to_filter[at..]);
-                let slope = slope_from(s, x, below);
+                let slope = gelu_derivative_from(s, x, below);
                 let to_x = s.mul(s.mul(g, s.load(&self.filter[at..])), slope);
                 s.store(to_x, &mut out[at..]);
             }

@@ -8,9 +8,9 @@ use candle_core::{Result, Tensor};
 
 /// How an image is moved for each view, in voxels along (D,H,W).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Views(Vec<[i32; 3]>);
+pub struct AugmentedViews(Vec<[i32; 3]>);
 
-impl Views {
+impl AugmentedViews {
     /// These views; with none the image as it is.
     pub fn new(moves: &[[i32; 3]]) -> Self {
         Self(if moves.is_empty() {
@@ -31,10 +31,10 @@ impl Views {
         Tensor::cat(&views.collect::<Result<Vec<_>>>()?, 0)
     }
 
-    /// What was told of each view, `[n,D,H,W]`, moved back to where the image is: the mean, `[D,H,W]`.
-    pub fn mean(&self, told: &Tensor) -> Result<Tensor> {
+    /// The logits of each view, `[n,D,H,W]`, moved back to where the image is: the mean, `[D,H,W]`.
+    pub fn mean(&self, logits: &Tensor) -> Result<Tensor> {
         let views = self.0.iter().enumerate();
-        let back = views.map(|(n, by)| moved(&told.narrow(0, n, 1)?, by.map(|step| -step)));
+        let back = views.map(|(n, by)| moved(&logits.narrow(0, n, 1)?, by.map(|step| -step)));
         Tensor::cat(&back.collect::<Result<Vec<_>>>()?, 0)?.mean(0)
     }
 }
@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn a_view_is_the_image_moved() {
-        let views = Views::new(&[[0, 0, 0], [1, 0, -2]]).of(&image()).unwrap();
+        let views = AugmentedViews::new(&[[0, 0, 0], [1, 0, -2]])
+            .of(&image())
+            .unwrap();
         assert_eq!(views.dims(), [2, 1, 3, 1, 4]);
         let views = numbers(&views);
         assert_eq!(views[..12], numbers(&image()));
@@ -93,14 +95,14 @@ mod tests {
 
     #[test]
     fn what_is_told_of_views_lies_where_the_image_does() {
-        let views = Views::new(&[[0, 0, 0], [1, 0, -1], [-1, 0, 1]]);
+        let views = AugmentedViews::new(&[[0, 0, 0], [1, 0, -1], [-1, 0, 1]]);
         assert_eq!(views.count(), 3);
-        let told = views.of(&image()).unwrap().squeeze(1).unwrap();
-        let mean = numbers(&views.mean(&told).unwrap());
+        let logits = views.of(&image()).unwrap().squeeze(1).unwrap();
+        let mean = numbers(&views.mean(&logits).unwrap());
         // In the middle nothing was lost at an edge.
         assert_eq!(mean[5..7], [5.0, 6.0]);
-        let none = Views::new(&[]);
-        let told = none.of(&image()).unwrap().squeeze(1).unwrap();
-        assert_eq!(numbers(&none.mean(&told).unwrap()), numbers(&image()));
+        let none = AugmentedViews::new(&[]);
+        let logits = none.of(&image()).unwrap().squeeze(1).unwrap();
+        assert_eq!(numbers(&none.mean(&logits).unwrap()), numbers(&image()));
     }
 }

@@ -1,15 +1,16 @@
-//! Attention and its way back, head by head over copies that lie close together.
+//! Attention of projections that lie side by side and its backward pass, head by head over copies that lie close
+//! together.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
+use super::attention_run::{Part, Run};
 use super::autocast::tiles;
-use super::lend;
-use super::taught_run::{Part, Run};
+use super::with_slices;
 use crate::ops::Packing;
 
-/// Which positions of one sequence attend to which.
-pub(super) enum Sight<'a> {
+/// Which positions of a sequence attend to which.
+pub(super) enum AttentionPattern<'a> {
     /// All to all.
     All,
     /// As packed, queries and keys rotated by these tables `[positions, d/2]` of cosines and sines.
@@ -22,13 +23,13 @@ pub(super) enum Sight<'a> {
 
 /// Queries, keys and values side by side, `[b,n,(heads + 2 key heads) d]`.
 pub(super) struct Joint<'a> {
-    pub numbers: &'a [f32],
+    pub values: &'a [f32],
     pub size: [usize; 2],
     pub heads: usize,
     pub key_heads: usize,
     pub d: usize,
     pub scale: f32,
-    pub sight: Sight<'a>,
+    pub pattern: AttentionPattern<'a>,
 }
 
 impl Joint<'_> {
@@ -38,14 +39,14 @@ impl Joint<'_> {
 
     fn runs(&self, batch: usize) -> Vec<Run> {
         let n = self.size[1];
-        match &self.sight {
-            Sight::All => vec![Run {
+        match &self.pattern {
+            AttentionPattern::All => vec![Run {
                 first: 0,
                 len: n,
                 shared: 0,
                 causal: false,
             }],
-            Sight::Packed { packings, .. } => packings[batch]
+            AttentionPattern::Packed { packings, .. } => packings[batch]
                 .runs()
                 .map(|(first, len, shared)| Run {
                     first,
@@ -63,7 +64,7 @@ impl Joint<'_> {
         let mut rows = Vec::with_capacity(n * d);
         for i in 0..n {
             let at = (batch * n + i) * width + column;
-            rows.extend_from_slice(&self.numbers[at..at + d]);
+            rows.extend_from_slice(&self.values[at..at + d]);
         }
         if rotated {
             self.rotate(batch, &mut rows, 1.0);
@@ -73,7 +74,7 @@ impl Joint<'_> {
 
     /// Rotates the halves of `[n,d]` by their positions' angles, times `direction`.
     fn rotate(&self, batch: usize, rows: &mut [f32], direction: f32) {
-        let Sight::Packed { packings, cos, sin } = &self.sight else {
+        let AttentionPattern::Packed { packings, cos, sin } = &self.pattern else {
             return;
         };
         let half = self.d / 2;
@@ -128,7 +129,7 @@ impl Joint<'_> {
         (key, key + self.key_heads * self.d)
     }
 
-    /// The gradient of the numbers from that of the result.
+    /// The gradient of the values from that of the result.
     pub(super) fn backward(&self, gradient: &[f32]) -> Vec<f32> {
         let ([b, n], d) = (self.size, self.d);
         let group = self.heads / self.key_heads;
@@ -179,7 +180,7 @@ impl Joint<'_> {
 
 /// The gradients of q `[b,heads,n,d]`, k and v `[b,key heads,m,d]` from that of `[b,n,heads*d]`; every query sees
 /// every key.
-pub(super) fn attend_back(
+pub(super) fn attend_backward(
     [q, k, v]: [&Tensor; 3],
     gradient: &Tensor,
     scale: f32,
@@ -188,7 +189,7 @@ pub(super) fn attend_back(
     let (_, key_heads, m, _) = k.dims4()?;
     let group = heads / key_heads;
     let amx = tiles();
-    let parts: Vec<[Vec<f32>; 3]> = lend([q, k, v, gradient], |[qs, ks, vs, g]| {
+    let parts: Vec<[Vec<f32>; 3]> = with_slices([q, k, v, gradient], |[qs, ks, vs, g]| {
         (0..b * heads)
             .into_par_iter()
             .map(|at| {

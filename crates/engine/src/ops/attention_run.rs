@@ -1,4 +1,4 @@
-//! Attention of one run of queries to the keys that it sees, and its way back.
+//! Attention of one run of queries to the keys that they see, and its backward pass.
 
 use super::simd::{Kernel, Simd, dispatch};
 use crate::kernels::amx::{Amx, Hand, Packed, Vectors, multiply};
@@ -25,9 +25,9 @@ pub(super) struct Part {
     q: Vec<f32>,
     /// `[m, dp]` and `[d, mp]`.
     k: Vec<f32>,
-    k_turned: Vec<f32>,
+    k_transposed: Vec<f32>,
     v: Vec<f32>,
-    v_turned: Vec<f32>,
+    v_transposed: Vec<f32>,
     n: usize,
     m: usize,
     mp: usize,
@@ -50,10 +50,10 @@ struct Tiles {
 }
 
 impl Tiles {
-    /// The first `rows` rows of `depth` numbers, `stride` apart, as a left side.
-    fn left(&self, numbers: &[f32], [rows, depth]: [usize; 2], stride: usize) -> Packed {
+    /// The first `rows` rows of `depth` values, `stride` apart, as a left side.
+    fn left(&self, values: &[f32], [rows, depth]: [usize; 2], stride: usize) -> Packed {
         let vectors = Vectors {
-            numbers,
+            values,
             count: rows,
             depth,
             stride,
@@ -70,8 +70,8 @@ impl Tiles {
         [rows, left_width, right_width]: [usize; 3],
         [left_stride, right_stride]: [usize; 2],
     ) -> [Packed; 2] {
-        let vectors = |numbers, count, step| Vectors {
-            numbers,
+        let vectors = |values, count, step| Vectors {
+            values,
             count,
             depth: rows,
             stride: 1,
@@ -117,7 +117,7 @@ impl Part {
             }
             out
         };
-        let turned = |x: &[f32]| {
+        let transposed = |x: &[f32]| {
             let mut out = vec![0.0; d * mp];
             for (j, row) in x.chunks_exact(d).enumerate() {
                 for (c, x) in row.iter().enumerate() {
@@ -133,7 +133,13 @@ impl Part {
                 padded(x, 1.0)
             }
         };
-        let of_columns = |x: &[f32]| if amx.is_some() { Vec::new() } else { turned(x) };
+        let of_columns = |x: &[f32]| {
+            if amx.is_some() {
+                Vec::new()
+            } else {
+                transposed(x)
+            }
+        };
         let right = |amx, x| Packed::new(amx, Vectors::rows(x, m, d), Hand::Right);
         let columns = |amx, x| Packed::new(amx, Vectors::columns(x, m, d), Hand::Right);
         Self {
@@ -146,9 +152,9 @@ impl Part {
             }),
             q: padded(q, scale),
             k: of_vectors(k),
-            k_turned: of_columns(k),
+            k_transposed: of_columns(k),
             v: of_vectors(v),
-            v_turned: of_columns(v),
+            v_transposed: of_columns(v),
             n,
             m,
             mp,
@@ -199,9 +205,9 @@ impl Part {
         }
     }
 
-    /// Shares of the keys for the queries from `first` on, `[rows, mp]`.
+    /// Attention probabilities of the queries from `first` on, `[rows, mp]`.
     #[inline(always)]
-    fn shares<S: Simd>(&self, s: S, first: usize, rows: usize, out: &mut [f32]) {
+    fn probabilities<S: Simd>(&self, s: S, first: usize, rows: usize, out: &mut [f32]) {
         let q = &self.q[first * self.dp..];
         match &self.tiles {
             Some(tiles) => {
@@ -212,7 +218,7 @@ impl Part {
                 s,
                 [rows, self.d, self.mp],
                 (q, self.dp, 1),
-                (&self.k_turned, self.mp),
+                (&self.k_transposed, self.mp),
                 (out, self.mp),
                 false,
             ),
@@ -251,20 +257,20 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let part = self.part;
-        let mut shares = vec![0.0; BLOCK * part.mp];
+        let mut probabilities = vec![0.0; BLOCK * part.mp];
         let mut mixed = vec![0.0; BLOCK * part.dp];
         for first in (0..part.n).step_by(BLOCK) {
             let rows = BLOCK.min(part.n - first);
-            part.shares(s, first, rows, &mut shares);
+            part.probabilities(s, first, rows, &mut probabilities);
             match &part.tiles {
                 Some(tiles) => {
-                    let shares = tiles.left(&shares, [rows, part.m], part.mp);
-                    multiply(&shares, &tiles.v_columns, &mut mixed, part.dp, false);
+                    let probabilities = tiles.left(&probabilities, [rows, part.m], part.mp);
+                    multiply(&probabilities, &tiles.v_columns, &mut mixed, part.dp, false);
                 }
                 None => product(
                     s,
                     [rows, part.m, part.dp],
-                    (&shares, part.mp, 1),
+                    (&probabilities, part.mp, 1),
                     (&part.v, part.dp),
                     (&mut mixed, part.dp),
                     false,
@@ -292,19 +298,20 @@ impl Kernel for Backward<'_> {
         let part = self.part;
         let (mp, dp, m, d) = (part.mp, part.dp, part.m, part.d);
         let [to_q, to_k, to_v] = self.out;
-        let mut shares = vec![0.0; BLOCK * mp];
+        let mut probabilities = vec![0.0; BLOCK * mp];
         let mut slopes = vec![0.0; BLOCK * mp];
         let mut g = vec![0.0; BLOCK * dp];
         for first in (0..part.n).step_by(BLOCK) {
             let rows = BLOCK.min(part.n - first);
-            part.shares(s, first, rows, &mut shares);
+            part.probabilities(s, first, rows, &mut probabilities);
             let gradient = self.gradient[first * d..].chunks_exact(d);
             for (to, row) in g.chunks_exact_mut(dp).zip(gradient).take(rows) {
                 to[..d].copy_from_slice(row);
             }
             if let Some(tiles) = &part.tiles {
-                let [shares, gradient] = tiles.columns([&shares, &g], [rows, m, d], [mp, dp]);
-                multiply(&shares, &gradient, to_v, dp, true);
+                let [probabilities, gradient] =
+                    tiles.columns([&probabilities, &g], [rows, m, d], [mp, dp]);
+                multiply(&probabilities, &gradient, to_v, dp, true);
                 multiply(
                     &tiles.left(&g, [rows, d], dp),
                     &tiles.v,
@@ -316,7 +323,7 @@ impl Kernel for Backward<'_> {
                 product(
                     s,
                     [m, rows, dp],
-                    (&shares, 1, mp),
+                    (&probabilities, 1, mp),
                     (&g, dp),
                     (to_v, dp),
                     true,
@@ -325,28 +332,37 @@ impl Kernel for Backward<'_> {
                     s,
                     [rows, d, mp],
                     (&g, dp, 1),
-                    (&part.v_turned, mp),
+                    (&part.v_transposed, mp),
                     (&mut slopes, mp),
                     false,
                 );
             }
-            // Of the scores: shares (slopes - sum of shares slopes).
-            let both = slopes.chunks_exact_mut(mp).zip(shares.chunks_exact(mp));
-            for (slopes, shares) in both.take(rows) {
+            // Of the scores: p (dp - sum of p dp), p being the probabilities and dp their gradients.
+            let both = slopes
+                .chunks_exact_mut(mp)
+                .zip(probabilities.chunks_exact(mp));
+            for (slopes, probabilities) in both.take(rows) {
                 let mut sum = s.splat(0.0);
-                for (a, b) in slopes.chunks_exact(S::N).zip(shares.chunks_exact(S::N)) {
+                for (a, b) in slopes
+                    .chunks_exact(S::N)
+                    .zip(probabilities.chunks_exact(S::N))
+                {
                     sum = s.mul_add(s.load(a), s.load(b), sum);
                 }
                 let mean = s.splat(s.sum(sum));
-                for (a, b) in slopes.chunks_exact_mut(S::N).zip(shares.chunks_exact(S::N)) {
+                for (a, b) in slopes
+                    .chunks_exact_mut(S::N)
+                    .zip(probabilities.chunks_exact(S::N))
+                {
                     s.store(s.mul(s.load(b), s.sub(s.load(a), mean)), a);
                 }
             }
             let queries = &part.q[first * dp..];
             let to_q = &mut to_q[first * dp..];
             if let Some(tiles) = &part.tiles {
-                let [turned, queries] = tiles.columns([&slopes, queries], [rows, m, d], [mp, dp]);
-                multiply(&turned, &queries, to_k, dp, true);
+                let [slope_columns, queries] =
+                    tiles.columns([&slopes, queries], [rows, m, d], [mp, dp]);
+                multiply(&slope_columns, &queries, to_k, dp, true);
                 let slopes = tiles.left(&slopes, [rows, m], mp);
                 multiply(&slopes, &tiles.k_columns, to_q, dp, false);
             } else {

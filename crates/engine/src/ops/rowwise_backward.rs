@@ -1,19 +1,19 @@
-//! The ways back through what works row by row: norms, GELU, the gate, and the bias of a linear layer.
+//! Backward passes of the row-wise operators: norms, GELU, the gate, and the bias of a linear layer.
 
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
 use super::gelu::erf;
 use super::simd::{Kernel, Simd, dispatch};
-use super::{PARALLEL_FROM, lend};
+use super::{PARALLEL_FROM, with_slices};
 
-/// Numbers that are added up in f32 before they join a sum in f64.
+/// Values that are added up in f32 before they join a sum in f64.
 const STRETCH: usize = 4096;
 /// The widest vector: rows must be a multiple of it.
 pub const LANES: usize = 16;
 
 /// The gradients of x, weight and bias of a layer norm; of an RMS norm where `centred` is false, without a bias.
-pub(super) fn norm_back(
+pub(super) fn norm_backward(
     x: &Tensor,
     weight: &Tensor,
     gradient: &Tensor,
@@ -22,36 +22,37 @@ pub(super) fn norm_back(
 ) -> Result<[Tensor; 3]> {
     let width = weight.elem_count();
     let rows = (PARALLEL_FROM / width).max(1) * width;
-    let [to_x, to_weight, to_bias] = lend([x, weight, gradient], |[x, weight, gradient]| {
-        let mut to_x = vec![0.0; x.len()];
-        let parts: Vec<[Vec<f32>; 2]> = to_x
-            .par_chunks_mut(rows)
-            .zip(x.par_chunks(rows).zip(gradient.par_chunks(rows)))
-            .map(|(to_x, (x, gradient))| {
-                let mut sums = [vec![0.0; width], vec![0.0; width]];
-                let [to_weight, to_bias] = &mut sums;
-                dispatch(NormBack {
-                    x,
-                    weight,
-                    gradient,
-                    eps,
-                    centred,
-                    to_x,
-                    to_weight,
-                    to_bias,
-                });
-                sums
-            })
-            .collect();
-        let mut sums = [vec![0.0; width], vec![0.0; width]];
-        for part in &parts {
-            for (sum, part) in sums.iter_mut().zip(part) {
-                sum.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+    let [to_x, to_weight, to_bias] =
+        with_slices([x, weight, gradient], |[x, weight, gradient]| {
+            let mut to_x = vec![0.0; x.len()];
+            let parts: Vec<[Vec<f32>; 2]> = to_x
+                .par_chunks_mut(rows)
+                .zip(x.par_chunks(rows).zip(gradient.par_chunks(rows)))
+                .map(|(to_x, (x, gradient))| {
+                    let mut sums = [vec![0.0; width], vec![0.0; width]];
+                    let [to_weight, to_bias] = &mut sums;
+                    dispatch(NormBackward {
+                        x,
+                        weight,
+                        gradient,
+                        eps,
+                        centred,
+                        to_x,
+                        to_weight,
+                        to_bias,
+                    });
+                    sums
+                })
+                .collect();
+            let mut sums = [vec![0.0; width], vec![0.0; width]];
+            for part in &parts {
+                for (sum, part) in sums.iter_mut().zip(part) {
+                    sum.iter_mut().zip(part).for_each(|(to, x)| *to += x);
+                }
             }
-        }
-        let [to_weight, to_bias] = sums;
-        [to_x, to_weight, to_bias]
-    })?;
+            let [to_weight, to_bias] = sums;
+            [to_x, to_weight, to_bias]
+        })?;
     let device = x.device();
     Ok([
         Tensor::from_vec(to_x, x.dims(), device)?,
@@ -60,7 +61,7 @@ pub(super) fn norm_back(
     ])
 }
 
-pub(super) struct NormBack<'a> {
+pub(super) struct NormBackward<'a> {
     pub x: &'a [f32],
     pub weight: &'a [f32],
     pub gradient: &'a [f32],
@@ -71,7 +72,7 @@ pub(super) struct NormBack<'a> {
     pub to_bias: &'a mut [f32],
 }
 
-impl Kernel for NormBack<'_> {
+impl Kernel for NormBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = self.weight.len();
@@ -146,32 +147,32 @@ fn total<S: Simd>(
 }
 
 /// `gradient * gelu'(x)`.
-pub(super) fn gelu_back(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    let out = lend([x, gradient], |[x, gradient]| {
+pub(super) fn gelu_backward(x: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    let out = with_slices([x, gradient], |[x, gradient]| {
         let mut out = vec![0.0; x.len()];
         out.par_chunks_mut(PARALLEL_FROM)
             .zip(
                 x.par_chunks(PARALLEL_FROM)
                     .zip(gradient.par_chunks(PARALLEL_FROM)),
             )
-            .for_each(|(out, (x, gradient))| dispatch(GeluBack { x, gradient, out }));
+            .for_each(|(out, (x, gradient))| dispatch(GeluBackward { x, gradient, out }));
         out
     })?;
     Tensor::from_vec(out, x.dims(), x.device())
 }
 
-pub(super) struct GeluBack<'a> {
+pub(super) struct GeluBackward<'a> {
     pub x: &'a [f32],
     pub gradient: &'a [f32],
     pub out: &'a mut [f32],
 }
 
-impl Kernel for GeluBack<'_> {
+impl Kernel for GeluBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let rest = self.x.len() % S::N;
         for at in (0..self.x.len() - rest).step_by(S::N) {
-            let slope = gelu_slope(s, s.load(&self.x[at..]));
+            let slope = gelu_derivative(s, s.load(&self.x[at..]));
             s.store(
                 s.mul(slope, s.load(&self.gradient[at..])),
                 &mut self.out[at..],
@@ -180,7 +181,7 @@ impl Kernel for GeluBack<'_> {
         let from = self.x.len() - rest;
         let mut last = [0.0; LANES];
         last[..rest].copy_from_slice(&self.x[from..]);
-        let slope = gelu_slope(s, s.load(&last));
+        let slope = gelu_derivative(s, s.load(&last));
         s.store(slope, &mut last);
         for ((out, g), slope) in self.out[from..]
             .iter_mut()
@@ -194,35 +195,35 @@ impl Kernel for GeluBack<'_> {
 
 /// `Phi(x) + x phi(x)`.
 #[inline(always)]
-fn gelu_slope<S: Simd>(s: S, x: S::V) -> S::V {
-    slope_from(s, x, below(s, x))
+fn gelu_derivative<S: Simd>(s: S, x: S::V) -> S::V {
+    gelu_derivative_from(s, x, normal_cdf(s, x))
 }
 
-/// The standard normal distribution's share below x, `Phi(x)`.
+/// The cumulative distribution function of the standard normal distribution, `Phi(x)`.
 #[inline(always)]
-pub(super) fn below<S: Simd>(s: S, x: S::V) -> S::V {
+pub(super) fn normal_cdf<S: Simd>(s: S, x: S::V) -> S::V {
     let half = s.splat(0.5);
     let root = s.splat(std::f32::consts::FRAC_1_SQRT_2);
     s.mul_add(erf(s, s.mul(x, root)), half, half)
 }
 
-/// GELU's slope where the share below x is known.
+/// GELU's derivative where `below`, `Phi(x)`, is known.
 #[inline(always)]
-pub(super) fn slope_from<S: Simd>(s: S, x: S::V, below: S::V) -> S::V {
+pub(super) fn gelu_derivative_from<S: Simd>(s: S, x: S::V, below: S::V) -> S::V {
     let density = s.exp(s.mul(s.mul(x, x), s.splat(-0.5)));
     s.mul_add(s.mul(x, density), s.splat(0.398_942_3), below)
 }
 
 /// The gradient of `[.., 2w]`, gate first, from that of `silu(gate) * up`; w is a multiple of the widest vector.
-pub(super) fn gated_silu_back(gate_up: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+pub(super) fn gated_silu_backward(gate_up: &Tensor, gradient: &Tensor) -> Result<Tensor> {
     let width = gradient.dim(D::Minus1)?;
-    let out = lend([gate_up, gradient], |[x, gradient]| {
+    let out = with_slices([gate_up, gradient], |[x, gradient]| {
         let mut out = vec![0.0; x.len()];
         let rows = (PARALLEL_FROM / width).max(1) * width;
         out.par_chunks_mut(2 * rows)
             .zip(x.par_chunks(2 * rows).zip(gradient.par_chunks(rows)))
             .for_each(|(out, (x, gradient))| {
-                dispatch(GateBack {
+                dispatch(GateBackward {
                     x,
                     gradient,
                     width,
@@ -234,14 +235,14 @@ pub(super) fn gated_silu_back(gate_up: &Tensor, gradient: &Tensor) -> Result<Ten
     Tensor::from_vec(out, gate_up.dims(), gate_up.device())
 }
 
-pub(super) struct GateBack<'a> {
+pub(super) struct GateBackward<'a> {
     pub x: &'a [f32],
     pub gradient: &'a [f32],
     pub width: usize,
     pub out: &'a mut [f32],
 }
 
-impl Kernel for GateBack<'_> {
+impl Kernel for GateBackward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let w = self.width;
@@ -255,10 +256,10 @@ impl Kernel for GateBack<'_> {
             for at in (0..w).step_by(S::N) {
                 let (a, u, g) = (s.load(&gate[at..]), s.load(&up[at..]), s.load(&g[at..]));
                 let one = s.splat(1.0);
-                let share = s.div(one, s.add(one, s.exp(s.sub(s.splat(0.0), a))));
-                let silu = s.mul(a, share);
-                // silu' = share (1 + a (1 - share))
-                let slope = s.mul(share, s.mul_add(a, s.sub(one, share), one));
+                let probability = s.div(one, s.add(one, s.exp(s.sub(s.splat(0.0), a))));
+                let silu = s.mul(a, probability);
+                // silu' = probability (1 + a (1 - probability))
+                let slope = s.mul(probability, s.mul_add(a, s.sub(one, probability), one));
                 s.store(s.mul(s.mul(g, u), slope), &mut to_gate[at..]);
                 s.store(s.mul(g, silu), &mut to_up[at..]);
             }
@@ -270,7 +271,7 @@ impl Kernel for GateBack<'_> {
 pub(super) fn column_sums(x: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
     let rows = (PARALLEL_FROM / width).max(1) * width;
-    let sums = lend([x], |[x]| {
+    let sums = with_slices([x], |[x]| {
         let parts: Vec<Vec<f32>> = x
             .par_chunks(rows)
             .map(|x| {

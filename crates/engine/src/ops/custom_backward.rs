@@ -1,4 +1,4 @@
-//! Results that were computed outside the graph, put into it together with their way back.
+//! Results that were computed outside the graph, put into it together with their backward pass.
 
 use std::sync::Mutex;
 
@@ -7,9 +7,9 @@ use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, Layout, MetalStorage, Result, Shape, Storage, Tensor,
 };
 
-/// `result` (on x's device, no view of another tensor), computed from `x` without a graph, with its way back: x, the
-/// result and its gradient, all without a graph and the last contiguous, to the gradient of x.
-pub fn with_back(
+/// `result` (on x's device, no view of another tensor), computed from `x` without a graph, with its backward pass:
+/// x, the result and its gradient, all without a graph and the last contiguous, to the gradient of x.
+pub fn with_backward(
     name: &'static str,
     x: &Tensor,
     result: &Tensor,
