@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use m3d_assistant::hub::{BuiltIn, Fetched, HubError, ModelFolder, ModelName, local};
-use m3d_assistant::inference::give_back;
+use m3d_assistant::inference::release_freed_memory;
 use m3d_imaging::io::{IoError, Library};
 use m3d_imaging::volume::{ImageKey, LabelMap};
 
@@ -269,7 +269,7 @@ fn give_back_soon() {
     let later = std::thread::Builder::new().name("give-back".into());
     let body = || {
         std::thread::sleep(Duration::from_secs(1));
-        give_back();
+        release_freed_memory();
     };
     if let Err(error) = later.spawn(body) {
         tracing::debug!("no thread to give memory back: {error}");

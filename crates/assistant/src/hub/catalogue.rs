@@ -44,7 +44,7 @@ pub struct Published {
     pub bytes: u64,
     /// Parameters.
     pub parameters: u64,
-    /// How its numbers are stored.
+    /// The dtype its weights are stored in.
     pub numbers: &'static str,
     /// What it does, in a sentence.
     pub purpose: &'static str,

@@ -269,7 +269,7 @@ fn folder_bytes(folder: &ModelFolder) -> u64 {
     files.iter().filter_map(|name| folder.size(name)).sum()
 }
 
-/// The types of numbers, the most frequent first.
+/// The dtypes, the most frequent first.
 fn in_order(counts: BTreeMap<String, u64>) -> String {
     let mut types: Vec<(String, u64)> = counts.into_iter().collect();
     types.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

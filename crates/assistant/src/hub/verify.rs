@@ -33,7 +33,7 @@ pub struct Verification {
     pub unused: Vec<String>,
     /// Tensors that it needs and that are in no file.
     pub missing: Vec<String>,
-    /// Tensors with numbers that are none.
+    /// Tensors with infinite values or NaN.
     pub not_finite: Vec<NotFinite>,
     /// The files.
     pub files: Vec<FileCheck>,
@@ -41,7 +41,7 @@ pub struct Verification {
     pub problems: Vec<String>,
 }
 
-/// A tensor with numbers that are infinite or none.
+/// A tensor with infinite values or NaN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotFinite {
     /// Its name.

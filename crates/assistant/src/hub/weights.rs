@@ -1,4 +1,4 @@
-//! The weights files of a folder: what they hold, their sums, and whether their numbers are numbers.
+//! The weights files of a folder: what they hold, their checksums, and whether their values are finite.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -18,7 +18,7 @@ const CHUNK: usize = 4 << 20;
 /// Largest index that is read.
 const LARGEST_INDEX: u64 = 64 << 20;
 
-/// How many numbers of each kind a file holds: `F32`, `Q4K` and so on.
+/// How many values of each dtype a file holds: `F32`, `Q4K` and so on.
 pub(super) fn counts(file: &WeightsFile) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for name in file.names() {
@@ -33,7 +33,7 @@ pub(super) fn counts(file: &WeightsFile) -> BTreeMap<String, u64> {
 }
 
 /// The names of a folder's weights files: the one file, or those that the index names, in order. Second, why
-/// there are none or not all can be told.
+/// there are none, or not all are known.
 pub(super) fn weights_files(folder: &ModelFolder) -> (Vec<String>, Option<String>) {
     if folder.has(WEIGHTS) {
         return (vec![WEIGHTS.to_owned()], None);
@@ -91,7 +91,7 @@ pub(super) fn sum(
     }
 }
 
-/// The tensors of a file with numbers that are infinite or none. `step` is called before each and may stop.
+/// The tensors of a file with infinite values or NaN. `step` is called before each and may stop.
 pub(super) fn not_finite(
     file: &WeightsFile,
     step: &mut dyn FnMut() -> Result<(), HubError>,
@@ -99,7 +99,7 @@ pub(super) fn not_finite(
     let mut wrong = Vec::new();
     for name in file.names() {
         step()?;
-        // A kind that cannot be read is told where the network asks for the tensor.
+        // A dtype that cannot be read is an error where the network asks for the tensor.
         let Ok(values) = file.values(name) else {
             continue;
         };

@@ -63,7 +63,7 @@ pub enum InferenceError {
     /// The model does not fit into the memory that is free.
     #[error("the model needs {needed} in {dtype} and {free} are free: {advice}")]
     NoRoom {
-        /// The numbers asked for, or the smallest tried.
+        /// The dtype asked for, or the smallest tried.
         dtype: DTypeChoice,
         /// Memory needed, with what answering takes.
         needed: String,
@@ -73,9 +73,9 @@ pub enum InferenceError {
         advice: String,
     },
     /// Memory ran out while the model was read or computed.
-    #[error("the model ran out of memory{}: {advice}", in_numbers(.dtype.as_ref()))]
+    #[error("the model ran out of memory{}: {advice}", in_dtype(.dtype.as_ref()))]
     OutOfMemory {
-        /// The numbers it was held in, where that is known.
+        /// The dtype it was held in, where that is known.
         dtype: Option<DTypeChoice>,
         /// What to do.
         advice: String,
@@ -107,7 +107,7 @@ pub enum InferenceError {
 /// What to do where memory does not suffice and no smaller choice is known.
 pub(super) const NO_CHOICE: &str = "close other programs, or choose a smaller model";
 
-fn in_numbers(dtype: Option<&DTypeChoice>) -> String {
+fn in_dtype(dtype: Option<&DTypeChoice>) -> String {
     dtype.map_or_else(String::new, |dtype| format!(" in {dtype}"))
 }
 

@@ -89,7 +89,7 @@ impl ModelFrame {
         self.model_from_voxel() * self.grid.voxel_from_patient()
     }
 
-    /// The box as the model is told it. The part outside the crop is cut off; a side thinner than one
+    /// The box in the model's coordinates, as prompts write it. The part outside the crop is cut off; a side thinner than one
     /// voxel of the prepared image is written as that voxel, because the notation has nothing smaller.
     ///
     /// # Errors
@@ -124,8 +124,8 @@ impl ModelFrame {
 
     /// The box the model wrote, on the source grid. Numbers outside 0 to 1 are held to the prepared
     /// image; the box is never thinner than one of its voxels.
-    pub fn voxel_box(&self, told: &ModelBox) -> VoxelBox {
-        let numbers = told.numbers();
+    pub fn voxel_box(&self, model_box: &ModelBox) -> VoxelBox {
+        let numbers = model_box.numbers();
         let size = self.size_ijk();
         let crop = self.crop_box();
         let scale = (crop.max - crop.min) / size;
@@ -141,7 +141,7 @@ impl ModelFrame {
     }
 
     /// The source voxels where the logits (prepared size, `[D,H,W]`), trilinear at the voxel's centre,
-    /// are above 0; nothing outside the crop. The model was taught with labels resized as
+    /// are above 0; nothing outside the crop. The model was trained with labels resized as
     /// [`labels_from_mask`](Self::labels_from_mask) does, so this is the inverse of that, half a voxel of
     /// the prepared image aside from the image's own. Logits of another length give an empty mask.
     pub fn mask_from_logits(&self, logits: &[f32]) -> Mask {
@@ -238,10 +238,10 @@ mod tests {
         let frame = frame();
         let source =
             VoxelBox::from_corners(DVec3::new(9.5, 20.5, 3.5), DVec3::new(41.5, 35.5, 9.5));
-        let told = frame.model_box(&source).unwrap();
+        let model_box = frame.model_box(&source).unwrap();
         let wanted = [0.0, 2.0 / 64.0, 0.0, 5.0 / 32.0, 31.0 / 64.0, 63.0 / 128.0];
-        assert_eq!(Some(told), ModelBox::new(wanted));
-        let home = frame.voxel_box(&told);
+        assert_eq!(Some(model_box), ModelBox::new(wanted));
+        let home = frame.voxel_box(&model_box);
         assert!((home.min - source.min).abs().max_element() < 0.1);
         assert!((home.max - source.max).abs().max_element() < 0.1);
     }
@@ -250,9 +250,9 @@ mod tests {
     fn boxes_are_cut_at_the_crop_and_refused_outside() {
         let frame = frame();
         let over = VoxelBox::from_corners(DVec3::splat(-50.0), DVec3::splat(500.0));
-        let told = frame.model_box(&over).unwrap();
-        assert_eq!(frame.voxel_box(&told).min, frame.crop_box().min);
-        let far = (frame.voxel_box(&told).max - frame.crop_box().max).abs();
+        let model_box = frame.model_box(&over).unwrap();
+        assert_eq!(frame.voxel_box(&model_box).min, frame.crop_box().min);
+        let far = (frame.voxel_box(&model_box).max - frame.crop_box().max).abs();
         assert!(far.max_element() < 0.04);
         let outside = VoxelBox::from_corners(DVec3::ZERO, DVec3::splat(3.0));
         assert_eq!(frame.model_box(&outside), Err(InferenceError::BoxOutside));

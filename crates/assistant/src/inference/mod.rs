@@ -26,7 +26,7 @@ pub use answer::{Answer, Event, ModelFacts, Request};
 pub use cache::CacheStats;
 pub use error::InferenceError;
 pub use frame::ModelFrame;
-pub use memory::give_back;
+pub use memory::release_freed_memory;
 pub use prepare::{Preparation, PreparedImage, prepare};
 pub use prepared::PreparedAnswer;
 pub use prompt::{Prompt, build_prompt};

@@ -1,4 +1,4 @@
-//! From a volume to the image the model was trained on, with the way back.
+//! From a volume to the image the model was trained on, with the map back.
 
 use super::{InferenceError, ModelFrame};
 pub use m3d_imaging::volume::Preparation;
@@ -15,7 +15,7 @@ pub struct PreparedImage {
     pub preparation: Preparation,
     /// The values that became 0 and 1, where they were cut off at percentiles.
     pub clipped_to: Option<[f64; 2]>,
-    /// The way there and back.
+    /// The maps between the two grids.
     pub frame: ModelFrame,
 }
 

@@ -106,7 +106,7 @@ impl OpenedModel {
         })
     }
 
-    /// Decides what numbers the weights are to be held in, `returned` bytes becoming free before they are read.
+    /// Decides which dtype the weights are to be held in, `returned` bytes becoming free before they are read.
     ///
     /// # Errors
     /// When they do not fit into the free memory; the message says what would.
@@ -116,7 +116,7 @@ impl OpenedModel {
         Ok(self)
     }
 
-    /// Reads the weights; `progress` is told 0 to 1. The thread that calls it is the one to ask on: it becomes one
+    /// Reads the weights; `progress` is called with 0 to 1. The thread that calls it is the one to ask on: it becomes one
     /// of the threads that compute.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl OpenedModel {
 }
 
 impl Session {
-    /// Opens and loads a checkpoint; `progress` is told 0 to 1. Dropping the session frees all.
+    /// Opens and loads a checkpoint; `progress` is called with 0 to 1. Dropping the session frees all.
     ///
     /// # Errors
     /// As [`OpenedModel::open`] and [`OpenedModel::load`].
@@ -264,8 +264,8 @@ impl Session {
             .unwrap_or_else(|| recognise(&request.text, has_box));
         let words = |frame: Option<&ModelFrame>| prompt_of(task, request, frame);
         let way = task.preparation(request.window);
-        let told = self.answer_as(request, way, &words, emit, cancelled)?;
-        Ok(told.answer)
+        let answer = self.answer_as(request, way, &words, emit, cancelled)?;
+        Ok(answer.answer)
     }
 
     /// Answers a request about an image prepared in this way, with these words. Without a frame the words need only

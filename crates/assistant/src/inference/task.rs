@@ -1,4 +1,4 @@
-//! What the reader wants, told from the words by simple rules.
+//! What the reader wants, recognised from the words by simple rules.
 
 use std::fmt;
 use std::str::FromStr;

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySen
 
 use super::InferenceError;
 use super::answer::{Event, ModelFacts, Request};
-use super::memory::give_back;
+use super::memory::release_freed_memory;
 use super::session::{OpenedModel, Session};
 use m3d_imaging::volume::{Volume, Window};
 use m3d_model::ModelPlace;
@@ -24,7 +24,7 @@ const MOST_REQUESTS: usize = 32;
 /// The most events that wait to be read; the thread pauses when there are more.
 const MOST_EVENTS: usize = 512;
 
-/// What the worker tells, in order.
+/// What the worker reports, in order.
 #[derive(Clone, Debug)]
 pub enum WorkerEvent {
     /// A model is being loaded: 0 to 1.
@@ -99,7 +99,7 @@ impl Worker {
         let (commands, inbox) = bounded(MOST_REQUESTS);
         let (outbox, events) = bounded(MOST_EVENTS);
         let shared = Arc::new(Shared::default());
-        let mut desk = Desk {
+        let mut inference_loop = InferenceLoop {
             inbox,
             outbox,
             shared: Arc::clone(&shared),
@@ -108,7 +108,7 @@ impl Worker {
         };
         let thread = std::thread::Builder::new()
             .name("inference".to_owned())
-            .spawn(move || desk.work())
+            .spawn(move || inference_loop.work())
             .map_err(|error| {
                 InferenceError::Unsupported(format!(
                     "the system gives no thread for the model ({error}); close other programs"
@@ -209,8 +209,8 @@ impl Drop for Worker {
     }
 }
 
-/// The thread's side.
-struct Desk {
+/// What the thread runs: requests in, events out.
+struct InferenceLoop {
     inbox: Receiver<Command>,
     outbox: Sender<WorkerEvent>,
     shared: Arc<Shared>,
@@ -221,7 +221,7 @@ struct Desk {
 /// Unwinds out of a load that nobody waits for any more.
 struct LoadAbandoned;
 
-impl Desk {
+impl InferenceLoop {
     fn work(&mut self) {
         while !self.ended() {
             let command = match self.inbox.try_recv() {
@@ -242,7 +242,7 @@ impl Desk {
                 Command::Wake => {}
                 Command::Unload => {
                     self.drop_session();
-                    self.tell(WorkerEvent::Unloaded);
+                    self.emit(WorkerEvent::Unloaded);
                 }
                 Command::Load {
                     place,
@@ -257,7 +257,7 @@ impl Desk {
     /// Frees the model and what it has seen.
     fn drop_session(&mut self) {
         self.session = None;
-        give_back();
+        release_freed_memory();
     }
 
     /// The volume to encode ahead; it waits until there is a model.
@@ -271,7 +271,7 @@ impl Desk {
     }
 
     /// Sends an event, waiting while the reader is behind, unless the worker is being dropped.
-    fn tell(&self, event: WorkerEvent) {
+    fn emit(&self, event: WorkerEvent) {
         let mut event = event;
         loop {
             match self.outbox.send_timeout(event, Duration::from_millis(50)) {
@@ -284,13 +284,13 @@ impl Desk {
     }
 
     fn load(&mut self, place: &ModelPlace, device: DeviceChoice, dtype: DTypeChoice) {
-        self.tell(WorkerEvent::Loading(0.0));
+        self.emit(WorkerEvent::Loading(0.0));
         // A folder at fault leaves the present model in place; past this point two might not fit.
         let returned = self.session.as_ref().map_or(0, |s| s.facts().bytes);
         let opened = guarded(|| OpenedModel::open(place, device, dtype)?.check_room(returned));
         let opened = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.tell(WorkerEvent::LoadFailed(error)),
+            Err(error) => return self.emit(WorkerEvent::LoadFailed(error)),
         };
         self.drop_session();
         let loaded = guarded(|| {
@@ -298,21 +298,21 @@ impl Desk {
                 if self.ended() {
                     resume_unwind(Box::new(LoadAbandoned));
                 }
-                self.tell_progress(part);
+                self.send_progress(part);
             })
         });
         match loaded {
             Ok(session) => {
                 let facts = session.facts().clone();
                 self.session = Some(session);
-                self.tell(WorkerEvent::Loaded(facts));
+                self.emit(WorkerEvent::Loaded(facts));
             }
-            Err(error) => self.tell(WorkerEvent::LoadFailed(error)),
+            Err(error) => self.emit(WorkerEvent::LoadFailed(error)),
         }
     }
 
-    /// Progress is told only while there is room: it is not worth waiting for.
-    fn tell_progress(&self, part: f32) {
+    /// Progress is sent only while there is room: it is not worth waiting for.
+    fn send_progress(&self, part: f32) {
         if self.outbox.len() < MOST_EVENTS / 2
             && self.outbox.try_send(WorkerEvent::Loading(part)).is_ok()
         {
@@ -337,7 +337,7 @@ impl Desk {
             lock(&self.shared.ahead).get_or_insert(ahead);
         } else {
             let revision = ahead.revision;
-            self.tell(WorkerEvent::Encoded { revision, result });
+            self.emit(WorkerEvent::Encoded { revision, result });
         }
     }
 
@@ -346,22 +346,22 @@ impl Desk {
         let session = self.session.take();
         let stop = || cancelled.load(Ordering::Relaxed) || self.ended();
         if stop() {
-            self.tell(WorkerEvent::Question(id, Event::Cancelled));
+            self.emit(WorkerEvent::Question(id, Event::Cancelled));
             self.session = session;
         } else if let Some(mut session) = session {
-            let mut emit = |event| self.tell(WorkerEvent::Question(id, event));
+            let mut emit = |event| self.emit(WorkerEvent::Question(id, event));
             let done = guarded(|| {
                 session.ask(request, &mut emit, &stop);
                 Ok(())
             });
             if let Err(error) = done {
                 session.forget_images();
-                self.tell(WorkerEvent::Question(id, Event::Failed(error)));
+                self.emit(WorkerEvent::Question(id, Event::Failed(error)));
             }
             self.session = Some(session);
         } else {
             let error = InferenceError::NoModel;
-            self.tell(WorkerEvent::Question(id, Event::Failed(error)));
+            self.emit(WorkerEvent::Question(id, Event::Failed(error)));
         }
         lock(&self.shared.questions).remove(&id);
     }
@@ -369,10 +369,10 @@ impl Desk {
 
 /// Runs the model's code; a panic in it becomes an error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, InferenceError>) -> Result<T, InferenceError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(told_panic(&*panic)))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panic_error(&*panic)))
 }
 
-fn told_panic(panic: &(dyn Any + Send)) -> InferenceError {
+fn panic_error(panic: &(dyn Any + Send)) -> InferenceError {
     if panic.is::<LoadAbandoned>() {
         return InferenceError::Cancelled;
     }
