@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use m3d_lab::training::{Lesson, MaskLabel, Sample, Talk, Talking, Variables, step};
+use m3d_lab::training::{
+    AnswerLoss, MaskLabel, Objective, QuestionAnswer, Sample, Variables, step,
+};
 use m3d_model::{Lamed, LamedConfig, Precision};
 use serde::Deserialize;
 
@@ -64,7 +66,7 @@ impl Case {
             };
             Sample {
                 image: flat("images", DType::F32).to_vec1().unwrap(),
-                talks: vec![Talk {
+                questions: vec![QuestionAnswer {
                     prompt: tokens(&ids[n][prefix..first]),
                     answer: tokens(&ids[n][first..=last]),
                     openings: vec![0],
@@ -100,12 +102,12 @@ fn a_step_is_the_reference_s() {
     let case = Case::open();
     let mut variables = Variables::from_tensors(case.weights.clone(), &Device::Cpu);
     variables.learn(|_| true).unwrap();
-    let numbers = Precision::plain(DType::F32);
+    let precision = Precision::plain(DType::F32);
     let (losses, gradients) = step::gradients(
         &case.config,
         &variables,
-        numbers,
-        Lesson::Talk(Talking::default()),
+        precision,
+        Objective::Answers(AnswerLoss::default()),
         &case.samples(),
     )
     .unwrap();
@@ -156,13 +158,13 @@ fn questions_that_share_a_volume_are_learnt_as_if_each_stood_alone() {
     let case = Case::open();
     let mut variables = Variables::from_tensors(case.weights.clone(), &Device::Cpu);
     variables.learn(|_| true).unwrap();
-    let numbers = Precision::plain(DType::F32);
+    let precision = Precision::plain(DType::F32);
     let run = |samples: &[Sample]| {
         step::gradients(
             &case.config,
             &variables,
-            numbers,
-            Lesson::Talk(Talking::default()),
+            precision,
+            Objective::Answers(AnswerLoss::default()),
             samples,
         )
         .unwrap()
@@ -171,10 +173,10 @@ fn questions_that_share_a_volume_are_learnt_as_if_each_stood_alone() {
     apart[1].image = apart[0].image.clone();
     let mut together = apart[0].clone();
     together
-        .talks
-        .extend(apart[1].talks.iter().cloned().map(|talk| Talk {
+        .questions
+        .extend(apart[1].questions.iter().cloned().map(|qa| QuestionAnswer {
             mask: Some(1),
-            ..talk
+            ..qa
         }));
     together.masks.extend(apart[1].masks.iter().cloned());
     let (losses_apart, apart) = run(&apart);

@@ -14,7 +14,7 @@ impl ModelBox {
     /// The marker after a box.
     pub const END: &'static str = "<bx_end>";
 
-    /// A box from two opposite corners in any order, rounded to 3 decimals as the model was taught;
+    /// A box from two opposite corners in any order, rounded to 3 decimals as in the training data;
     /// `None` when a number is not finite.
     pub fn new(numbers: [f64; 6]) -> Option<Self> {
         if !numbers.iter().all(|n| n.is_finite()) {

@@ -1,4 +1,4 @@
-//! Data to teach and to measure with: phantoms, questions and answers about them, and M3D-Data's layout
+//! Data to train and to measure with: phantoms, questions and answers about them, and M3D-Data's layout
 //! on disk.
 //!
 //! A [`Phantom`] is a CT volume with everything in it known; a [`Scene`] is a phantom as the model sees

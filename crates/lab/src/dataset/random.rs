@@ -91,7 +91,7 @@ mod tests {
         assert_ne!(take(7, "a"), take(7, "b"));
     }
 
-    /// Phantoms are told by their seed alone: a stream must never change.
+    /// A phantom follows from its seed alone: a stream must never change.
     #[test]
     fn streams_are_what_they_always_were() {
         let mut random = Random::new(7, "body");

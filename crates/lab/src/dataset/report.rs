@@ -89,7 +89,7 @@ fn sides(scene: &Scene, kind: FindingKind) -> &'static str {
     }
 }
 
-/// What is wrong: the finding's name first, for size and place are told less surely.
+/// What is wrong: the finding's name first, for a model is less sure of size and place.
 fn statement(scene: &Scene, finding: &PhantomFinding) -> String {
     let side = sides(scene, finding.kind);
     let mm = finding.size.round().max(1.0);

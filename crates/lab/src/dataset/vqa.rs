@@ -277,8 +277,9 @@ fn location(scene: &Scene, random: &mut Random) -> Option<Asked> {
     for &structure in Structure::ALL {
         let seen = scene.voxels(Target::Structure(structure)) >= LEAST_VOXELS;
         // Of organs whose name already says the side nothing is asked.
-        let told = structure.name().starts_with("right") || structure.name().starts_with("left");
-        if let Some(side) = structure.side().filter(|_| seen && !told) {
+        let names_side =
+            structure.name().starts_with("right") || structure.name().starts_with("left");
+        if let Some(side) = structure.side().filter(|_| seen && !names_side) {
             let right = capital(side.name());
             let others: Vec<&str> = ["Right", "Left", "In the midline", "Both sides"]
                 .into_iter()

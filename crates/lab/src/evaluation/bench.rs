@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::engine::{Engine, Model, Seat};
+use super::engine::{Engine, ImageSession, Model};
 use super::rows::{RowFile, RunFacts, facts_path, files_named, rows_path};
 use super::tasks::{Work, columns, retrieval, work};
 use super::{BenchOptions, EvaluationError, Helpers, Summary};
@@ -42,7 +42,7 @@ impl Bench {
         })
     }
 
-    /// Rows of the data's lists that cannot be used, each with the reason: to be told.
+    /// Rows of the data's lists that cannot be used, each with the reason.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
@@ -60,7 +60,7 @@ impl Bench {
         self.len() == 0
     }
 
-    /// Asks what is not answered yet, and sums up the share's rows. `progress` is told how many questions are done.
+    /// Asks what is not answered yet, and sums up the share's rows. `progress` is called with the number of questions done.
     ///
     /// # Errors
     /// When the folder holds answers of another run, an image cannot be read, the model fails, a row cannot be written,
@@ -102,9 +102,10 @@ impl Bench {
                     };
                     let image = first.load_image()?;
                     let number = number as u64;
-                    let mut seat = Seat::new(session, image, &group.image, number, cancelled)?;
+                    let mut image_session =
+                        ImageSession::new(session, image, &group.image, number, cancelled)?;
                     for item in waiting {
-                        let cells = item.measure(&mut seat, helpers)?;
+                        let cells = item.measure(&mut image_session, helpers)?;
                         rows.append(row(item.id(), &group.image, cells))?;
                         done += 1;
                         progress(done);

@@ -63,7 +63,7 @@ fn is_clip(folder: &ModelFolder) -> bool {
 }
 
 impl Engine {
-    /// Loads the model that a task needs from a folder; `progress` is told 0 to 1. For retrieval the folder is
+    /// Loads the model that a task needs from a folder; `progress` is called with 0 to 1. For retrieval the folder is
     /// M3D-CLIP's, or one with a folder `clip` in it.
     ///
     /// # Errors
@@ -210,7 +210,7 @@ fn fingerprint(folders: &[&ModelFolder]) -> String {
                 continue;
             }
             digest.update(name.as_bytes());
-            // A file that cannot be read is told by whoever loads the model.
+            // A file that cannot be read is reported by whoever loads the model.
             let _ = folder
                 .open(&name)
                 .and_then(|file| sample(file, &mut digest));
@@ -239,14 +239,14 @@ fn sample(mut file: impl Contents, digest: &mut Sha256) -> std::io::Result<()> {
 }
 
 /// An image in front of a model that answers.
-pub(super) struct Seat<'a> {
+pub(super) struct ImageSession<'a> {
     session: &'a mut Session,
     volume: Arc<Volume>,
     number: u64,
     cancelled: &'a dyn Fn() -> bool,
 }
 
-impl<'a> Seat<'a> {
+impl<'a> ImageSession<'a> {
     /// Puts an image in front of the model; `number` is that of no other image of this session.
     pub fn new(
         session: &'a mut Session,
@@ -310,7 +310,7 @@ impl<'a> Seat<'a> {
             },
         };
         match self.session.ask_prepared(&request, self.cancelled) {
-            Ok(told) => Ok(Some(told)),
+            Ok(answer) => Ok(Some(answer)),
             Err(InferenceError::TooLong { asked, room }) => {
                 tracing::warn!("a question of {asked} tokens does not fit into {room}; no answer");
                 Ok(None)

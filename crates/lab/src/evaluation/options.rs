@@ -75,13 +75,13 @@ impl BenchTask {
     }
 }
 
-/// The part of a data set to measure with.
+/// The split of a data set to measure with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SplitChoice {
-    /// The part for tests; everything where there is none.
+    /// The test split; everything where there is none.
     #[default]
     Auto,
-    /// One part.
+    /// One split.
     One(Split),
     /// Everything.
     All,
@@ -115,7 +115,7 @@ impl FromStr for SplitChoice {
     fn from_str(word: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|part| part.name() == word);
         found.ok_or_else(|| {
-            format!("{word:?} is no part; choose auto, test, validation, train or all")
+            format!("{word:?} is no split; choose auto, test, validation, train or all")
         })
     }
 }

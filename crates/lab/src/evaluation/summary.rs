@@ -171,7 +171,7 @@ impl Summary {
             columns: vec!["precision", "recall"],
             rows: per_kind.collect(),
         });
-        self.note("Findings are told from the words of both reports by one rule.");
+        self.note("Findings are document from the words of both reports by one rule.");
     }
 
     fn vqa_closed(&mut self, table: &Table) {
@@ -371,10 +371,10 @@ mod tests {
         assert_eq!(figure(&summary, "accuracy"), 0.75);
         assert_eq!(figure(&summary, "accuracy_plane"), 0.5);
         assert_eq!(figure(&summary, "accuracy_mean_of_types"), 0.75);
-        let told = summary.json();
-        assert_eq!(told["task"], "vqa-closed");
-        assert_eq!(told["n"], 4);
-        assert_eq!(told["summary"]["accuracy_organ"], 1.0);
+        let document = summary.json();
+        assert_eq!(document["task"], "vqa-closed");
+        assert_eq!(document["n"], 4);
+        assert_eq!(document["summary"]["accuracy_organ"], 1.0);
     }
 
     #[test]

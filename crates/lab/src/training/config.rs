@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct TrainingConfig {
     /// Where everything is written.
     pub out: PathBuf,
-    /// What all that is random is drawn from.
+    /// The seed of all that is random.
     #[serde(default)]
     pub seed: u64,
     /// `auto`, `cpu`, `cuda` or `metal`.
@@ -48,7 +48,7 @@ pub struct TrainingConfig {
     /// A model of either kind whose vision transformer the new one's begins as.
     #[serde(default)]
     pub vision: Option<PathBuf>,
-    /// The numbers in the file of the finished model: `f32`, `f16` or `bf16`.
+    /// The dtype of the finished model's weights: `f32`, `f16` or `bf16`.
     #[serde(default = "f32_name")]
     pub weights: String,
     /// The new model's vocabulary.
@@ -106,7 +106,7 @@ pub struct DataConfig {
     pub described: f32,
 }
 
-/// What a stage teaches, M3D's steps and one before them.
+/// What a stage trains, M3D's steps and one before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
@@ -136,7 +136,7 @@ impl Stage {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageConfig {
-    /// What it teaches.
+    /// What it trains.
     pub stage: Stage,
     /// Steps of the optimiser.
     pub steps: u64,
@@ -145,10 +145,10 @@ pub struct StageConfig {
     pub hours: Option<f64>,
     /// Volumes in a batch.
     pub volumes: usize,
-    /// Batches whose gradients are added up for a step.
+    /// Gradient accumulation: batches whose gradients are added up for a step.
     #[serde(default = "one_batch")]
     pub accumulate: usize,
-    /// Questions asked about each volume; without any only what `dense` tells is learnt.
+    /// Questions asked about each volume; without any only the losses of `dense` are left.
     #[serde(default)]
     pub talks: usize,
     /// How likely each kind of finding is in a phantom; without it as likely as `data phantom` has them.
@@ -157,9 +157,9 @@ pub struct StageConfig {
     /// Masks drawn in each volume, at most.
     #[serde(default)]
     pub masks: usize,
-    /// Whether the image encoder also learns to tell from each token what its patch holds: in the stage segmentation
-    /// that of the segmentation network, elsewhere the vision tower, which also learns findings, plane, phase and
-    /// region.
+    /// Dense supervision: whether the image encoder is also trained to predict from each token what its patch holds; in the
+    /// stage segmentation that of the segmentation network, elsewhere the vision tower, which is also trained on findings,
+    /// plane, phase and region.
     #[serde(default)]
     pub dense: bool,
     /// Whether the masks that are asked for in words are drawn, and their losses learnt from. Where not, words learn only
@@ -176,30 +176,30 @@ pub struct StageConfig {
     pub first: f32,
     /// The highest learning rate.
     pub rate: f64,
-    /// The part of it that is left at the end.
+    /// The fraction of it that is left at the end.
     #[serde(default = "twentieth")]
     pub last_rate: f64,
-    /// The part of the stage over which the rate rises.
+    /// Warm-up: the fraction of the stage over which the rate rises.
     #[serde(default = "fiftieth")]
     pub warm_up: f64,
-    /// Longest gradient; longer ones are shortened to it.
+    /// The largest global norm of the gradient; a larger one is clipped to it.
     #[serde(default = "one_norm")]
     pub clip_norm: f64,
-    /// How matrices are moved: `adamw` or `muon`.
+    /// The optimiser of matrices: `adamw` or `muon`.
     #[serde(default)]
     pub optimiser: Rule,
-    /// The part of a matrix that is lost per step and unit of rate.
+    /// Decoupled weight decay: the fraction of a matrix that is lost per step and unit of rate.
     #[serde(default = "hundredth")]
     pub weight_decay: f64,
-    /// Whether the vision tower begins the stage as the segmentation network's image encoder: what outlines have
-    /// taught it is where things are. Both must have the same sizes, but for the patches.
+    /// Whether the vision tower begins the stage as the segmentation network's image encoder: it has learnt
+    /// from outlines where things are. Both must have the same sizes, but for the patches.
     #[serde(default)]
     pub vision_from_segmentation: bool,
     /// The value, 0 to 1, that the image encoder's patch embedding counts from when the stage begins: that of soft tissue,
     /// whose small differences are lost in a norm as long as most of each token tells how far it is from black.
     #[serde(default)]
     pub centre: Option<f32>,
-    /// Beginnings of the names of tensors that stay as they are.
+    /// Prefixes of the names of tensors that are frozen.
     #[serde(default)]
     pub freeze: Vec<String>,
     /// Adapters on the decoder.

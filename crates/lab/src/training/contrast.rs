@@ -5,19 +5,19 @@ use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 
 use super::losses::cross_entropy_sum;
-use super::step::{add, casts, images, taught};
+use super::step::{add, backward, casts, images};
 use super::{Gradients, Losses, Sample, TrainingError, Variables};
 use m3d_engine::ops::autocast;
 use m3d_model::source::WeightSource;
 use m3d_model::{Clip, ClipConfig, Precision, WordPieceTokenizer};
 
-/// What similarities are multiplied with; the public model multiplies with it as it is stored.
+/// The logit scale (inverse temperature) of similarities; the public model multiplies with it as it is stored.
 const LOGIT_SCALE: &str = "logit_scale";
 
 /// Losses and gradients of a batch, in f32 but for products, which may be rounded to bf16.
 ///
 /// The features of all samples are found first, a share of the samples on each thread; then the loss over the whole
-/// batch and its gradients by the features; then each thread takes its share of these back through the networks.
+/// batch and its gradients by the features; then each thread runs the networks' backward pass for its share of them.
 pub(super) fn contrast_gradients(
     config: &ClipConfig,
     words: &WordPieceTokenizer,
@@ -67,7 +67,7 @@ pub(super) fn contrast_gradients(
             (features * slopes)?.sum_all()
         };
         let sum = (pull(&part[0], &to_images)? + pull(&part[1], &to_texts)?)?;
-        autocast(casts, || taught(variables, &sum))
+        autocast(casts, || backward(variables, &sum))
     };
     let done: Vec<Gradients> = features
         .par_iter()
@@ -181,7 +181,7 @@ mod tests {
         };
         let (losses, gradients) = loss();
         let all: Vec<String> = variables.learnt().map(|(name, _)| name).collect();
-        assert_eq!(gradients.len(), all.len(), "every tensor is taught");
+        assert_eq!(gradients.len(), all.len(), "every tensor has a gradient");
         for name in [
             "logit_scale",
             "vision_encoder.blocks.0.mlp.linear1.weight",

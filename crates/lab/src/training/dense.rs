@@ -1,6 +1,6 @@
 //! Dense supervision of an image encoder (an auxiliary head, as in Zhao et al. 2017).
 //!
-//! A linear layer tells from each token alone what its patch holds: for every class that is labelled in the volume, each
+//! A linear head predicts from each token alone what its patch holds: for every class that is labelled in the volume, each
 //! of the cells that the mask decoder would draw there. The mask decoder sees some masks of a volume and speaks to the
 //! encoder through its attention, and answers say little of where things are; this speaks of all of them, and
 //! directly. The head belongs to the training and is not part of the model.
@@ -56,7 +56,7 @@ impl Cut {
         Self::new(self.image, self.patch.map(|side| side * times), self.width)
     }
 
-    /// A head that knows nothing.
+    /// A head of zeros.
     pub fn new_head(self, classes: usize, device: &Device) -> Result<Tensor, TrainingError> {
         if self.patch.iter().any(|side| side % CELLS != 0) {
             return Err(TrainingError::Data(format!(
@@ -81,7 +81,7 @@ pub(super) fn labelled(sample: &Sample) -> impl Iterator<Item = (&MaskLabel, u32
     labels.filter_map(|target| Some((target, target.class? as u32)))
 }
 
-/// How many masks dense supervision speaks of.
+/// How many masks dense supervision has.
 pub(super) fn count(samples: &[Sample]) -> usize {
     samples.iter().map(|s| labelled(s).count()).sum()
 }

@@ -1,8 +1,8 @@
-//! What the vision tower is told directly of an image: how bright each structure is and from where to where it reaches,
-//! where something wrong shows, and what kind of image it is.
+//! What the vision tower is supervised with directly: the brightness and extent of each structure, where something wrong
+//! shows, and what kind of image it is.
 //!
-//! An answer's tokens that depend on such a fact are few among those that language alone can tell, so a new vision tower
-//! hardly learns from answers to see it. A linear layer tells it instead: from each token the brightness and the box of
+//! An answer's tokens that depend on such a fact are few among those that language alone predicts, so a new vision tower
+//! hardly learns from answers to see it. A linear head predicts it instead: from each token the brightness and the box of
 //! the classes its patch holds and the image's attributes (of the mean of all tokens, those few that show a contrast phase
 //! are too small a part), and findings from the tokens as the projector pools them, for that is all the decoder sees. It
 //! belongs to the training and is not part of the model.
@@ -14,13 +14,13 @@ use super::dense::{Cut, labelled};
 use super::losses::cross_entropy_sum;
 use super::{Sample, TrainingError, Variables};
 
-/// The variable that holds the layer, `[7 classes + findings + values of all attributes, width]`.
+/// The variable that holds the head, `[7 classes + findings + values of all attributes, width]`.
 pub const FACTS_HEAD: &str = "training.facts_head";
-/// What is told of a class: its brightness and the first and the last place of its box along each axis, all 0 to 1.
+/// What is predicted of a class: its brightness and the first and the last place of its box along each axis, all 0 to 1.
 const VALUES: usize = 7;
-/// What an error of each weighs beside a cross entropy.
+/// The weight of each one's error beside a cross entropy.
 const WEIGHTS: [f32; VALUES] = [2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0];
-/// The score of what is not so.
+/// The logit of what is not the case.
 const NEVER: f32 = -1e9;
 
 /// What a source of samples can tell of each image.
@@ -33,7 +33,7 @@ pub struct FactKinds {
 }
 
 impl FactKinds {
-    /// A layer that knows nothing.
+    /// A head of zeros.
     pub(super) fn new_head(
         &self,
         classes: usize,
@@ -110,7 +110,7 @@ fn patch_scores(tokens: &Tensor, rows: &Tensor) -> candle_core::Result<Tensor> {
     scores.transpose(1, 2)?.contiguous()
 }
 
-/// What one image's `[rows,patches]` should tell and how much each counts; a weight of 0 where nothing is asked.
+/// The targets of one image's `[rows,patches]` and their weights; a weight of 0 where nothing is asked.
 struct Asked<'a> {
     wanted: &'a mut [f32],
     weights: &'a mut [f32],
@@ -126,7 +126,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Asks for what is to be told of each class in the patches that hold it.
+    /// Asks for the values of each class in the patches that hold it.
     fn ask_classes(&mut self, cut: Cut, sample: &Sample) {
         let count = labelled(sample).count();
         for (target, class) in labelled(sample) {
@@ -144,10 +144,13 @@ impl Asked<'_> {
     }
 }
 
-/// How far what is told of each class is off in the patches that hold it, a mean over an image's classes.
-fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (images, rows, patches) = told.dims3()?;
-    let (mut wanted, mut weights) = (vec![0.0; told.elem_count()], vec![0.0; told.elem_count()]);
+/// The error of each class's values in the patches that hold it, a mean over an image's classes.
+fn class_loss(cut: Cut, samples: &[Sample], predicted: &Tensor) -> candle_core::Result<Tensor> {
+    let (images, rows, patches) = predicted.dims3()?;
+    let (mut wanted, mut weights) = (
+        vec![0.0; predicted.elem_count()],
+        vec![0.0; predicted.elem_count()],
+    );
     let each = (rows * patches).max(1);
     wanted
         .par_chunks_exact_mut(each)
@@ -161,9 +164,9 @@ fn class_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Resul
             };
             asked.ask_classes(cut, sample);
         });
-    let wanted = Tensor::from_vec(wanted, (images, rows, patches), told.device())?;
-    let weights = Tensor::from_vec(weights, (images, rows, patches), told.device())?;
-    ((told - wanted)?.abs()? * weights)?.sum_all()
+    let wanted = Tensor::from_vec(wanted, (images, rows, patches), predicted.device())?;
+    let weights = Tensor::from_vec(weights, (images, rows, patches), predicted.device())?;
+    ((predicted - wanted)?.abs()? * weights)?.sum_all()
 }
 
 fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
@@ -174,14 +177,18 @@ fn mean_inside(image: &[f32], inside: &[u8]) -> f32 {
 
 /// Cross entropy of where each kind of finding shows: in some of the patches, or in none. What looks most like a finding
 /// and is none weighs most in it.
-fn findings_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Result<Tensor> {
-    let (images, kinds, patches) = told.dims3()?;
+fn findings_loss(cut: Cut, samples: &[Sample], predicted: &Tensor) -> candle_core::Result<Tensor> {
+    let (images, kinds, patches) = predicted.dims3()?;
     if kinds == 0 {
-        return Tensor::zeros((), DType::F32, told.device());
+        return Tensor::zeros((), DType::F32, predicted.device());
     }
     // Before anything is known, none is as likely as all patches together.
-    let none = Tensor::full((patches as f32).ln(), (images, kinds, 1), told.device())?;
-    let scores = Tensor::cat(&[told, &none], 2)?;
+    let none = Tensor::full(
+        (patches as f32).ln(),
+        (images, kinds, 1),
+        predicted.device(),
+    )?;
+    let scores = Tensor::cat(&[predicted, &none], 2)?;
     let mut wrong = Vec::new();
     for voxels in samples.iter().flat_map(|sample| &sample.facts.findings) {
         let touched = cut.touched(voxels);
@@ -193,7 +200,7 @@ fn findings_loss(cut: Cut, samples: &[Sample], told: &Tensor) -> candle_core::Re
                 .map(|right| if *right { 0.0 } else { NEVER }),
         );
     }
-    let right = (&scores + Tensor::from_vec(wrong, scores.shape(), told.device())?)?;
+    let right = (&scores + Tensor::from_vec(wrong, scores.shape(), predicted.device())?)?;
     (scores.log_sum_exp(2)? - right.log_sum_exp(2)?)?.sum_all()
 }
 

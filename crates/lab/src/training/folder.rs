@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::config::DataConfig;
 use super::words::Words;
-use super::{MaskLabel, Sample, Samples, Talk, TrainingError, Wanted};
+use super::{MaskLabel, QuestionAnswer, Sample, Samples, TrainingError, Wanted};
 use crate::dataset::read::{
     CaptionRecord, FileName, ImageArray, MaskArray, ReadError, Record, RefSegRecord, SegRecord,
     Set, VqaRecord, open_captions, open_refseg, open_seg, open_vqa,
@@ -52,7 +52,7 @@ impl Known {
 }
 
 /// A question after an image and its answer.
-struct Said {
+struct WrittenQuestion {
     question: String,
     answer: String,
     /// What the answer's `[SEG]` outlines, and of which class it is.
@@ -79,7 +79,7 @@ impl FolderSamples {
     /// The samples of `folder` for images of this size; images without a report are left out where there are neither.
     ///
     /// # Errors
-    /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are told
+    /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are named
     /// in the log and left out.
     pub fn open(
         folder: &Path,
@@ -91,7 +91,7 @@ impl FolderSamples {
     ) -> Result<Self, TrainingError> {
         let mut images: BTreeMap<PathBuf, Vec<Known>> = BTreeMap::new();
         let mut missing = Vec::new();
-        let contrast = wanted.talks == 0 && wanted.masks == 0;
+        let contrast = wanted.questions == 0 && wanted.masks == 0;
         let mut take = |found: Result<Vec<Known>, ReadError>| match found {
             Ok(records) => {
                 for record in records {
@@ -154,12 +154,12 @@ impl FolderSamples {
     }
 
     fn read(&self, known: &[Known], number: u64) -> Result<Sample, TrainingError> {
-        let told = |e: ReadError| TrainingError::Data(e.to_string());
+        let unreadable = |e: ReadError| TrainingError::Data(e.to_string());
         let mut random = Random::new(self.seed.wrapping_add(number), "sample");
         let Some(first) = known.first() else {
             return Ok(Sample::default());
         };
-        let image = first.load_image().map_err(told)?;
+        let image = first.load_image().map_err(unreadable)?;
         let stored = image.size;
         let mut sample = Sample {
             image: self.fitted(image)?,
@@ -178,7 +178,7 @@ impl FolderSamples {
             if !asked && !self.wanted.labels {
                 break;
             }
-            let mask = record.load_mask(stored).map_err(told)?;
+            let mask = record.load_mask(stored).map_err(unreadable)?;
             if mask.count() > 0 {
                 let class = self.classes.binary_search(&record.name).ok();
                 let target = self.target(&mask, class);
@@ -190,13 +190,13 @@ impl FolderSamples {
                 }
             }
         }
-        for _ in 0..2 * self.wanted.talks {
-            if sample.talks.len() == self.wanted.talks {
+        for _ in 0..2 * self.wanted.questions {
+            if sample.questions.len() == self.wanted.questions {
                 break;
             }
             if let Some(known) = random.pick(known) {
-                let talk = self.talk(known, stored, &mut sample.masks, &mut random)?;
-                sample.talks.extend(talk);
+                let qa = self.question(known, stored, &mut sample.masks, &mut random)?;
+                sample.questions.extend(qa);
             }
         }
         let captions = known.iter().filter_map(|known| match known {
@@ -204,13 +204,13 @@ impl FolderSamples {
             _ => None,
         });
         if let Some(record) = captions.into_iter().next() {
-            sample.description = record.load_text().map_err(told)?;
+            sample.description = record.load_text().map_err(unreadable)?;
         }
         Ok(sample)
     }
 
     /// Texts in the forms of the data, to learn a vocabulary from: what is said about so many images. What cannot be
-    /// read is told in the log and left out.
+    /// read is logged and left out.
     pub fn texts(&self, images: u64) -> Vec<String> {
         let mut texts = Vec::new();
         for number in 0..images.min(self.images.len() as u64) {
@@ -225,8 +225,10 @@ impl FolderSamples {
                 None => continue,
             };
             for known in known {
-                match self.said(known, stored, &mut random) {
-                    Ok(Some(said)) => texts.push(format!("{} {}", said.question, said.answer)),
+                match self.written(known, stored, &mut random) {
+                    Ok(Some(written)) => {
+                        texts.push(format!("{} {}", written.question, written.answer));
+                    }
                     Ok(None) => {}
                     Err(error) => tracing::warn!("{error}"),
                 }
@@ -235,40 +237,44 @@ impl FolderSamples {
         texts
     }
 
-    fn talk(
+    fn question(
         &self,
         known: &Known,
         stored: [usize; 3],
         masks: &mut Vec<MaskLabel>,
         random: &mut Random,
-    ) -> Result<Option<Talk>, TrainingError> {
+    ) -> Result<Option<QuestionAnswer>, TrainingError> {
         let Some(words) = &self.words else {
             return Ok(None);
         };
-        let Some(said) = self.said(known, stored, random)? else {
+        let Some(written) = self.written(known, stored, random)? else {
             return Ok(None);
         };
-        let mask = said.outlined.map(|(mask, class)| {
+        let mask = written.outlined.map(|(mask, class)| {
             masks.push(self.target(&mask, class));
             masks.len() - 1
         });
-        Ok(Some(words.talk(&said.question, &said.answer, mask)?))
+        Ok(Some(words.tokenize(
+            &written.question,
+            &written.answer,
+            mask,
+        )?))
     }
 
-    fn said(
+    fn written(
         &self,
         known: &Known,
         stored: [usize; 3],
         random: &mut Random,
-    ) -> Result<Option<Said>, TrainingError> {
-        let told = |e: ReadError| TrainingError::Data(e.to_string());
+    ) -> Result<Option<WrittenQuestion>, TrainingError> {
+        let unreadable = |e: ReadError| TrainingError::Data(e.to_string());
         let mut outlined = None;
         let (question, answer) = match known {
             Known::Caption(record) => {
                 let question = random.word(wording::REPORT);
                 (
                     wording::after_image(question, true),
-                    record.load_text().map_err(told)?,
+                    record.load_text().map_err(unreadable)?,
                 )
             }
             Known::Vqa(record) => {
@@ -280,7 +286,7 @@ impl FolderSamples {
                 (wording::after_image(&question, false), answer)
             }
             Known::Seg(record) => {
-                let mask = record.load_mask(stored).map_err(told)?;
+                let mask = record.load_mask(stored).map_err(unreadable)?;
                 let place = mask.model_box();
                 if place.is_none() && !random.chance(self.data.negatives) {
                     return Ok(None);
@@ -304,14 +310,14 @@ impl FolderSamples {
                 (wording::after_image(&question, false), answer)
             }
             Known::RefSeg(record) => {
-                outlined = Some((record.load().map_err(told)?.mask, None));
+                outlined = Some((record.load().map_err(unreadable)?.mask, None));
                 (
                     wording::after_image(&record.question, false),
                     record.answer.clone(),
                 )
             }
         };
-        Ok(Some(Said {
+        Ok(Some(WrittenQuestion {
             question,
             answer,
             outlined,
@@ -361,7 +367,7 @@ impl Samples for FolderSamples {
     fn sample(&self, number: u64) -> Result<Sample, TrainingError> {
         let mut failed = None;
         for attempt in 0..TRIES {
-            // What cannot be read is told and passed over: it must not end a training of days.
+            // What cannot be read is logged and passed over: it must not end a training of days.
             match self.read(self.chosen(number.wrapping_add(attempt)), number) {
                 Ok(sample) => return Ok(sample),
                 Err(error) => tracing::warn!("{error}"),

@@ -1,4 +1,4 @@
-//! What weights are before they have learnt anything.
+//! The initial values of weights.
 
 use m3d_model::{ClipConfig, LamedConfig, rule};
 

@@ -1,6 +1,6 @@
 //! The losses of M3D-LaMed: cross entropy on answer tokens, binary cross entropy and Dice on masks.
 //!
-//! On the CPU each is one pass over its numbers and one back; elsewhere, and as the twin that tests compare
+//! On the CPU each is one pass over its values forwards and one backwards; elsewhere, and as the twin that tests compare
 //! with, candle's own operators.
 
 use candle_core::{D, DType, Result, Tensor};
@@ -25,7 +25,7 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> R
         .zip(targets.par_iter().zip(weights))
         .map(|(row, (&target, &weight))| {
             let greatest = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-            let told = row[target as usize] - greatest;
+            let target_logit = row[target as usize] - greatest;
             for x in row.iter_mut() {
                 *x = (*x - greatest).exp();
             }
@@ -38,7 +38,7 @@ pub fn cross_entropy_sum(logits: &Tensor, targets: &[u32], weights: &[f32]) -> R
             for x in row.iter_mut() {
                 *x *= weight;
             }
-            f64::from(weight * (sum.ln() - told))
+            f64::from(weight * (sum.ln() - target_logit))
         })
         .sum();
     let loss = Tensor::new(sum as f32, logits.device())?;
@@ -55,10 +55,10 @@ pub fn cross_entropy_plain(logits: &Tensor, targets: &[u32], weights: &[f32]) ->
     // The largest score cancels out; it is taken off as a constant.
     let logits = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
     let normaliser = logits.exp()?.sum(D::Minus1)?.log()?;
-    let told = logits
+    let target_logit = logits
         .gather(&targets.unsqueeze(1)?.contiguous()?, D::Minus1)?
         .squeeze(1)?;
-    ((normaliser - told)? * weights)?.sum_all()
+    ((normaliser - target_logit)? * weights)?.sum_all()
 }
 
 /// Logits and targets (0 or 1) of masks, both `[n, voxels]` in f32, to `[2]`: binary cross entropy (a mean over a

@@ -1,4 +1,4 @@
-//! Teaching models: losses, gradients, the optimiser's loop, adapters and what is kept on disk.
+//! Training models: losses, gradients, the optimiser's loop, adapters and what is kept on disk.
 //!
 //! ```text
 //! samples (phantoms, folders) -> batches -> step: losses, gradients -> optimiser -> states, log, model
@@ -42,8 +42,8 @@ pub use log::Row;
 pub use lora::Adapter;
 pub use phantoms::PhantomSamples;
 pub use run::{TrainingEvent, train};
-pub use sample::{MaskLabel, Sample, Samples, Talk, Wanted};
+pub use sample::{MaskLabel, QuestionAnswer, Sample, Samples, Wanted};
 pub use state::TrainingProgress;
-pub use step::{Gradients, Lesson, Losses, Talking};
+pub use step::{AnswerLoss, Gradients, Losses, Objective};
 pub use variables::Variables;
 pub use words::Words;

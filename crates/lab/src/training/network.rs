@@ -1,4 +1,4 @@
-//! The two networks that can be taught, and the files that belong to each.
+//! The two networks that can be trained, and the files that belong to each.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::folder::FolderSamples;
 use super::initial::Sizes;
 use super::phantoms::PhantomSamples;
 use super::repatch::{repatch, repatch_clip};
-use super::step::{Lesson, gradients};
+use super::step::{Objective, gradients};
 use super::vocabulary::Vocabulary;
 use super::wordpiece::learn_pieces;
 use super::words::Words;
@@ -27,7 +27,7 @@ pub(super) const CLIP_VISION: &str = "vision_encoder.";
 /// Where SegVol's lies, which is built alike: the vision tower may begin as it.
 pub(super) const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 
-/// What is taught, without its weights.
+/// What is trained, without its weights.
 pub(super) enum Network {
     /// M3D-LaMed.
     Lamed {
@@ -138,11 +138,13 @@ impl Network {
         &self,
         variables: &Variables,
         precision: Precision,
-        lesson: Lesson,
+        objective: Objective,
         samples: &[Sample],
     ) -> Result<(Losses, Gradients), TrainingError> {
         match self {
-            Self::Lamed { config, .. } => gradients(config, variables, precision, lesson, samples),
+            Self::Lamed { config, .. } => {
+                gradients(config, variables, precision, objective, samples)
+            }
             Self::Clip { config, words } => {
                 contrast_gradients(config, words, variables, precision, samples)
             }
@@ -258,7 +260,7 @@ fn texts(training: &TrainingConfig, size: [usize; 3]) -> Result<Vec<String>, Tra
         return PhantomSamples::texts(size, data, seed, count);
     };
     let all = Wanted {
-        talks: 1,
+        questions: 1,
         ..Wanted::default()
     };
     let texts = FolderSamples::open(folder, data, None, size, seed, all)?.texts(count);

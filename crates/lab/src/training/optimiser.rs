@@ -11,7 +11,7 @@ use super::Gradients;
 use super::muon;
 use m3d_engine::ops::autocast;
 
-/// How a matrix's gradients become its steps. Whatever is no matrix, and embeddings, always go by AdamW.
+/// The optimiser of matrices. Vectors and embeddings are always optimised by AdamW.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
@@ -28,17 +28,18 @@ const MUON_MOMENTUM: f64 = 0.95;
 /// What does not change from step to step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OptimiserSettings {
-    /// How matrices are moved.
+    /// The optimiser of matrices.
     pub rule: Rule,
     /// Whether the products that make a matrix orthogonal may be rounded to bf16.
     pub rounds: bool,
-    /// How slowly the mean of gradients follows them.
+    /// Beta 1: the decay of the first moment, the mean of gradients.
     pub beta1: f64,
-    /// How slowly the mean of their squares does.
+    /// Beta 2: the decay of the second moment, the mean of their squares.
     pub beta2: f64,
-    /// Keeps the division from zero.
+    /// Epsilon, which keeps the division from zero.
     pub eps: f64,
-    /// How much of a matrix is lost per step and unit of rate. Vectors (norms, biases) and embeddings lose nothing.
+    /// Decoupled weight decay: the fraction of a matrix that is lost per step and unit of rate. Vectors (norms, biases) and
+    /// embeddings do not decay.
     pub weight_decay: f64,
 }
 
@@ -55,7 +56,7 @@ impl Default for OptimiserSettings {
     }
 }
 
-/// The mean of gradients and, for AdamW, of their squares.
+/// The first moment and, for AdamW, the second.
 #[derive(Clone, Debug)]
 struct Moments {
     first: Tensor,
@@ -199,7 +200,7 @@ fn decays(name: &str, var: &Var) -> bool {
         && !embeddings.iter().any(|part| name.contains(part))
 }
 
-/// The length of all gradients together. A device is waited for once.
+/// The global norm of the gradient. A device is waited for once.
 pub fn global_norm(gradients: &Gradients) -> Result<f64> {
     let squares = gradients
         .par_iter()

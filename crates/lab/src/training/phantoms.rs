@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::config::DataConfig;
 use super::facts::{FactKinds, Facts};
 use super::words::Words;
-use super::{MaskLabel, Sample, Samples, Talk, TrainingError, Wanted};
+use super::{MaskLabel, QuestionAnswer, Sample, Samples, TrainingError, Wanted};
 use crate::dataset::{
     self, FindingKind, PairTask, Phantom, PhantomConfig, Phase, Random, Region, Scene, VqaType,
     random_pair, report, templates, vqa,
@@ -109,13 +109,13 @@ impl PhantomSamples {
         )))
     }
 
-    fn talk(
+    fn question(
         &self,
         scene: &Scene,
         way: Way,
         masks: &mut Vec<MaskLabel>,
         random: &mut Random,
-    ) -> Result<Option<Talk>, TrainingError> {
+    ) -> Result<Option<QuestionAnswer>, TrainingError> {
         let Some(words) = &self.words else {
             return Ok(None);
         };
@@ -130,7 +130,7 @@ impl PhantomSamples {
                 masks.len() - 1
             });
             let question = format!(" {}", pair.question);
-            return Ok(Some(words.talk(&question, &pair.answer, mask)?));
+            return Ok(Some(words.tokenize(&question, &pair.answer, mask)?));
         }
         let (question, answer) = if random.chance(REPORTS) {
             // Captions were trained without a space between image and question.
@@ -151,7 +151,7 @@ impl PhantomSamples {
                 (format!(" {}", item.question), item.answer().to_owned())
             }
         };
-        Ok(Some(words.talk(&question, &answer, None)?))
+        Ok(Some(words.tokenize(&question, &answer, None)?))
     }
 
     /// Texts in the forms of the data, to learn a vocabulary from.
@@ -267,12 +267,12 @@ impl Samples for PhantomSamples {
             sample.facts = facts(&scene);
         }
         // Some kinds of questions cannot be asked about every volume.
-        for _ in 0..2 * self.wanted.talks {
-            if sample.talks.len() == self.wanted.talks {
+        for _ in 0..2 * self.wanted.questions {
+            if sample.questions.len() == self.wanted.questions {
                 break;
             }
-            let talk = self.talk(&scene, way, &mut sample.masks, &mut random)?;
-            sample.talks.extend(talk);
+            let qa = self.question(&scene, way, &mut sample.masks, &mut random)?;
+            sample.questions.extend(qa);
         }
         if way == Way::Caption {
             sample.description = report(&scene, &mut random);

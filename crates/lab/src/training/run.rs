@@ -22,7 +22,7 @@ use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
 use super::repatch::{centre, segmentation_as_vision};
 use super::state::{self, TrainingProgress};
-use super::step::{CLASS_PROMPTS, Lesson, OWN, Talking, add, casts};
+use super::step::{AnswerLoss, CLASS_PROMPTS, OWN, Objective, add, casts};
 use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted};
 use m3d_model::DeviceChoice;
 use m3d_model::checkpoint::open_weights;
@@ -46,7 +46,7 @@ pub enum TrainingEvent {
         steps: u64,
         /// Steps that are done.
         done: u64,
-        /// Numbers that are learnt, and numbers in all.
+        /// Trainable parameters, and parameters in all.
         parameters: (usize, usize),
     },
     /// A step is done.
@@ -158,7 +158,7 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
-    /// A base that was taught on phantoms brings the prompts of their classes.
+    /// A base that was trained on phantoms brings the prompts of their classes.
     fn take_class_prompts(&mut self) -> Result<(), TrainingError> {
         let (Some(base), None, None) = (&self.config.base, &self.config.data.folder, &self.resumed)
         else {
@@ -344,20 +344,20 @@ impl<'a> Trainer<'a> {
             done: self.progress.stage_step,
             parameters: self.variables.counts(),
         });
-        let lesson = match stage.stage {
-            Stage::Segmentation => Lesson::Classes,
-            Stage::Contrast => Lesson::Contrast,
-            Stage::Projector | Stage::All => Lesson::Talk(Talking {
+        let objective = match stage.stage {
+            Stage::Segmentation => Objective::ClassMasks,
+            Stage::Contrast => Objective::Contrastive,
+            Stage::Projector | Stage::All => Objective::Answers(AnswerLoss {
                 draw: stage.draw,
                 balance: stage.balance,
                 first: stage.first,
             }),
         };
         let mut wanted = Wanted::default();
-        match lesson {
-            Lesson::Classes => wanted.masks = stage.masks,
-            Lesson::Talk(_) => wanted.talks = stage.talks,
-            Lesson::Contrast => {}
+        match objective {
+            Objective::ClassMasks => wanted.masks = stage.masks,
+            Objective::Answers(_) => wanted.questions = stage.talks,
+            Objective::Contrastive => {}
         }
         wanted.labels = stage.dense;
         wanted.findings = stage.findings;
@@ -375,7 +375,7 @@ impl<'a> Trainer<'a> {
             if place >= 1.0 {
                 break;
             }
-            let (losses, sums, volumes) = self.accumulate(stage, lesson, &batches)?;
+            let (losses, sums, volumes) = self.accumulate(stage, objective, &batches)?;
             let step = self.progress.step + 1;
             let norm = global_norm(&sums)?;
             if !norm.is_finite() || !losses.total().is_finite() {
@@ -430,7 +430,7 @@ impl<'a> Trainer<'a> {
     fn accumulate(
         &self,
         stage: &StageConfig,
-        lesson: Lesson,
+        objective: Objective,
         batches: &Receiver<Result<Vec<Sample>, TrainingError>>,
     ) -> Result<(Losses, Gradients, u64), TrainingError> {
         let (mut losses, mut sums, mut volumes) = (Losses::default(), Gradients::new(), 0);
@@ -441,7 +441,7 @@ impl<'a> Trainer<'a> {
                 .map_err(|_| TrainingError::Data("the thread that makes samples ended".into()))??;
             let (more, mut gradients) =
                 self.network
-                    .gradients(&self.variables, self.precision, lesson, &samples)?;
+                    .gradients(&self.variables, self.precision, objective, &samples)?;
             if stage.accumulate > 1 {
                 for gradient in gradients.values_mut() {
                     *gradient = (&*gradient * part)?;

@@ -7,7 +7,7 @@ use super::facts::{FactKinds, Facts};
 
 /// A question and its answer in tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Talk {
+pub struct QuestionAnswer {
     /// What follows the image tokens.
     pub prompt: Vec<u32>,
     /// What the model is to say, the stop token included.
@@ -35,7 +35,7 @@ pub struct Sample {
     /// The prepared image, D-major, in 0..=1.
     pub image: Vec<f32>,
     /// What is said about it.
-    pub talks: Vec<Talk>,
+    pub questions: Vec<QuestionAnswer>,
     /// What can be outlined in it.
     pub masks: Vec<MaskLabel>,
     /// All that is labelled in it, for dense supervision.
@@ -46,16 +46,16 @@ pub struct Sample {
     pub description: String,
 }
 
-/// What a lesson wants of each sample.
+/// What an objective needs of each sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Questions with their answers.
-    pub talks: usize,
+    pub questions: usize,
     /// Masks of classes, at most.
     pub masks: usize,
     /// Whether all masks of classes are wanted as labels, and what is known of the image as a whole.
     pub labels: bool,
-    /// How likely each kind of finding is, where images are made for the lesson; `None` for as likely as usual.
+    /// How likely each kind of finding is, where images are made for it; `None` for as likely as usual.
     pub findings: Option<f32>,
 }
 

@@ -123,7 +123,7 @@ pub(super) fn save_model(
     }
 }
 
-/// The prompts of classes that a model was taught with, beside its weights; `None` where there are none.
+/// The prompts of classes that a model was trained with, beside its weights; `None` where there are none.
 pub(super) fn class_prompts(
     folder: &Path,
     device: &Device,

@@ -21,20 +21,20 @@ pub const OWN: &str = "training.";
 /// learns without words.
 pub const CLASS_PROMPTS: &str = "training.class_prompts";
 
-/// What a step learns.
+/// What a step optimises.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lesson {
+pub enum Objective {
     /// Answers, and what their `[SEG]` asks for.
-    Talk(Talking),
+    Answers(AnswerLoss),
     /// Masks of classes, each with a prompt of its own.
-    Classes,
+    ClassMasks,
     /// Which description belongs to which image.
-    Contrast,
+    Contrastive,
 }
 
-/// How answers are learnt.
+/// The loss of answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Talking {
+pub struct AnswerLoss {
     /// Whether the masks that are asked for are drawn; otherwise only the prompts of their classes are learnt.
     pub draw: bool,
     /// With 0 every token counts alike, as published; with 1 every answer does, however long it is.
@@ -43,7 +43,7 @@ pub struct Talking {
     pub first: f32,
 }
 
-impl Default for Talking {
+impl Default for AnswerLoss {
     /// As published.
     fn default() -> Self {
         Self {
@@ -67,12 +67,12 @@ pub struct Losses {
     pub prompt: f64,
     /// Binary cross entropy and 1 - soft Dice of dense supervision, mean over masks.
     pub dense: f64,
-    /// Cross entropies of findings and attributes that the vision tower is told of, mean over volumes.
+    /// Cross entropies of findings and attributes that the vision tower is supervised with, mean over volumes.
     pub facts: f64,
 }
 
 impl Losses {
-    /// What is made small: the sum.
+    /// What is minimised: the sum.
     pub fn total(&self) -> f64 {
         self.text + self.bce + self.dice + self.prompt + self.dense + self.facts
     }
@@ -109,10 +109,10 @@ pub fn gradients(
     config: &LamedConfig,
     variables: &Variables,
     precision: Precision,
-    lesson: Lesson,
+    objective: Objective,
     samples: &[Sample],
 ) -> Result<(Losses, Gradients), TrainingError> {
-    let totals = count(lesson, samples);
+    let totals = count(objective, samples);
     let parts = if WeightSource::device(variables).is_cpu() {
         rayon::current_num_threads().clamp(1, samples.len().max(1))
     } else {
@@ -130,7 +130,7 @@ pub fn gradients(
         .par_chunks(part)
         .map(|samples| {
             autocast(casts, || {
-                part_gradients(&lamed, variables, lesson, samples, totals)
+                part_gradients(&lamed, variables, objective, samples, totals)
             })
         })
         .collect::<Result<Vec<_>, TrainingError>>()?;
@@ -160,19 +160,19 @@ pub fn add(sums: &mut Gradients, more: Gradients) -> candle_core::Result<()> {
     Ok(())
 }
 
-fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
-    let talks = || samples.iter().flat_map(|sample| &sample.talks);
-    let masks = match lesson {
-        Lesson::Talk(_) => talks().filter(|talk| talk.mask.is_some()).count(),
-        Lesson::Contrast => 0,
-        Lesson::Classes => samples.iter().map(|sample| classes(sample).count()).sum(),
+fn count(objective: Objective, samples: &[Sample]) -> Totals {
+    let questions = || samples.iter().flat_map(|sample| &sample.questions);
+    let masks = match objective {
+        Objective::Answers(_) => questions().filter(|qa| qa.mask.is_some()).count(),
+        Objective::Contrastive => 0,
+        Objective::ClassMasks => samples.iter().map(|sample| classes(sample).count()).sum(),
     };
-    let talking = match lesson {
-        Lesson::Talk(talking) => talking,
-        Lesson::Classes | Lesson::Contrast => Talking::default(),
+    let answer_loss = match objective {
+        Objective::Answers(answer_loss) => answer_loss,
+        Objective::ClassMasks | Objective::Contrastive => AnswerLoss::default(),
     };
-    let weight: f64 = talks()
-        .flat_map(|talk| token_weights(talk, talking))
+    let weight: f64 = questions()
+        .flat_map(|qa| token_weights(qa, answer_loss))
         .map(f64::from)
         .sum();
     Totals {
@@ -184,12 +184,12 @@ fn count(lesson: Lesson, samples: &[Sample]) -> Totals {
 }
 
 /// What each token of an answer weighs.
-fn token_weights(talk: &super::Talk, talking: Talking) -> impl Iterator<Item = f32> {
-    let length = talk.answer.len();
-    let weight = (length.max(1) as f32).powf(-talking.balance);
+fn token_weights(qa: &super::QuestionAnswer, answer_loss: AnswerLoss) -> impl Iterator<Item = f32> {
+    let length = qa.answer.len();
+    let weight = (length.max(1) as f32).powf(-answer_loss.balance);
     (0..length).map(move |j| {
-        if talk.openings.contains(&j) {
-            talking.first * weight
+        if qa.openings.contains(&j) {
+            answer_loss.first * weight
         } else {
             weight
         }
@@ -207,16 +207,18 @@ fn classes(sample: &Sample) -> impl Iterator<Item = (usize, usize)> + '_ {
 fn part_gradients(
     lamed: &Lamed,
     variables: &Variables,
-    lesson: Lesson,
+    objective: Objective,
     samples: &[Sample],
     totals: Totals,
 ) -> Result<(Losses, Gradients), TrainingError> {
-    let parts = match lesson {
-        Lesson::Talk(talking) => talk_losses(lamed, variables, samples, totals, talking)?,
-        Lesson::Classes => class_losses(lamed, variables, samples, totals)?,
-        Lesson::Contrast => {
+    let parts = match objective {
+        Objective::Answers(answer_loss) => {
+            answer_losses(lamed, variables, samples, totals, answer_loss)?
+        }
+        Objective::ClassMasks => class_losses(lamed, variables, samples, totals)?,
+        Objective::Contrastive => {
             return Err(TrainingError::Data(
-                "M3D-LaMed is not taught by contrast; give [clip] instead of [model]".into(),
+                "M3D-LaMed is not trained by contrast; give [clip] instead of [model]".into(),
             ));
         }
     };
@@ -240,14 +242,14 @@ fn part_gradients(
         }
     }
     let gradients = match sum {
-        Some(sum) => taught(variables, &sum)?,
+        Some(sum) => backward(variables, &sum)?,
         None => Gradients::new(),
     };
     Ok((losses, gradients))
 }
 
-/// What a loss says to each learnt tensor.
-pub(super) fn taught(variables: &Variables, loss: &Tensor) -> Result<Gradients, TrainingError> {
+/// The gradient of a loss for each tensor that is trained.
+pub(super) fn backward(variables: &Variables, loss: &Tensor) -> Result<Gradients, TrainingError> {
     let mut store = loss.backward()?;
     let mut gradients = Gradients::new();
     for (name, var) in variables.learnt() {
@@ -288,17 +290,20 @@ struct Answers {
     masks: Vec<(usize, usize)>,
 }
 
-fn talk_losses(
+fn answer_losses(
     lamed: &Lamed,
     variables: &Variables,
     samples: &[Sample],
     totals: Totals,
-    talking: Talking,
+    answer_loss: AnswerLoss,
 ) -> Result<Parts, TrainingError> {
     let images = images(lamed.config().image_size, lamed.device(), samples)?;
     let prefix = 1 + lamed.config().image_token_count();
     let text_length = |sample: &Sample| -> usize {
-        let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
+        let lengths = sample
+            .questions
+            .iter()
+            .map(|t| t.prompt.len() + t.answer.len());
         lengths.sum()
     };
     let longest = samples.iter().map(text_length).max().unwrap_or(0);
@@ -308,19 +313,22 @@ fn talk_losses(
     for (number, sample) in samples.iter().enumerate() {
         ids.push(lamed.config().bos_token_id);
         let mut end = prefix;
-        for talk in &sample.talks {
-            let answer = end + talk.prompt.len();
-            answers.weights.extend(token_weights(talk, talking));
-            answers.add(lamed.config().seg_token_id, number, talk, |j| {
+        for qa in &sample.questions {
+            let answer = end + qa.prompt.len();
+            answers.weights.extend(token_weights(qa, answer_loss));
+            answers.add(lamed.config().seg_token_id, number, qa, |j| {
                 // The token before: of the prompt or the answer, or where both are missing the last of the image.
                 let before = if answer + j > end { answer + j } else { prefix };
                 (number * n + before - 1) as u32
             });
-            ids.extend(talk.prompt.iter().chain(&talk.answer));
-            end = answer + talk.answer.len();
+            ids.extend(qa.prompt.iter().chain(&qa.answer));
+            end = answer + qa.answer.len();
         }
         ids.resize((number + 1) * (1 + longest), 0);
-        let lengths = sample.talks.iter().map(|t| t.prompt.len() + t.answer.len());
+        let lengths = sample
+            .questions
+            .iter()
+            .map(|t| t.prompt.len() + t.answer.len());
         packings.push(Packing::new(prefix, lengths, n));
     }
     let tokens = lamed.vision_tower().forward(&images, None)?;
@@ -358,7 +366,7 @@ fn talk_losses(
     let asked = rows(&answers.seg_rows)?.to_dtype(DType::F32)?;
     let prompts = lamed.project_prompts(&share.matmul(&asked)?)?;
     let prompt = prompt_loss(variables, samples, &answers.masks, &prompts, totals)?;
-    if !talking.draw {
+    if !answer_loss.draw {
         return Ok([Some(text), None, None, prompt, dense, facts]);
     }
     let features = features(lamed, &images)?;
@@ -396,19 +404,25 @@ fn prompt_loss(
 }
 
 impl Answers {
-    fn add(&mut self, seg: u32, sample: usize, talk: &super::Talk, row: impl Fn(usize) -> u32) {
+    fn add(
+        &mut self,
+        seg: u32,
+        sample: usize,
+        qa: &super::QuestionAnswer,
+        row: impl Fn(usize) -> u32,
+    ) {
         let mut asked = false;
-        for (j, &token) in talk.answer.iter().enumerate() {
+        for (j, &token) in qa.answer.iter().enumerate() {
             self.rows.push(row(j));
             self.tokens.push(token);
             // The first token of an answer never counts as one.
-            if token == seg && j > 0 && talk.mask.is_some() {
+            if token == seg && j > 0 && qa.mask.is_some() {
                 self.seg_rows.push(row(j));
                 self.seg_masks.push(self.masks.len());
                 asked = true;
             }
         }
-        if let (true, Some(mask)) = (asked, talk.mask) {
+        if let (true, Some(mask)) = (asked, qa.mask) {
             self.masks.push((sample, mask));
         }
     }
@@ -498,26 +512,26 @@ fn outline(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::Talk;
+    use crate::training::QuestionAnswer;
 
     #[test]
     fn a_short_answer_may_weigh_as_much_as_a_long_one_and_its_openings_more() {
-        let weights = |length: usize, talking: Talking| -> Vec<f32> {
-            let talk = Talk {
+        let weights = |length: usize, answer_loss: AnswerLoss| -> Vec<f32> {
+            let qa = QuestionAnswer {
                 prompt: vec![5],
                 answer: vec![7; length],
                 openings: vec![0, 2],
                 mask: None,
             };
-            token_weights(&talk, talking).collect()
+            token_weights(&qa, answer_loss).collect()
         };
-        assert_eq!(weights(3, Talking::default()), [1.0; 3]);
-        let balanced = Talking {
+        assert_eq!(weights(3, AnswerLoss::default()), [1.0; 3]);
+        let balanced = AnswerLoss {
             balance: 1.0,
-            ..Talking::default()
+            ..AnswerLoss::default()
         };
         assert_eq!(weights(4, balanced).iter().sum::<f32>(), 1.0);
-        let led = Talking {
+        let led = AnswerLoss {
             first: 4.0,
             ..balanced
         };

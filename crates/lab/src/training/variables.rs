@@ -164,7 +164,7 @@ impl Variables {
         weights.chain(adapters)
     }
 
-    /// Numbers that are learnt, and numbers in all.
+    /// Trainable parameters, and parameters in all.
     pub fn counts(&self) -> (usize, usize) {
         let learnt = self.learnt().map(|(_, var)| var.elem_count()).sum();
         let all: usize = self.weights.values().map(|w| w.tensor().elem_count()).sum();

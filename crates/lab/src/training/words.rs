@@ -1,6 +1,6 @@
-//! Texts to the tokens that a model learns to read and to say.
+//! Questions and answers tokenized for training.
 
-use super::{Talk, TrainingError};
+use super::{QuestionAnswer, TrainingError};
 use m3d_model::Tokenizer;
 
 /// What stands between a heading and its statement.
@@ -21,12 +21,12 @@ impl Words {
 
     /// A question, as it stands after the image tokens (a leading space belongs to it), and its answer, with the space
     /// that parts them and the token that ends it.
-    pub fn talk(
+    pub fn tokenize(
         &self,
         question: &str,
         answer: &str,
         mask: Option<usize>,
-    ) -> Result<Talk, TrainingError> {
+    ) -> Result<QuestionAnswer, TrainingError> {
         let prompt = self.tokenizer.encode_user_text(question)?;
         let mut answer = self.tokenizer.encode_after_image(&format!(" {answer}"))?;
         answer.push(self.end);
@@ -35,7 +35,7 @@ impl Words {
         let stated = heads
             .filter(|(_, id)| Some(**id) == colon)
             .map(|(at, _)| at + 1);
-        Ok(Talk {
+        Ok(QuestionAnswer {
             openings: std::iter::once(0).chain(stated).collect(),
             prompt,
             answer,
@@ -56,14 +56,10 @@ mod tests {
         let tokenizer = Tokenizer::open(folder).unwrap();
         let words = Words::new(tokenizer, 2);
         let report = "CT of the chest. Lungs: normal. Pleura: pleural effusion, small, left.";
-        let talk = words.talk("What is seen?", report, None).unwrap();
+        let qa = words.tokenize("What is seen?", report, None).unwrap();
         let read = |id: u32| words.tokenizer.decode(&[id], false).unwrap();
-        let opened: Vec<String> = talk
-            .openings
-            .iter()
-            .map(|at| read(talk.answer[*at]))
-            .collect();
+        let opened: Vec<String> = qa.openings.iter().map(|at| read(qa.answer[*at])).collect();
         assert_eq!(opened, ["CT", "n", "p"]);
-        assert_eq!(talk.answer.last(), Some(&2));
+        assert_eq!(qa.answer.last(), Some(&2));
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn prepare(
     cases: &[CaptionCase],
     out: &Path,
     options: &PrepareOptions,
-    told: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(Step),
 ) -> Result<PrepareReport, PrepareSetError> {
     let root = out.join("M3D_Cap");
     let list = root.join("M3D_Cap.json");
@@ -44,7 +44,7 @@ pub(super) fn prepare(
     let mut index = Index::open(&list, |image| {
         ours.iter().any(|folder| image.starts_with(folder))
     })?;
-    let mut counter = Counter::new(cases.len(), told);
+    let mut counter = Counter::new(cases.len(), report);
     for (case, below) in cases.iter().zip(&ours) {
         let place = root.join(below);
         if counter.count(&case.name, one(case, &place, options.size)) {

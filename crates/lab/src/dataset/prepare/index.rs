@@ -38,7 +38,7 @@ impl Index {
         self.lists[split as usize].push(json!({ "image": image, key: other }));
     }
 
-    /// How many entries each part has.
+    /// How many entries each split has.
     pub fn counts(&self) -> [usize; 3] {
         [0, 1, 2].map(|n| self.lists[n].len())
     }

@@ -25,7 +25,7 @@ pub(super) fn prepare(
     set: &LabelledSet,
     out: &Path,
     options: &PrepareOptions,
-    told: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(Step),
 ) -> Result<PrepareReport, PrepareSetError> {
     let root = out.join("M3D_Seg");
     let tag = &options.tag;
@@ -62,7 +62,7 @@ pub(super) fn prepare(
     })?;
     // Written before the first case: its masks are numbered by it.
     write_json(&info, &Value::Object(all))?;
-    let mut counter = Counter::new(set.cases.len(), told);
+    let mut counter = Counter::new(set.cases.len(), report);
     for (case, below) in set.cases.iter().zip(&ours) {
         let place = root.join(below);
         if counter.count(&case.name, one(case, &place, &found, &names, options.size)) {

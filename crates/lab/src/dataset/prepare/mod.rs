@@ -8,7 +8,7 @@
 //! | `NAME.nii.gz` and `NAME_seg.nii.gz`, or `images` and `labels` | pairs by name | `M3D_Seg/TAG/CASE` |
 //!
 //! A case is written beside its place and moved there when it is whole, so that a run that was broken off goes
-//! on where it stopped. A case that cannot be prepared is told and left out. The part a case belongs to
+//! on where it stopped. A case that cannot be prepared is reported and left out. The split a case belongs to
 //! follows from its name alone: cases that come later move none.
 
 mod caption;
@@ -51,7 +51,7 @@ impl Default for PrepareOptions {
     }
 }
 
-/// Something to be told about a case.
+/// Something to report about a case.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CaseNote {
     /// The case's name.
@@ -81,7 +81,7 @@ pub struct PrepareReport {
     pub entries: [usize; 3],
 }
 
-/// What is told while cases are prepared.
+/// What is reported while cases are prepared.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step<'a> {
     /// Cases done with.
@@ -102,7 +102,7 @@ pub fn prepare_set(
     source: &Source,
     out: &Path,
     options: &PrepareOptions,
-    told: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(Step),
 ) -> Result<PrepareReport, PrepareSetError> {
     if options.size.contains(&0) {
         return Err(PrepareSetError::Size(options.size));
@@ -113,8 +113,8 @@ pub fn prepare_set(
         return Err(PrepareSetError::Tag(tag.clone()));
     }
     match source {
-        Source::Captions(cases) => caption::prepare(cases, out, options, told),
-        Source::Labelled(set) => labelled::prepare(set, out, options, told),
+        Source::Captions(cases) => caption::prepare(cases, out, options, report),
+        Source::Labelled(set) => labelled::prepare(set, out, options, report),
     }
 }
 
@@ -140,7 +140,7 @@ pub fn keep_apart(source: &Path, out: &Path) -> Result<(), PrepareSetError> {
     Ok(())
 }
 
-/// The part that a case of this name belongs to.
+/// The split that a case of this name belongs to.
 fn split_of(name: &str, test_share: f64, validation: bool) -> Split {
     // The upper 53 bits make a number from 0 up to 1.
     let place = (Random::new(0, name).bits() >> 11) as f64 / (1_u64 << 53) as f64;
@@ -157,7 +157,7 @@ fn split_of(name: &str, test_share: f64, validation: bool) -> Split {
 struct Counter<'a> {
     done: usize,
     total: usize,
-    told: &'a mut dyn FnMut(Step),
+    report: &'a mut dyn FnMut(Step),
     prepared: usize,
     kept: usize,
     refused: Vec<CaseNote>,
@@ -171,11 +171,11 @@ enum Outcome {
 }
 
 impl<'a> Counter<'a> {
-    fn new(total: usize, told: &'a mut dyn FnMut(Step)) -> Self {
+    fn new(total: usize, report: &'a mut dyn FnMut(Step)) -> Self {
         Self {
             done: 0,
             total,
-            told,
+            report,
             prepared: 0,
             kept: 0,
             refused: Vec::new(),
@@ -205,7 +205,7 @@ impl<'a> Counter<'a> {
                 Some(message)
             }
         };
-        (self.told)(Step {
+        (self.report)(Step {
             done: self.done,
             total: self.total,
             case,
@@ -260,7 +260,7 @@ fn write_whole(
     }
     fs::create_dir_all(&part).map_err(|e| failed(&part, e))?;
     let notes = fill(&part).inspect_err(|_| {
-        // The reason is told; what is left of the folder goes with the next run at the latest.
+        // The reason is reported; what is left of the folder goes with the next run at the latest.
         let _ = fs::remove_dir_all(&part);
     })?;
     fs::rename(&part, place).map_err(|e| failed(place, e))?;

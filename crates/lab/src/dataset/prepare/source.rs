@@ -48,7 +48,7 @@ pub struct LabelledCase {
     pub(super) name: String,
     pub(super) image: PathBuf,
     pub(super) labels: Labels,
-    /// The part it belongs to, where its folder says so.
+    /// The split it belongs to, where its folder says so.
     pub(super) split: Option<Split>,
 }
 

@@ -13,7 +13,7 @@ use crate::dataset::Split;
 /// An image with its report.
 #[derive(Clone, Debug)]
 pub struct CaptionRecord {
-    /// The part it belongs to.
+    /// The split it belongs to.
     pub split: Split,
     /// The image.
     pub image: FileName,

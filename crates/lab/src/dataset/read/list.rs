@@ -33,7 +33,7 @@ pub(super) struct Lists<E> {
 }
 
 impl<E> Lists<E> {
-    /// The lists with their parts and names.
+    /// The lists with their splits and names.
     pub fn parts(self) -> [(Split, &'static str, Vec<E>); 3] {
         let (name, train) = if self.train.is_empty() {
             ("training", self.training)
@@ -91,7 +91,7 @@ pub(super) fn lists_of(folder: &Path, start: &str, ending: &str) -> Vec<(String,
     found
 }
 
-/// The part that a list's name tells: `_test`, `_yn_train`, `_test5k`.
+/// The split that a list's name says: `_test`, `_yn_train`, `_test5k`.
 pub(super) fn split_in(name: &str) -> Option<Split> {
     name.split('_').find_map(|word| match word {
         "train" | "training" => Some(Split::Train),

@@ -11,7 +11,7 @@
 //! may be named with `-` for `_`, and DATA may be one set's own folder. A path in a list counts from the
 //! set's folder or from DATA; what stands before a set's name in it (where the list was made) is passed
 //! over. Nothing outside DATA is opened: `..` and absolute paths that lead elsewhere are refused (links that
-//! lie within DATA are followed). A row that cannot be used is left out and told in [`Set::refused`].
+//! lie within DATA are followed). A row that cannot be used is left out and listed in [`Set::refused`].
 
 mod array;
 mod cap;
@@ -35,7 +35,7 @@ use super::Split;
 
 /// What every record has.
 pub trait Record {
-    /// The part of the data set it belongs to.
+    /// The split of the data set it belongs to.
     fn split(&self) -> Split;
 }
 
@@ -63,12 +63,12 @@ impl<R: Record> Set<R> {
         &self.records
     }
 
-    /// The records of one part.
+    /// The records of one split.
     pub fn of(&self, split: Split) -> impl Iterator<Item = &R> {
         self.records.iter().filter(move |r| r.split() == split)
     }
 
-    /// The rows that were left out, each with file, line and reason: to be told.
+    /// The rows that were left out, each with file, line and reason.
     pub fn refused(&self) -> &[ReadError] {
         &self.refused
     }

@@ -12,7 +12,7 @@ use crate::dataset::Split;
 /// A question about an image that a mask answers.
 #[derive(Clone, Debug)]
 pub struct RefSegRecord {
-    /// The part it belongs to.
+    /// The split it belongs to.
     pub split: Split,
     /// The image.
     pub image: FileName,
@@ -22,7 +22,7 @@ pub struct RefSegRecord {
     pub mask_id: u32,
     /// The question.
     pub question: String,
-    /// The answer, with `[SEG]` where the mask is told.
+    /// The answer, with `[SEG]` where the mask stands.
     pub answer: String,
 }
 

@@ -16,7 +16,7 @@ use crate::dataset::Split;
 /// An image with the mask of one class.
 #[derive(Clone, Debug)]
 pub struct SegRecord {
-    /// The part it belongs to.
+    /// The split it belongs to.
     pub split: Split,
     /// The data set's tag, such as `0003`.
     pub tag: Arc<str>,

@@ -13,7 +13,7 @@ use m3d_imaging::wording;
 /// A question about an image.
 #[derive(Clone, Debug)]
 pub struct VqaRecord {
-    /// The part it belongs to.
+    /// The split it belongs to.
     pub split: Split,
     /// The image.
     pub image: FileName,

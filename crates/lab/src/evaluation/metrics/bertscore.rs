@@ -98,11 +98,11 @@ impl BertScorer {
     /// # Errors
     /// When the network cannot be computed.
     pub fn f1(&self, prediction: &str, reference: &str) -> Result<f64, BertScoreError> {
-        let (told, wanted) = (self.features(prediction)?, self.features(reference)?);
-        let (Some(told), Some(wanted)) = (told, wanted) else {
+        let (predicted, wanted) = (self.features(prediction)?, self.features(reference)?);
+        let (Some(predicted), Some(wanted)) = (predicted, wanted) else {
             return Ok(0.0);
         };
-        let cosines = told.matmul(&wanted.t()?)?;
+        let cosines = predicted.matmul(&wanted.t()?)?;
         let precision = mean_of_words(&cosines.max(D::Minus1)?)?;
         let recall = mean_of_words(&cosines.max(0)?)?;
         let sum = precision + recall;

@@ -5,8 +5,8 @@ use m3d_imaging::geometry::VoxelBox;
 /// The benchmark's "IoU" of two boxes as the model writes them (`d0, h0, w0, d1, h1, w1`): intersection over the
 /// volume of the box that encloses both, plus 1e-6. It is below the true one wherever boxes do not coincide along two
 /// axes. -1 where either box is missing.
-pub fn reference_iou(told: Option<[f64; 6]>, wanted: Option<[f64; 6]>) -> f64 {
-    let (Some(a), Some(b)) = (told, wanted) else {
+pub fn reference_iou(predicted: Option<[f64; 6]>, wanted: Option<[f64; 6]>) -> f64 {
+    let (Some(a), Some(b)) = (predicted, wanted) else {
         return -1.0;
     };
     let (mut inside, mut around) = (1.0, 1.0);
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn boxes_are_found_as_the_benchmark_finds_them() {
         let wanted = Some([0.1, 0.0, 1.0, 0.5, 0.25, 1.0]);
-        let told = "Sure [SEG], it is [0.1, 0.0, 1, .5, +0.25, 1.0]. Not [0, 0, 0, 0, 0, 0].";
-        assert_eq!(written_box(told), wanted);
+        let predicted = "Sure [SEG], it is [0.1, 0.0, 1, .5, +0.25, 1.0]. Not [0, 0, 0, 0, 0, 0].";
+        assert_eq!(written_box(predicted), wanted);
         for bad in [
             "[0.1,0.0,1,0.5,0.25,1.0]",
             "[0.1, 0.0, 1, 0.5, 0.25]",

@@ -7,15 +7,15 @@ pub fn soft_dice(logits: Option<&[f32]>, wanted: &[u8]) -> f64 {
     let Some(logits) = logits.filter(|l| l.len() == wanted.len()) else {
         return 0.0;
     };
-    let (mut both, mut told) = (0.0, 0.0);
+    let (mut both, mut predicted) = (0.0, 0.0);
     for (&z, &t) in logits.iter().zip(wanted) {
         let p = 1.0 / (1.0 + (-f64::from(z)).exp());
-        told += p;
+        predicted += p;
         if t != 0 {
             both += p;
         }
     }
-    2.0 * both / (told + inside + 1.0)
+    2.0 * both / (predicted + inside + 1.0)
 }
 
 /// Dice of the voxels whose logit is above 0 with a mask, 0 to 1; 1 where both are empty. 0 where lengths differ.
@@ -25,8 +25,8 @@ pub fn hard_dice(logits: Option<&[f32]>, wanted: &[u8]) -> f64 {
         return 0.0;
     }
     let logits = logits.unwrap_or_default();
-    let told = logits.iter().filter(|&&z| z > 0.0).count();
-    if told + inside == 0 {
+    let predicted = logits.iter().filter(|&&z| z > 0.0).count();
+    if predicted + inside == 0 {
         return 1.0;
     }
     let both = logits
@@ -34,7 +34,7 @@ pub fn hard_dice(logits: Option<&[f32]>, wanted: &[u8]) -> f64 {
         .zip(wanted)
         .filter(|&(&z, &t)| z > 0.0 && t != 0)
         .count();
-    2.0 * both as f64 / (told + inside) as f64
+    2.0 * both as f64 / (predicted + inside) as f64
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ pub fn findings(report: &str) -> Vec<FindingKind> {
         .split(['.', ';', '!', '?', '\n'])
         .map(|sentence| plain_words(sentence).into_iter().map(singular).collect())
         .collect();
-    let told = |kind: &FindingKind| {
+    let asserted = |kind: &FindingKind| {
         ways(*kind).iter().any(|way| {
             let way = plain_words(way);
             sentences.iter().any(|sentence| asserts(sentence, &way))
         })
     };
-    FindingKind::ALL.into_iter().filter(told).collect()
+    FindingKind::ALL.into_iter().filter(asserted).collect()
 }
 
 fn singular(word: String) -> String {
@@ -74,10 +74,10 @@ pub struct FindingCounts {
 
 impl FindingCounts {
     /// Adds a report.
-    pub fn add(&mut self, told: &[FindingKind], wanted: &[FindingKind]) {
-        let right = told.iter().filter(|kind| wanted.contains(kind)).count();
+    pub fn add(&mut self, asserted: &[FindingKind], wanted: &[FindingKind]) {
+        let right = asserted.iter().filter(|kind| wanted.contains(kind)).count();
         self.right += right as u64;
-        self.invented += (told.len() - right) as u64;
+        self.invented += (asserted.len() - right) as u64;
         self.missed += (wanted.len() - right) as u64;
     }
 

@@ -1,7 +1,7 @@
 //! The tasks: what is asked of which image, and what becomes of the answer.
 //!
 //! Questions have the forms that the reference's own benchmark asks in, which lead each family of
-//! [`templates`](crate::dataset::templates); which of them is asked is told by the entry's number, so that every run
+//! [`templates`](crate::dataset::templates); which of them is asked follows from the entry's number, so that every run
 //! asks the same.
 
 mod refseg;
@@ -12,7 +12,7 @@ mod vqa;
 
 use std::collections::HashMap;
 
-use super::engine::Seat;
+use super::engine::ImageSession;
 use super::metrics::{bleu1, meteor, rouge1};
 use super::rows::FIRST_COLUMNS;
 use super::{BenchOptions, BenchTask, EvaluationError, Helpers, SplitChoice};
@@ -33,7 +33,7 @@ pub(super) trait Item {
     /// Asks, and measures the answer: the cells behind the first columns.
     fn measure(
         &self,
-        seat: &mut Seat<'_>,
+        image_session: &mut ImageSession<'_>,
         helpers: &Helpers,
     ) -> Result<Vec<String>, EvaluationError>;
 }

@@ -3,7 +3,7 @@
 use super::structures::{mask_cells, on_model_grid};
 use super::{Item, number};
 use crate::dataset::read::{ImageArray, ReadError, RefSegRecord};
-use crate::evaluation::engine::Seat;
+use crate::evaluation::engine::ImageSession;
 use crate::evaluation::{BenchTask, EvaluationError, Helpers};
 
 pub(super) const COLUMNS: &[&str] = &[
@@ -44,9 +44,13 @@ impl Item for RefSeg {
         Ok(self.record.load()?.image)
     }
 
-    fn measure(&self, seat: &mut Seat<'_>, _: &Helpers) -> Result<Vec<String>, EvaluationError> {
+    fn measure(
+        &self,
+        image_session: &mut ImageSession<'_>,
+        _: &Helpers,
+    ) -> Result<Vec<String>, EvaluationError> {
         let stored = self.record.load()?.mask;
-        let wanted = on_model_grid(&stored, seat.model_size());
+        let wanted = on_model_grid(&stored, image_session.model_size());
         let present = match (stored.count(), wanted.count()) {
             (0, _) => "no",
             (_, 0) => "too little",
@@ -59,7 +63,12 @@ impl Item for RefSeg {
         ];
         if present != "too little" {
             let question = self.record.question.clone();
-            cells.extend(mask_cells(seat, BenchTask::RefSeg, question, &wanted)?);
+            cells.extend(mask_cells(
+                image_session,
+                BenchTask::RefSeg,
+                question,
+                &wanted,
+            )?);
         }
         Ok(cells)
     }

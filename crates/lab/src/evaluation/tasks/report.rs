@@ -3,7 +3,7 @@
 use super::{Item, number, text_cells};
 use crate::dataset::read::{CaptionRecord, ImageArray, ReadError};
 use crate::dataset::{FindingKind, templates};
-use crate::evaluation::engine::Seat;
+use crate::evaluation::engine::ImageSession;
 use crate::evaluation::metrics::findings;
 use crate::evaluation::{BenchTask, EvaluationError, Helpers};
 
@@ -50,12 +50,14 @@ impl Item for Report {
 
     fn measure(
         &self,
-        seat: &mut Seat<'_>,
+        image_session: &mut ImageSession<'_>,
         helpers: &Helpers,
     ) -> Result<Vec<String>, EvaluationError> {
         let wanted = self.record.load_text()?;
-        let told = seat.ask(BenchTask::Report, self.question)?;
-        let told = told.map(|told| told.answer.text).unwrap_or_default();
+        let predicted = image_session.ask(BenchTask::Report, self.question)?;
+        let predicted = predicted
+            .map(|predicted| predicted.answer.text)
+            .unwrap_or_default();
         let names = |kinds: Vec<FindingKind>| {
             let names: Vec<&str> = kinds.into_iter().map(FindingKind::name).collect();
             names.join("|")
@@ -63,11 +65,11 @@ impl Item for Report {
         let mut cells = vec![
             self.question.to_owned(),
             wanted.trim().to_owned(),
-            told.clone(),
+            predicted.clone(),
             names(findings(&wanted)),
-            names(findings(&told)),
+            names(findings(&predicted)),
         ];
-        cells.extend(text_cells(&told, &wanted, helpers)?);
+        cells.extend(text_cells(&predicted, &wanted, helpers)?);
         Ok(cells)
     }
 }

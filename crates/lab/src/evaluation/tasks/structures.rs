@@ -8,7 +8,7 @@ use glam::DVec3;
 use super::{Item, number, text_cells, yes_no};
 use crate::dataset::read::{ImageArray, MaskArray, ReadError, SegRecord};
 use crate::dataset::{Structure, box_text, templates};
-use crate::evaluation::engine::Seat;
+use crate::evaluation::engine::ImageSession;
 use crate::evaluation::metrics::{
     NameList, hard_dice, iou, is_refusal, reference_iou, soft_dice, written_box,
 };
@@ -185,9 +185,9 @@ struct Shown {
 }
 
 impl Asked {
-    fn shown(&self, seat: &Seat<'_>) -> Result<Shown, EvaluationError> {
-        let stored = self.record.load_mask(seat.stored_size())?;
-        let seen = on_model_grid(&stored, seat.model_size());
+    fn shown(&self, image_session: &ImageSession<'_>) -> Result<Shown, EvaluationError> {
+        let stored = self.record.load_mask(image_session.stored_size())?;
+        let seen = on_model_grid(&stored, image_session.model_size());
         let presence = match (stored.count(), seen.count()) {
             (0, _) => Presence::No,
             (_, n) if n < self.least_voxels => Presence::TooLittle,
@@ -227,10 +227,15 @@ impl Asked {
         }
     }
 
-    fn rec(&self, seat: &mut Seat<'_>, shown: &Shown) -> Result<Vec<String>, EvaluationError> {
+    fn rec(
+        &self,
+        image_session: &mut ImageSession<'_>,
+        shown: &Shown,
+    ) -> Result<Vec<String>, EvaluationError> {
         let question = self.question(templates::REC, templates::REC_DESCRIBED);
-        let told = seat.ask(self.task, &question)?;
-        let (text, boxes) = told.map_or_else(Default::default, |t| (t.answer.text, t.answer.boxes));
+        let predicted = image_session.ask(self.task, &question)?;
+        let (text, boxes) =
+            predicted.map_or_else(Default::default, |t| (t.answer.text, t.answer.boxes));
         let wanted = shown.seen.model_box();
         let mut cells = vec![
             question,
@@ -255,7 +260,7 @@ impl Asked {
 
     fn reg(
         &self,
-        seat: &mut Seat<'_>,
+        image_session: &mut ImageSession<'_>,
         shown: &Shown,
         helpers: &Helpers,
     ) -> Result<Vec<String>, EvaluationError> {
@@ -274,30 +279,36 @@ impl Asked {
                 templates::fill(templates::REG_ANSWER[1], &self.record.name)
             );
         }
-        let told = seat.ask(self.task, &question)?;
-        let told = told.map(|told| told.answer.text).unwrap_or_default();
-        let right = u8::from(self.names.is_right(&told, self.record.class));
-        let scores = text_cells(&told, &answer, helpers)?;
-        let mut cells = vec![question, answer, told, right.to_string()];
+        let predicted = image_session.ask(self.task, &question)?;
+        let predicted = predicted
+            .map(|predicted| predicted.answer.text)
+            .unwrap_or_default();
+        let right = u8::from(self.names.is_right(&predicted, self.record.class));
+        let scores = text_cells(&predicted, &answer, helpers)?;
+        let mut cells = vec![question, answer, predicted, right.to_string()];
         cells.extend(scores);
         Ok(cells)
     }
 
-    fn seg(&self, seat: &mut Seat<'_>, shown: &Shown) -> Result<Vec<String>, EvaluationError> {
+    fn seg(
+        &self,
+        image_session: &mut ImageSession<'_>,
+        shown: &Shown,
+    ) -> Result<Vec<String>, EvaluationError> {
         let question = self.question(templates::SEG, templates::SEG_DESCRIBED);
-        mask_cells(seat, self.task, question, &shown.seen)
+        mask_cells(image_session, self.task, question, &shown.seen)
     }
 }
 
 /// Asks for a mask: the question, the answer, and how well the masks agree.
 pub(super) fn mask_cells(
-    seat: &mut Seat<'_>,
+    image_session: &mut ImageSession<'_>,
     task: BenchTask,
     question: String,
     wanted: &MaskArray,
 ) -> Result<Vec<String>, EvaluationError> {
-    let told = seat.ask(task, &question)?;
-    let (text, logits) = told.map_or_else(Default::default, |t| (t.answer.text, t.logits));
+    let predicted = image_session.ask(task, &question)?;
+    let (text, logits) = predicted.map_or_else(Default::default, |t| (t.answer.text, t.logits));
     let logits = logits.as_deref();
     let voxels = logits.map_or(0, |l| l.iter().filter(|&&z| z > 0.0).count());
     let refused = if wanted.count() > 0 {
@@ -330,10 +341,10 @@ impl Item for Asked {
 
     fn measure(
         &self,
-        seat: &mut Seat<'_>,
+        image_session: &mut ImageSession<'_>,
         helpers: &Helpers,
     ) -> Result<Vec<String>, EvaluationError> {
-        let shown = self.shown(seat)?;
+        let shown = self.shown(image_session)?;
         let mut cells = self.first_cells(&shown);
         let asked = match shown.presence {
             Presence::Yes => true,
@@ -343,9 +354,9 @@ impl Item for Asked {
         };
         if asked {
             cells.extend(match self.task {
-                BenchTask::Rec => self.rec(seat, &shown)?,
-                BenchTask::Reg => self.reg(seat, &shown, helpers)?,
-                _ => self.seg(seat, &shown)?,
+                BenchTask::Rec => self.rec(image_session, &shown)?,
+                BenchTask::Reg => self.reg(image_session, &shown, helpers)?,
+                _ => self.seg(image_session, &shown)?,
             });
         }
         Ok(cells)

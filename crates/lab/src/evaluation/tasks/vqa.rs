@@ -3,7 +3,7 @@
 use super::{Item, number, text_cells};
 use crate::dataset::VqaType;
 use crate::dataset::read::{ImageArray, ReadError, VqaRecord};
-use crate::evaluation::engine::Seat;
+use crate::evaluation::engine::ImageSession;
 use crate::evaluation::metrics::has_letter;
 use crate::evaluation::{BenchTask, EvaluationError, Helpers};
 
@@ -25,7 +25,7 @@ struct Vqa {
     letter: Option<char>,
 }
 
-/// Questions with choices, as the model was taught them.
+/// Questions with choices, in the form the model was trained on.
 pub(super) fn closed_items(records: Vec<(usize, VqaRecord)>) -> Vec<Box<dyn Item>> {
     let items = records.into_iter().filter_map(|(entry, record)| {
         Some(Box::new(Vqa {
@@ -79,26 +79,28 @@ impl Item for Vqa {
 
     fn measure(
         &self,
-        seat: &mut Seat<'_>,
+        image_session: &mut ImageSession<'_>,
         helpers: &Helpers,
     ) -> Result<Vec<String>, EvaluationError> {
         let task = match self.letter {
             Some(_) => BenchTask::VqaClosed,
             None => BenchTask::VqaOpen,
         };
-        let told = seat.ask(task, &self.question)?;
-        let told = told.map(|told| told.answer.text).unwrap_or_default();
+        let predicted = image_session.ask(task, &self.question)?;
+        let predicted = predicted
+            .map(|predicted| predicted.answer.text)
+            .unwrap_or_default();
         let mut cells = vec![
             self.record.kind.map_or("", kind_name).to_owned(),
             self.question.clone(),
             self.record.answer.clone(),
         ];
         if let Some(letter) = self.letter {
-            let correct = u8::from(has_letter(&told, letter));
-            cells.extend([letter.to_string(), told, correct.to_string()]);
+            let correct = u8::from(has_letter(&predicted, letter));
+            cells.extend([letter.to_string(), predicted, correct.to_string()]);
         } else {
-            let scores = text_cells(&told, &self.record.answer, helpers)?;
-            cells.push(told);
+            let scores = text_cells(&predicted, &self.record.answer, helpers)?;
+            cells.push(predicted);
             cells.extend(scores);
         }
         Ok(cells)
