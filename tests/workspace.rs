@@ -10,7 +10,7 @@ use m3d_imaging::volume::{
 };
 use m3d_viewer::app::{
     Card, CardId, CardState, Display, Edit, Finding, FindingId, Frame, History, ImageRecord, Layer,
-    Layout, Links, Look, PatientBox, Shape, Source, StandardLayout, Step, View, ViewId, ViewKind,
+    Layout, Links, Look, Origin, PatientBox, Shape, StandardLayout, Step, View, ViewId, ViewKind,
     Workspace,
 };
 use m3d_viewer::render::ColourMap;
@@ -92,7 +92,7 @@ fn arb_finding() -> impl Strategy<Value = Finding> {
             visible,
             locked: false,
             group: String::new(),
-            source: Source::Reader,
+            source: Origin::Reader,
             shape,
             drawn_at_mm: None,
             note: String::new(),
@@ -297,7 +297,7 @@ fn with_a_box(id: u64, name: &str) -> Finding {
         visible: true,
         locked: false,
         group: String::new(),
-        source: Source::Reader,
+        source: Origin::Reader,
         shape: Shape::Box(PatientBox {
             corners_mm: [DVec3::ZERO, DVec3::ONE],
         }),

@@ -10,7 +10,7 @@ use m3d_imaging::geometry::VoxelBox;
 use m3d_imaging::volume::Mask;
 
 use super::workspace::{
-    Card, CardId, CardState, Edit, Finding, FindingId, PatientBox, Provenance, Shape, Source,
+    Card, CardId, CardState, Edit, Finding, FindingId, Origin, PatientBox, Provenance, Shape,
 };
 use super::{Application, ModelStatus, NoticeKind, Step};
 
@@ -193,7 +193,7 @@ impl Application {
             visible: true,
             locked: false,
             group: String::new(),
-            source: Source::Model(card.id),
+            source: Origin::Model(card.id),
             shape,
             drawn_at_mm,
             note: String::new(),

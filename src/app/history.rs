@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::workspace::{Edit, Target, ViewId, Workspace};
+use super::workspace::{Edit, EditTarget, ViewId, Workspace};
 
 /// Which step an edit belongs to: edits of one group are taken back together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,10 +180,10 @@ impl History {
 }
 
 /// Whether taking back `earlier` also takes back a later edit of `later`.
-fn covers(earlier: Option<&Target>, later: Option<&Target>) -> bool {
+fn covers(earlier: Option<&EditTarget>, later: Option<&EditTarget>) -> bool {
     match (earlier, later) {
         // A whole view comes back with how it looked.
-        (Some(Target::View(view)), Some(Target::Look(look))) => view == look,
+        (Some(EditTarget::View(view)), Some(EditTarget::Look(look))) => view == look,
         (earlier, later) => earlier == later,
     }
 }

@@ -45,11 +45,11 @@ pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement}
 pub use playback::{Playback, TIME_SHOWN};
 pub use resources::{ImageTime, LabelSources, OpenImage, Resources, ShownLabels};
 pub use revision::Revision;
-pub use seen::{Place, Seen};
+pub use seen::{PointReading, Seen};
 pub use settings::Settings;
 pub use tool::Tool;
 pub use workspace::{
-    Card, CardId, CardState, Direction, Display, Edit, Finding, FindingId, Frame, ImageRecord,
-    Layer, Layout, Links, Look, NamedLayout, PatientBox, Provenance, Shape, Source, StandardLayout,
-    Target, Tree, View, ViewId, ViewKind, Workspace,
+    Card, CardId, CardState, Direction, Display, Edit, EditTarget, Finding, FindingId, Frame,
+    ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin, PatientBox, Provenance, Shape,
+    StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
 };

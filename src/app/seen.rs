@@ -11,7 +11,7 @@ use super::workspace::{Edit, Finding, Frame, ImageRecord, Layer, View, ViewId, W
 
 /// A voxel and its value, for the status bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
+pub struct PointReading {
     /// The point in patient mm.
     pub point_mm: DVec3,
     /// The voxel, when the point is inside the volume.
@@ -121,9 +121,9 @@ impl<'a> Seen<'a> {
     }
 
     /// What is at a patient point.
-    pub fn place(&self, point_mm: DVec3) -> Place {
+    pub fn place(&self, point_mm: DVec3) -> PointReading {
         let voxel = self.record.voxel(point_mm);
-        Place {
+        PointReading {
             point_mm,
             voxel,
             value: voxel.and_then(|v| self.image.volume.value(v)),

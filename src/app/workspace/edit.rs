@@ -91,7 +91,7 @@ pub enum Edit {
 
 /// What an edit puts a value to: of several edits of one target the first inverse takes all back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum EditTarget {
     /// A finding.
     Finding(FindingId),
     /// The box of an image.
@@ -153,20 +153,20 @@ impl Edit {
     }
 
     /// What it puts a value to; `None` for a patch, which depends on the bricks that are there.
-    pub fn target(&self) -> Option<Target> {
+    pub fn target(&self) -> Option<EditTarget> {
         Some(match self {
-            Self::Finding { id, .. } => Target::Finding(*id),
+            Self::Finding { id, .. } => EditTarget::Finding(*id),
             Self::Paint { .. } => return None,
-            Self::Region { image, .. } => Target::Region(image.clone()),
-            Self::View { id, .. } => Target::View(*id),
-            Self::Look { id, .. } => Target::Look(*id),
-            Self::Layout(_) => Target::Layout,
-            Self::Cursor { frame, .. } => Target::Cursor(frame.clone()),
-            Self::Anchor { frame, .. } => Target::Anchor(frame.clone()),
-            Self::Links(_) => Target::Links,
-            Self::Display(_) => Target::Display,
-            Self::Card { id, .. } => Target::Card(*id),
-            Self::Image { key, .. } => Target::Image(key.clone()),
+            Self::Region { image, .. } => EditTarget::Region(image.clone()),
+            Self::View { id, .. } => EditTarget::View(*id),
+            Self::Look { id, .. } => EditTarget::Look(*id),
+            Self::Layout(_) => EditTarget::Layout,
+            Self::Cursor { frame, .. } => EditTarget::Cursor(frame.clone()),
+            Self::Anchor { frame, .. } => EditTarget::Anchor(frame.clone()),
+            Self::Links(_) => EditTarget::Links,
+            Self::Display(_) => EditTarget::Display,
+            Self::Card { id, .. } => EditTarget::Card(*id),
+            Self::Image { key, .. } => EditTarget::Image(key.clone()),
         })
     }
 

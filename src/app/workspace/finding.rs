@@ -47,7 +47,7 @@ pub enum Shape {
 /// Who made a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum Origin {
     /// The reader.
     Reader,
     /// A model; the answer's card holds what it was made from.
@@ -76,7 +76,7 @@ pub struct Finding<S = Shape> {
     /// A heading it is listed under; empty for none.
     pub group: String,
     /// Who made it.
-    pub source: Source,
+    pub source: Origin,
     /// What it is.
     pub shape: S,
     /// The size of the voxels a model drew a mask in, in mm along i, j, k: what the outline is worth.

@@ -18,8 +18,8 @@ use m3d_imaging::volume::ImageKey;
 use serde::{Deserialize, Serialize};
 
 pub use card::{Card, CardState, Provenance};
-pub use edit::{Edit, Target};
-pub use finding::{Finding, PatientBox, Shape, Source};
+pub use edit::{Edit, EditTarget};
+pub use finding::{Finding, Origin, PatientBox, Shape};
 pub use id::{CardId, FindingId, ViewId};
 pub use image::{Frame, ImageRecord};
 pub use layout::{Direction, Layout, NamedLayout, StandardLayout, Tree};

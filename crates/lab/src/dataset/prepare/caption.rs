@@ -11,8 +11,8 @@ use serde_json::Map;
 use super::index::Index;
 use super::source::CaptionCase;
 use super::{
-    Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, SourceKind, Step, is_whole,
-    name_of, split_of, write_whole,
+    CaseDone, Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, SourceKind,
+    is_whole, name_of, split_of, write_whole,
 };
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::io::write_npy_f32;
@@ -33,7 +33,7 @@ pub(super) fn prepare(
     cases: &[CaptionCase],
     out: &Path,
     options: &PrepareOptions,
-    report: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(CaseDone),
 ) -> Result<PrepareReport, PrepareSetError> {
     let root = out.join("M3D_Cap");
     let list = root.join("M3D_Cap.json");

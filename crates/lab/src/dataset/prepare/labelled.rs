@@ -11,7 +11,7 @@ use super::index::{Index, read_map, write_json};
 use super::names::{Class, read_names};
 use super::source::{LabelledCase, LabelledSet, Labels};
 use super::{
-    Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, Step, is_whole, split_of,
+    CaseDone, Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, is_whole, split_of,
     write_whole,
 };
 use m3d_imaging::geometry::VoxelGrid;
@@ -25,7 +25,7 @@ pub(super) fn prepare(
     set: &LabelledSet,
     out: &Path,
     options: &PrepareOptions,
-    report: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(CaseDone),
 ) -> Result<PrepareReport, PrepareSetError> {
     let root = out.join("M3D_Seg");
     let tag = &options.tag;

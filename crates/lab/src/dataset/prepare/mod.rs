@@ -83,7 +83,7 @@ pub struct PrepareReport {
 
 /// What is reported while cases are prepared.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step<'a> {
+pub struct CaseDone<'a> {
     /// Cases done with.
     pub done: usize,
     /// All cases.
@@ -102,7 +102,7 @@ pub fn prepare_set(
     source: &Source,
     out: &Path,
     options: &PrepareOptions,
-    report: &mut dyn FnMut(Step),
+    report: &mut dyn FnMut(CaseDone),
 ) -> Result<PrepareReport, PrepareSetError> {
     if options.size.contains(&0) {
         return Err(PrepareSetError::Size(options.size));
@@ -157,7 +157,7 @@ fn split_of(name: &str, test_share: f64, validation: bool) -> Split {
 struct Counter<'a> {
     done: usize,
     total: usize,
-    report: &'a mut dyn FnMut(Step),
+    report: &'a mut dyn FnMut(CaseDone),
     prepared: usize,
     kept: usize,
     refused: Vec<CaseNote>,
@@ -171,7 +171,7 @@ enum Outcome {
 }
 
 impl<'a> Counter<'a> {
-    fn new(total: usize, report: &'a mut dyn FnMut(Step)) -> Self {
+    fn new(total: usize, report: &'a mut dyn FnMut(CaseDone)) -> Self {
         Self {
             done: 0,
             total,
@@ -205,7 +205,7 @@ impl<'a> Counter<'a> {
                 Some(message)
             }
         };
-        (self.report)(Step {
+        (self.report)(CaseDone {
             done: self.done,
             total: self.total,
             case,
