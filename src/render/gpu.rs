@@ -65,7 +65,16 @@ impl Gpu {
         self.device.adapter_info().device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Waits until everything sent has been done.
+    /// Lets the adapter tell what it has done, without waiting; false when the device is lost.
+    pub(super) fn poll(&self) -> bool {
+        let polled = self.device.poll(wgpu::PollType::Poll);
+        polled
+            .inspect_err(|why| tracing::warn!("the graphics device does not answer: {why}"))
+            .is_ok()
+    }
+
+    /// Waits until everything sent has been done: for read-backs, for uploads on their own threads, and for
+    /// tests. The window never waits; it has [`super::DrawTimer`].
     pub fn wait(&self) {
         // A lost device has nothing left to wait for; the next draw or read reports it.
         if let Err(why) = self.device.poll(wgpu::PollType::wait_indefinitely()) {

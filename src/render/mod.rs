@@ -21,6 +21,7 @@ mod bricks;
 mod colour;
 mod colour_map;
 pub mod cpu;
+mod draw_timer;
 mod error;
 mod font;
 mod gpu;
@@ -43,6 +44,7 @@ mod volume_texture;
 
 pub use annotate::{annotate, pixels_per_point};
 pub use colour_map::ColourMap;
+pub use draw_timer::DrawTimer;
 pub use error::RenderError;
 pub use font::{TEXT_FACE, text_size};
 pub use gpu::{Gpu, wanted_features, wanted_limits};

@@ -14,7 +14,7 @@ use super::theme;
 use crate::app::{Edit, Revision, Seen};
 use crate::render::marks::CameraView;
 use crate::render::overlay::{CornerLine, CornerTexts, VolumeOverlay, volume_marks};
-use crate::render::{LabelStyle, RayCastConfig};
+use crate::render::{DrawTimer, LabelStyle, RayCastConfig};
 
 /// How long a picture may take while the view moves.
 const MOVING_BUDGET: Duration = Duration::from_millis(40);
@@ -22,6 +22,8 @@ const MOVING_BUDGET: Duration = Duration::from_millis(40);
 const TILE_BUDGET: Duration = Duration::from_millis(60);
 /// The view sharpens when nothing has changed for this long.
 const REST: Duration = Duration::from_millis(120);
+/// How soon to look again whether the adapter is done, should nobody tell.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// The coarsest picture while moving: one ray for this many pixels a side.
 const COARSEST: u32 = 6;
 
@@ -43,6 +45,12 @@ impl Drawn {
     }
 }
 
+/// What the adapter is drawing.
+enum Drawing {
+    Coarse,
+    Tile { rows: u32 },
+}
+
 /// What survives from frame to frame of the 3-D view.
 pub struct VolumePane {
     coarse: Option<Canvas>,
@@ -52,7 +60,13 @@ pub struct VolumePane {
     /// What the sharp picture shows, as far down as `sharp_rows`.
     sharp_drawn: Option<Drawn>,
     sharp_rows: u32,
+    /// What was last asked for, and when that was new.
+    wanted: Option<Drawn>,
     changed_at: Instant,
+    /// Pictures and tiles are drawn one at a time: what is asked for meanwhile is drawn next, as it is
+    /// then.
+    timer: Option<DrawTimer>,
+    drawing: Option<Drawing>,
     reduction: u32,
     tile_rows: u32,
 }
@@ -65,7 +79,10 @@ impl Default for VolumePane {
             coarse_drawn: None,
             sharp_drawn: None,
             sharp_rows: 0,
+            wanted: None,
             changed_at: Instant::now(),
+            timer: None,
+            drawing: None,
             reduction: 3,
             tile_rows: 64,
         }
@@ -104,9 +121,9 @@ impl VolumePane {
         overlay(&painter, rect, seen);
     }
 
-    /// Draws the coarse picture when something changed, else the next tile of the sharp one. Egui draws
-    /// on the same queue after this, so waiting for a picture delays the frame no more than the picture
-    /// does; measuring it keeps both short on every adapter.
+    /// Draws the coarse picture when something changed, else the next tile of the sharp one, unless the
+    /// adapter is still busy with the one before. Egui draws on the same queue after this, so its frame
+    /// waits for a picture no longer than the picture takes; measuring keeps that short on every adapter.
     fn draw(
         &mut self,
         ui: &Ui,
@@ -116,14 +133,20 @@ impl VolumePane {
         size: [u32; 2],
     ) {
         let wanted = wanted(seen, cx, size);
+        if self.wanted.as_ref() != Some(&wanted) {
+            self.wanted = Some(wanted.clone());
+            self.changed_at = Instant::now();
+        }
+        if self.is_busy() {
+            ui.ctx().request_repaint_after(LOOK_AGAIN);
+            return;
+        }
         if self.sharp_drawn.as_ref() != Some(&wanted) {
             let fresh = self.coarse_drawn.as_ref();
             if !fresh.is_some_and(|drawn| drawn.shows_the_same(&wanted)) {
                 self.sharp_drawn = None;
                 self.sharp_rows = 0;
-                self.changed_at = Instant::now();
-                self.draw_coarse(painters, seen, wanted);
-                ui.ctx().request_repaint_after(REST);
+                self.draw_coarse(ui, painters, seen, wanted);
                 return;
             }
             if let Some(rest) = REST.checked_sub(self.changed_at.elapsed()) {
@@ -134,25 +157,35 @@ impl VolumePane {
             self.sharp_rows = 0;
         }
         if self.sharp_rows < size[1] {
-            self.draw_tile(painters, seen);
-            ui.ctx().request_repaint();
+            self.draw_tile(ui, painters, seen);
         }
     }
 
-    fn draw_coarse(&mut self, painters: &Painters, seen: &Seen<'_>, mut drawn: Drawn) {
+    /// Whether the adapter is still drawing; what it took for is learnt from.
+    fn is_busy(&mut self) -> bool {
+        let Some(timer) = &mut self.timer else {
+            return false;
+        };
+        if let (Some(taken), Some(drawing)) = (timer.taken(), &self.drawing) {
+            match *drawing {
+                Drawing::Coarse => self.reduction = next_reduction(self.reduction, taken),
+                Drawing::Tile { rows } => self.tile_rows = next_rows(rows, taken),
+            }
+        }
+        timer.is_busy()
+    }
+
+    fn draw_coarse(&mut self, ui: &Ui, painters: &Painters, seen: &Seen<'_>, mut drawn: Drawn) {
         drawn.config.size_px = drawn.config.size_px.map(|s| (s / self.reduction).max(1));
         drawn.config.step_voxels = 1.0;
         let canvas = self.coarse.get_or_insert_with(|| Canvas::new(painters));
-        let taken = timed(painters, seen, canvas, &drawn.config, None);
-        if taken > MOVING_BUDGET {
-            self.reduction = (self.reduction + 1).min(COARSEST);
-        } else if taken < MOVING_BUDGET / 3 {
-            self.reduction = (self.reduction - 1).max(1);
-        }
+        let timer = timer(&mut self.timer, ui, painters);
+        timer.time(|| send(painters, seen, canvas, &drawn.config, None));
+        self.drawing = Some(Drawing::Coarse);
         self.coarse_drawn = Some(drawn);
     }
 
-    fn draw_tile(&mut self, painters: &Painters, seen: &Seen<'_>) {
+    fn draw_tile(&mut self, ui: &Ui, painters: &Painters, seen: &Seen<'_>) {
         let Some(drawn) = &self.sharp_drawn else {
             return;
         };
@@ -160,11 +193,36 @@ impl VolumePane {
         let rows = self.tile_rows.min(height - self.sharp_rows);
         let tile = [0, self.sharp_rows, width, rows];
         let canvas = self.sharp.get_or_insert_with(|| Canvas::new(painters));
-        let taken = timed(painters, seen, canvas, &drawn.config, Some(tile));
+        let timer = timer(&mut self.timer, ui, painters);
+        timer.time(|| send(painters, seen, canvas, &drawn.config, Some(tile)));
+        self.drawing = Some(Drawing::Tile { rows });
         self.sharp_rows += rows;
-        let share = TILE_BUDGET.as_secs_f32() / taken.as_secs_f32().max(1e-4);
-        self.tile_rows = ((rows as f32 * share.clamp(0.5, 4.0)) as u32).clamp(16, 4096);
     }
+}
+
+/// The view's timer, which asks for a frame when a picture is done.
+fn timer<'a>(timer: &'a mut Option<DrawTimer>, ui: &Ui, painters: &Painters) -> &'a mut DrawTimer {
+    timer.get_or_insert_with(|| {
+        let window = ui.ctx().clone();
+        DrawTimer::new(&painters.gpu, move || window.request_repaint())
+    })
+}
+
+/// How coarse the next picture is to be while the view moves.
+fn next_reduction(reduction: u32, taken: Duration) -> u32 {
+    if taken > MOVING_BUDGET {
+        (reduction + 1).min(COARSEST)
+    } else if taken < MOVING_BUDGET / 3 {
+        (reduction - 1).max(1)
+    } else {
+        reduction
+    }
+}
+
+/// How many rows the next tile is to have after one of `rows`.
+fn next_rows(rows: u32, taken: Duration) -> u32 {
+    let share = TILE_BUDGET.as_secs_f32() / taken.as_secs_f32().max(1e-4);
+    ((rows as f32 * share.clamp(0.5, 4.0)) as u32).clamp(16, 4096)
 }
 
 /// The sharp picture of what is shown.
@@ -184,24 +242,21 @@ fn wanted(seen: &Seen<'_>, cx: &PaneContext<'_>, size_px: [u32; 2]) -> Drawn {
     }
 }
 
-/// Draws a picture, or a tile of it, and tells how long the adapter took.
-fn timed(
+/// Sends a picture, or a tile of it, to the adapter.
+fn send(
     painters: &Painters,
     seen: &Seen<'_>,
     canvas: &mut Canvas,
     config: &RayCastConfig,
     tile: Option<[u32; 4]>,
-) -> Duration {
-    let Some(texture) = seen.image.texture.as_deref() else {
-        return Duration::ZERO;
-    };
-    let labels = seen.labels.and_then(|labels| labels.texture.as_ref());
-    let (volumes, gpu) = (&painters.volumes, &painters.gpu);
-    gpu.wait();
-    let begin = Instant::now();
-    volumes.draw(gpu, &mut canvas.slot, texture, labels, config, tile);
-    gpu.wait();
-    begin.elapsed()
+) {
+    if let Some(texture) = seen.image.texture.as_deref() {
+        let labels = seen.labels.and_then(|labels| labels.texture.as_ref());
+        let (gpu, slot) = (&painters.gpu, &mut canvas.slot);
+        painters
+            .volumes
+            .draw(gpu, slot, texture, labels, config, tile);
+    }
 }
 
 fn pointer(ui: &Ui, response: &Response, seen: &Seen<'_>, cx: &mut PaneContext<'_>) {
@@ -267,4 +322,30 @@ fn overlay(painter: &egui::Painter, rect: Rect, seen: &Seen<'_>) {
         notice: false,
     });
     paint_marks(painter, rect, &marks, &view);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn slow_pictures_become_coarser_and_fast_ones_finer() {
+        assert_eq!(next_reduction(3, ms(55)), 4);
+        assert_eq!(next_reduction(COARSEST, ms(900)), COARSEST);
+        assert_eq!(next_reduction(3, ms(25)), 3);
+        assert_eq!(next_reduction(3, ms(8)), 2);
+        assert_eq!(next_reduction(1, ms(2)), 1);
+    }
+
+    #[test]
+    fn tiles_grow_and_shrink_towards_their_budget() {
+        assert_eq!(next_rows(64, ms(5)), 256);
+        assert_eq!(next_rows(64, ms(120)), 32);
+        assert_eq!(next_rows(16, ms(900)), 16);
+        assert_eq!(next_rows(64, ms(60)), 64);
+    }
 }

@@ -1,9 +1,13 @@
 //! The GPU against the CPU twins, pixel by pixel.
 
+use std::time::{Duration, Instant};
+
 use glam::{DVec2, DVec3, UVec3};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{Blend, LabelMap, Mask, Paint, Rescale, Voxels, Window};
-use m3d_viewer::render::{LabelTexture, Picture, ViewSlot, VolumeTexture, cpu, read_back};
+use m3d_viewer::render::{
+    DrawTimer, LabelTexture, Picture, ViewSlot, VolumeTexture, cpu, read_back,
+};
 
 use crate::scenes::{
     STYLES, assert_ray_cast_agrees, difference, gpu, label_map, oblique_place, ray_config,
@@ -255,4 +259,39 @@ fn a_slot_draws_again_only_when_something_changed() {
     smaller.view.size_px = DVec2::new(50.0, 60.0);
     renderer.draw(gpu, &mut slot, &[&texture], None, &smaller);
     assert_eq!(slot.size(), [50, 60]);
+}
+
+/// The time of a picture comes by asking, is told once, and its end is told.
+#[test]
+fn a_picture_is_timed_by_asking() {
+    let Some((gpu, _, renderer)) = gpu() else {
+        return;
+    };
+    let volume = volumes().swap_remove(0);
+    let texture = VolumeTexture::upload(gpu, &volume).unwrap();
+    let mut config = ray_config(volume.grid(), Blend::Composite);
+    config.size_px = [1500, 1200];
+    let mut slot = ViewSlot::new(gpu);
+    let (told, end) = std::sync::mpsc::channel();
+    let mut timer = DrawTimer::new(gpu, move || told.send(()).unwrap());
+    assert!(!timer.is_busy() && timer.taken().is_none());
+    let begun = Instant::now();
+    timer.time(|| renderer.draw(gpu, &mut slot, &texture, None, &config, None));
+    assert!(timer.is_busy());
+    let taken = loop {
+        if let Some(taken) = timer.taken() {
+            break taken;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(2), "no answer");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(taken > Duration::ZERO && taken <= begun.elapsed());
+    assert!(!timer.is_busy() && timer.taken().is_none(), "told once");
+    end.recv_timeout(Duration::from_mins(2)).unwrap();
+    // The next one is timed by itself.
+    slot.invalidate();
+    timer.time(|| renderer.draw(gpu, &mut slot, &texture, None, &config, None));
+    end.recv_timeout(Duration::from_mins(2)).unwrap();
+    assert!(timer.is_busy(), "until it is asked for");
+    assert!(timer.taken().is_some());
 }
