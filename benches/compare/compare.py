@@ -114,7 +114,7 @@ def random_models(run, folder):
 def measure(args):
     run = Run(args.threads, args.rounds, args.patience, args.json)
     ours = shlex.split(args.ours) if args.ours else bench(run, "ours", "engine", "--json")
-    candle = bench(run, table.CANDLE, "candle_phi3")
+    candle = {name: bench(run, name, "candle_phi3", "--dtype", dtype) for dtype, name in table.CANDLE.items()}
     models = random_models(run, args.models)
     threads = ["--threads", str(args.threads)]
     torch = [sys.executable, HERE / "torch_measure.py", *threads]
@@ -130,8 +130,9 @@ def measure(args):
                 name = f"llama.cpp {quant}"
                 if name in models:
                     run.call(name, [*llama, models[name]])
-            if candle:
-                run.call(table.CANDLE, candle)
+            for name, command in candle.items():
+                if command:
+                    run.call(name, command)
     except KeyboardInterrupt:
         run.missing["everything behind this"] = "the run was broken off"
     run.save()
