@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use clap::Parser;
 use m3d_assistant::hub::local;
 use m3d_imaging::io::IoError;
-use m3d_viewer::app::{Settings, StartOptions};
+use m3d_viewer::app::{Settings, StartOptions, default_folder};
 use m3d_viewer::cli::output::{self, OutputError};
 use m3d_viewer::cli::{self, Arguments, WindowArguments};
 use tracing_subscriber::EnvFilter;
@@ -56,6 +56,7 @@ fn open_window(window: WindowArguments) -> anyhow::Result<()> {
         model,
         models: local::search_folders(),
         settings_path: Settings::default_path(),
+        sessions: default_folder(),
     })
     .map_err(|error| anyhow!("no window can be opened: {}", reason(&error.to_string())))
 }

@@ -54,6 +54,10 @@ impl Application {
     /// Asks the assistant about what the active view shows. `task` is what the reader chose; without it
     /// the text is recognised by its words.
     pub fn ask(&mut self, text: &str, task: Option<Task>) {
+        let asked_about = self.seen_active().map(|seen| seen.layer.image.clone());
+        if asked_about.is_some_and(|image| self.refuses_work_on(&image)) {
+            return;
+        }
         let Some(seen) = self.seen_active() else {
             return;
         };
@@ -89,7 +93,7 @@ impl Application {
             findings: Vec::new(),
             made_from: None,
         };
-        self.workspace.apply(Edit::card(card));
+        self.apply(Edit::card(card));
     }
 
     /// Asks what is in the box; without one says how to draw it.
@@ -168,7 +172,7 @@ impl Application {
             Event::Cancelled => card.state = CardState::Cancelled,
             Event::Failed(error) => card.state = CardState::Failed(error.to_string()),
         }
-        self.workspace.apply(Edit::card(card));
+        self.apply(Edit::card(card));
     }
 
     /// Puts what an answer brought among the findings of the image it was made from, whatever is shown by
@@ -207,12 +211,11 @@ impl Application {
             // Onto a voxel's centre, so that the slices shown are slices of the image.
             let point = record.on_a_voxel(centre);
             for edit in self.workspace.cursor_to(&record.frame(), point) {
-                self.workspace.apply(edit);
+                self.apply(edit);
             }
         }
         let step = Step::of_group(format!("add {}", finding.name), card.id.0);
-        self.history
-            .apply(&mut self.workspace, Edit::add(finding), step);
+        self.change(Edit::add(finding), step);
         Some(id)
     }
 }

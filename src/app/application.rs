@@ -12,10 +12,11 @@ use m3d_imaging::volume::{ImageKey, LabelMap};
 
 use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{LabelSources, Resources};
+use super::session::{Import, Sessions};
 use super::workspace::{Edit, ViewId, Workspace};
 use super::{
     Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
-    Notices, Outbox, Playback, Settings, Shortcut, Step, Tool,
+    Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, Tool, Topic,
 };
 use crate::render::Gpu;
 
@@ -51,6 +52,12 @@ pub struct Application {
     pub(super) unreadable: BTreeSet<ImageKey>,
     pub(super) dialogs: Vec<DialogRequest>,
     pub(super) gpu: Option<Gpu>,
+    /// The sessions of the studies that are open; none where nothing is kept.
+    pub(super) sessions: Option<Sessions>,
+    /// Sessions from elsewhere whose images are not all here.
+    pub(super) imports: Vec<Import>,
+    /// Counts the changes of the workspace.
+    pub(super) changes: Revision,
     settings: Settings,
     settings_path: Option<PathBuf>,
 }
@@ -66,6 +73,8 @@ pub struct StartOptions {
     pub models: Vec<PathBuf>,
     /// Where settings are kept; none in tests.
     pub settings_path: Option<PathBuf>,
+    /// The folder where the reader's work is kept; none in tests.
+    pub sessions: Option<PathBuf>,
 }
 
 impl Application {
@@ -92,9 +101,15 @@ impl Application {
             unreadable: BTreeSet::new(),
             dialogs: Vec::new(),
             gpu,
+            sessions: None,
+            imports: Vec::new(),
+            changes: Revision::default(),
             settings,
             settings_path: path,
         };
+        if let Some(root) = options.sessions {
+            app.start_sessions(root, wake);
+        }
         let model = options
             .model
             .unwrap_or_else(|| chosen_assistant(&app.settings));
@@ -128,9 +143,34 @@ impl Application {
         self.assistant.load(folder);
     }
 
-    /// Changes the reader's work as (a part of) a step.
+    fn start_sessions(&mut self, root: PathBuf, wake: &Waker) {
+        match Sessions::start(root, wake) {
+            Ok(sessions) => self.sessions = Some(sessions),
+            Err(error) => {
+                let text = format!("Your work cannot be saved: {error}. Start the program again.");
+                self.notices.stay(Topic::Saving, NoticeKind::Error, text);
+            }
+        }
+    }
+
+    /// Changes the reader's work as (a part of) a step, unless it may not be changed here.
     pub(super) fn change(&mut self, edit: Edit, step: Step) {
-        self.history.apply(&mut self.workspace, edit, step);
+        if !self.refuses(&edit) {
+            self.history.apply(&mut self.workspace, edit, step);
+            self.changes = self.changes.next();
+        }
+    }
+
+    /// Changes the reader's work in a way that is not taken back: a look, or what comes by itself.
+    pub(super) fn apply(&mut self, edit: Edit) {
+        self.workspace.apply(edit);
+        self.changes = self.changes.next();
+    }
+
+    /// Takes steps back or makes them again.
+    pub(super) fn go_through_history(&mut self, go: impl FnOnce(&mut History, &mut Workspace)) {
+        go(&mut self.history, &mut self.workspace);
+        self.changes = self.changes.next();
     }
 
     /// Carries out what the window wishes for, in order; what is to be opened as a dialog comes back.
@@ -145,12 +185,14 @@ impl Application {
         match effect {
             Effect::Edit(Edit::Look { id, look }, None) => {
                 for edit in self.look_edits(id, look) {
-                    self.workspace.apply(edit);
+                    self.apply(edit);
                 }
             }
             Effect::Edit(edit, Some(step)) => self.change(edit, step),
-            Effect::Edit(edit, None) => drop(self.workspace.apply(edit)),
-            Effect::CancelStep(group) => self.history.cancel(&mut self.workspace, group),
+            Effect::Edit(edit, None) => self.apply(edit),
+            Effect::CancelStep(group) => {
+                self.go_through_history(|history, workspace| history.cancel(workspace, group));
+            }
             Effect::Run(command) => self.run(command),
             Effect::Open(paths, opening) => self.open_paths(paths, opening),
             Effect::Show(series, placement) => self.show(&series, placement),
@@ -168,10 +210,17 @@ impl Application {
             Effect::GoTo(view, point_mm) => {
                 let edits = self.seen(view).map(|seen| seen.go_to(point_mm));
                 for edit in edits.into_iter().flatten() {
-                    self.workspace.apply(edit);
+                    self.apply(edit);
                 }
             }
             Effect::ExportMask(id, path) => self.export_mask(id, path),
+            Effect::OpenRecent(study) => self.open_recent(study),
+            Effect::ForgetStudy(study) => self.forget_study(study),
+            Effect::OpenSession(path) => self.open_session(path),
+            Effect::SaveSession {
+                path,
+                with_identity,
+            } => self.save_session(path, with_identity),
             Effect::CancelJob(id) => self.jobs.cancel(id),
             Effect::Notice(kind, text) => self.notices.add(kind, text),
             Effect::Dismiss(index) => self.notices.dismiss(index),
@@ -212,6 +261,7 @@ impl Application {
             finish(self);
         }
         self.hear_assistant();
+        self.hear_saver();
         self.play();
         self.load_wanted();
         self.draw_labels();
@@ -220,6 +270,7 @@ impl Application {
         if self.resources.take_freed() {
             give_back_soon();
         }
+        self.hand_over();
     }
 
     pub(super) fn fail(&mut self, error: &IoError) {
@@ -260,6 +311,13 @@ impl Application {
             };
             self.jobs.start(job);
         }
+    }
+}
+
+impl Drop for Application {
+    /// What is not saved yet is handed over; the saver writes it before it ends.
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 

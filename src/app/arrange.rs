@@ -75,7 +75,7 @@ impl Application {
             Some(_) => None,
         };
         self.active = id;
-        self.workspace.apply(Edit::Layout(layout));
+        self.apply(Edit::Layout(layout));
     }
 
     /// The layout after this one: the four views, one large with the others beside it, one alone.

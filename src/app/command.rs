@@ -12,6 +12,12 @@ pub enum Command {
     OpenFile,
     /// Type a path and open it.
     OpenPath,
+    /// Open a session that was taken along.
+    OpenSession,
+    /// Write the session of the active study to a file to take along.
+    SaveSession,
+    /// Remove everything that was saved of the active study.
+    ForgetStudy,
     /// List the models that are here and that could be.
     ShowModels,
     /// Choose the folder of a model.
@@ -77,6 +83,9 @@ impl Command {
             Self::OpenFolder,
             Self::OpenFile,
             Self::OpenPath,
+            Self::OpenSession,
+            Self::SaveSession,
+            Self::ForgetStudy,
             Self::ShowModels,
             Self::ChooseModel,
             Self::UnloadModel,
@@ -126,6 +135,9 @@ impl Command {
             Self::OpenFolder => "Open folder…",
             Self::OpenFile => "Open file…",
             Self::OpenPath => "Open path…",
+            Self::OpenSession => "Open session…",
+            Self::SaveSession => "Save session as…",
+            Self::ForgetStudy => "Forget this study…",
             Self::ShowModels => "Models…",
             Self::ChooseModel => "Choose model…",
             Self::UnloadModel => "Unload model",
@@ -176,6 +188,9 @@ impl Command {
             Self::OpenFolder => "Open every DICOM and NIfTI image in a folder and below",
             Self::OpenFile => "Open one NIfTI or DICOM file",
             Self::OpenPath => "Type the path of a folder or file",
+            Self::OpenSession => "Open work that was saved as a file, here or elsewhere",
+            Self::SaveSession => "Write the work on this study to one file, to be opened elsewhere",
+            Self::ForgetStudy => "Remove everything that was saved of this study",
             Self::ShowModels => "Use, fetch and verify models",
             Self::ChooseModel => "Choose the folder of an M3D-LaMed checkpoint",
             Self::UnloadModel => "Give the model's memory back",
@@ -223,6 +238,7 @@ impl Command {
             Self::OpenFolder => Shortcut::ctrl("O"),
             Self::OpenFile => Shortcut::ctrl_shift("O"),
             Self::OpenPath => Shortcut::ctrl("L"),
+            Self::SaveSession => Shortcut::ctrl("S"),
             Self::UseTool(Tool::Window) => Shortcut::plain("W"),
             Self::UseTool(Tool::Crosshair) => Shortcut::plain("C"),
             Self::UseTool(Tool::Box) => Shortcut::plain("B"),
@@ -249,7 +265,9 @@ impl Command {
             Self::CancelAnswer => Shortcut::plain("Escape"),
             Self::Undo => Shortcut::ctrl("Z"),
             Self::Redo => Shortcut::ctrl_shift("Z"),
-            Self::ShowModels
+            Self::OpenSession
+            | Self::ForgetStudy
+            | Self::ShowModels
             | Self::ChooseModel
             | Self::UnloadModel
             | Self::WindowPreset(_)

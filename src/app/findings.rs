@@ -17,13 +17,13 @@ impl Application {
         if let (Some(record), Some(centre)) = (record, finding.centre_mm()) {
             let point = record.on_a_voxel(centre);
             for edit in self.workspace.cursor_to(&record.frame(), point) {
-                self.workspace.apply(edit);
+                self.apply(edit);
             }
         }
         if !finding.visible {
             let mut finding = finding;
             finding.visible = true;
-            self.workspace.apply(Edit::add(finding));
+            self.apply(Edit::add(finding));
         }
     }
 

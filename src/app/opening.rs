@@ -7,8 +7,9 @@ use m3d_imaging::volume::{ImageKey, VolumePreset};
 
 use super::jobs::{DrawThumbnails, LoadImage, Scan, first_window};
 use super::resources::{ImageTime, OpenImage};
+use super::session::removal;
 use super::workspace::{Edit, Frame, ImageRecord, Layer, Look, View, ViewId, ViewKind};
-use super::{Application, NoticeKind, Opening, Placement, Step};
+use super::{Application, NoticeKind, Opening, Placement, SESSION_EXTENSION, Step};
 use crate::render::{ColourMap, RenderError};
 
 /// A folder may hold thousands of series; the first ones get a small picture.
@@ -29,6 +30,10 @@ impl Application {
         self.notices.clear();
         let mut opening = opening;
         for path in paths {
+            if path.extension().is_some_and(|e| e == SESSION_EXTENSION) {
+                self.open_session(path);
+                continue;
+            }
             self.jobs.start(Scan { path, opening });
             opening = Opening::Beside;
         }
@@ -40,6 +45,10 @@ impl Application {
         if let Some(key) = key.filter(|key| self.resources.image(key, 0).is_some()) {
             return self.place(&key, 0, placement);
         }
+        self.read_again(series, placement);
+    }
+
+    fn read_again(&mut self, series: &SeriesId, placement: Placement) {
         let found = self.library.as_ref().and_then(|library| {
             let mut listed = library.series();
             listed.find(|listed| listed.id() == *series)
@@ -70,11 +79,17 @@ impl Application {
             Ok(library) => library,
             Err(error) => return self.fail(&error),
         };
-        let Some(series) = library.largest_series().cloned() else {
+        let Some(series) = self.series_to_show(&library) else {
             let text = library.nothing_opened(path);
             self.notices.add(NoticeKind::Error, text);
             return;
         };
+        for listed in library.series() {
+            self.resources.list(listed);
+        }
+        if opening == Opening::Instead {
+            self.release_read_only();
+        }
         let refused = library.refused.len();
         if refused > 0 {
             let text = format!("Files not opened: {refused}. The study panel says why.");
@@ -91,8 +106,11 @@ impl Application {
         let undrawn = listed.filter(|s| !self.resources.thumbnails.contains_key(&s.id()));
         let series_to_draw = undrawn.take(MOST_THUMBNAILS).cloned().collect();
         let nothing_shown = self.seen_active().is_none();
-        if opening == Opening::Instead || nothing_shown {
-            self.load(series, 0, Placement::AllViews);
+        let shown = (opening == Opening::Instead || nothing_shown).then_some(series);
+        if self.awaits_images() {
+            self.look_for_images(Vec::new(), shown);
+        } else if let Some(series) = shown {
+            self.read_again(&series, Placement::AllViews);
         }
         self.jobs.start(DrawThumbnails {
             series: series_to_draw,
@@ -114,21 +132,24 @@ impl Application {
         let key = image.identity.key.clone();
         let record = self.record_of(&image);
         let known = self.workspace.images.get(&key);
-        if known.is_some_and(|known| known.identity != record.identity) {
+        if let Some(known) = known.filter(|known| !known.is_same_image(&record)) {
+            self.keep_earlier_of(&key, known.identity.digest);
             self.retire(&key);
-            let text = "This series has changed since it was last shown; what was found in it before \
-                        is not drawn on it.";
-            self.notices.add(NoticeKind::Warning, text);
+            self.tell_of_change();
         }
-        self.workspace.apply(Edit::Image {
+        self.apply(Edit::Image {
             key: key.clone(),
             record: Some(Box::new(record)),
         });
         image.revision = self.resources.next_revision();
+        let series = image.series.clone();
+        self.unreadable.remove(&key);
         self.resources.keep(image, time);
         if placement != Placement::Wanted {
             self.place(&key, time, placement);
         }
+        self.keep_work_on(&key, &series, placement == Placement::AllViews);
+        self.meet_imports(&key);
     }
 
     /// A series could not be read.
@@ -141,9 +162,9 @@ impl Application {
 
     /// Takes everything away that was found in an earlier content of an image.
     fn retire(&mut self, key: &ImageKey) {
-        self.workspace.findings.retain(|f| f.image != *key);
-        self.workspace.cards.retain(|card| card.image.key != *key);
-        self.workspace.regions.remove(key);
+        for edit in removal(&self.workspace, |image| image == key) {
+            self.apply(edit);
+        }
         self.history.clear();
     }
 
@@ -177,7 +198,7 @@ impl Application {
     }
 
     /// Puts an image that is here into views.
-    fn place(&mut self, key: &ImageKey, time: u32, placement: Placement) {
+    pub(super) fn place(&mut self, key: &ImageKey, time: u32, placement: Placement) {
         let Some(layer) = self.first_layer(key, time) else {
             return;
         };
@@ -209,7 +230,7 @@ impl Application {
             };
             match step {
                 Some(group) => self.change(edit, Step::of_group("show series", group)),
-                None => drop(self.workspace.apply(edit)),
+                None => self.apply(edit),
             }
         }
         if !self.workspace.layout.shown().contains(&self.active) {

@@ -7,7 +7,7 @@ use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
 use super::workspace::{Edit, FindingId, NamedLayout, ViewId};
-use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step};
+use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step, StudyId};
 
 /// What becomes of what is open when something else is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,12 @@ pub enum DialogRequest {
     Keys,
     /// Name the arrangement of the views.
     SaveLayout,
+    /// Ask whether the patient's identity goes along, and choose where the active study's session is written.
+    SaveSession,
+    /// Choose a session that was taken along.
+    OpenSession,
+    /// Ask whether everything that was saved of a study is to be removed.
+    ForgetStudy(StudyId),
 }
 
 /// What is done with a model.
@@ -108,6 +114,19 @@ pub enum Effect {
     GoTo(ViewId, DVec3),
     /// Write a mask to a file.
     ExportMask(FindingId, PathBuf),
+    /// Open a recent study again.
+    OpenRecent(StudyId),
+    /// Remove everything that was saved of a study: the reader was asked.
+    ForgetStudy(StudyId),
+    /// Open a session that was taken along.
+    OpenSession(PathBuf),
+    /// Write the session of the active study to a file to take along.
+    SaveSession {
+        /// Where.
+        path: PathBuf,
+        /// Whether the patient's name, numbers and dates go along.
+        with_identity: bool,
+    },
     /// Stop a job.
     CancelJob(JobId),
     /// Tell the reader something.

@@ -45,7 +45,7 @@ impl Application {
         let count = i64::from(seen.record.times.max(1));
         let time = (i64::from(seen.layer.time) + steps).rem_euclid(count);
         for edit in self.time_edits(self.active, time as u32) {
-            self.workspace.apply(edit);
+            self.apply(edit);
         }
     }
 
@@ -77,7 +77,7 @@ impl Application {
         }
         let time = (seen.layer.time + 1) % seen.record.times.max(1);
         for edit in self.time_edits(playback.view, time) {
-            self.workspace.apply(edit);
+            self.apply(edit);
         }
         self.playback = Some(Playback {
             next: now + TIME_SHOWN,

@@ -143,6 +143,13 @@ impl Resources {
             .map(|(key, _)| key)
     }
 
+    /// Remembers where an image can be read whose name headers tell.
+    pub fn list(&mut self, series: &Series) {
+        if let Some(key) = series.key() {
+            self.sources.entry(key).or_insert_with(|| series.clone());
+        }
+    }
+
     /// Keeps voxels, in place of an earlier reading of the same.
     pub fn keep(&mut self, image: OpenImage, time: u32) {
         let key = image.identity.key.clone();

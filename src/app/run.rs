@@ -15,6 +15,12 @@ impl Application {
             Command::OpenFolder => self.dialogs.push(DialogRequest::OpenFolder),
             Command::OpenFile => self.dialogs.push(DialogRequest::OpenFile),
             Command::OpenPath => self.dialogs.push(DialogRequest::OpenPath),
+            Command::OpenSession => self.dialogs.push(DialogRequest::OpenSession),
+            Command::SaveSession => self.dialogs.push(DialogRequest::SaveSession),
+            Command::ForgetStudy => {
+                let request = self.active_study().map(DialogRequest::ForgetStudy);
+                self.dialogs.extend(request);
+            }
             Command::ChooseModel => self.dialogs.push(DialogRequest::ChooseModel),
             Command::SaveLayout => self.dialogs.push(DialogRequest::SaveLayout),
             Command::Palette => self.dialogs.push(DialogRequest::Palette),
@@ -63,11 +69,11 @@ impl Application {
             Command::Report => self.ask("", Some(Task::Report)),
             Command::CancelAnswer => self.cancel_answers(),
             Command::Undo => {
-                self.history.undo(&mut self.workspace);
+                self.go_through_history(|history, workspace| drop(history.undo(workspace)));
                 self.after_history();
             }
             Command::Redo => {
-                self.history.redo(&mut self.workspace);
+                self.go_through_history(|history, workspace| drop(history.redo(workspace)));
                 self.after_history();
             }
         }
@@ -91,6 +97,7 @@ impl Application {
             Command::OpenFolder
             | Command::OpenFile
             | Command::OpenPath
+            | Command::OpenSession
             | Command::ShowModels
             | Command::ChooseModel
             | Command::Palette
@@ -102,6 +109,8 @@ impl Application {
             | Command::Maximise
             | Command::LinkZoom
             | Command::LinkWindow => true,
+            Command::SaveSession => self.active_study().is_some(),
+            Command::ForgetStudy => self.sessions.is_some() && self.active_study().is_some(),
             Command::UnloadModel => self.assistant.is_ready(),
             Command::LinkPlaces => {
                 !self.workspace.anchors.is_empty() || self.shown_frames().len() > 1

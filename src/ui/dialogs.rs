@@ -7,8 +7,11 @@ use m3d_assistant::hub::ModelFolder;
 
 use super::keys_dialog::KeysDialog;
 use super::palette::Palette;
+use super::session_dialog::{Answer, Question};
 use crate::app::jobs::Waker;
-use crate::app::{Application, DialogRequest, Effect, FindingId, ModelAction, Opening, Outbox};
+use crate::app::{
+    Application, DialogRequest, Effect, FindingId, ModelAction, Opening, Outbox, SESSION_EXTENSION,
+};
 
 /// What a path was chosen for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,10 @@ enum Purpose {
     Model,
     /// To write a mask there.
     ExportMask(FindingId),
+    /// To open the session there.
+    OpenSession,
+    /// To write the active study's session there.
+    SaveSession { with_identity: bool },
 }
 
 /// A text the reader is asked for.
@@ -60,6 +67,7 @@ pub struct Dialogs {
     asked: Option<(Asked, String)>,
     palette: Option<Palette>,
     keys: Option<KeysDialog>,
+    question: Option<Question>,
 }
 
 impl Dialogs {
@@ -73,6 +81,7 @@ impl Dialogs {
             asked: None,
             palette: None,
             keys: None,
+            question: None,
         }
     }
 
@@ -88,6 +97,9 @@ impl Dialogs {
                 let purpose = Purpose::ExportMask(id);
                 self.save_file(purpose, "Export the mask", "mask.nii.gz");
             }
+            DialogRequest::OpenSession => self.pick_file(Purpose::OpenSession, "Open a session"),
+            DialogRequest::SaveSession => self.question = Some(Question::Identity),
+            DialogRequest::ForgetStudy(study) => self.question = Some(Question::Forget(study)),
             DialogRequest::OpenPath => self.ask_for(Asked::Path),
             DialogRequest::SaveLayout => self.ask_for(Asked::LayoutName),
             DialogRequest::Palette => {
@@ -110,6 +122,11 @@ impl Dialogs {
                 Purpose::Open => Effect::Open(vec![path], Opening::Instead),
                 Purpose::Model => Effect::Model(ModelAction::Use(ModelFolder::from(path))),
                 Purpose::ExportMask(id) => Effect::ExportMask(id, path),
+                Purpose::OpenSession => Effect::OpenSession(path),
+                Purpose::SaveSession { with_identity } => Effect::SaveSession {
+                    path,
+                    with_identity,
+                },
             });
         }
     }
@@ -117,6 +134,7 @@ impl Dialogs {
     /// Shows our own dialogs.
     pub fn show(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
         self.show_asked(ctx, outbox);
+        self.show_question(ctx, outbox);
         if let Some(palette) = &mut self.palette
             && !palette.show(ctx, app, outbox)
         {
@@ -158,6 +176,23 @@ impl Dialogs {
         if !open || confirmed || ctx.input(|i| i.key_pressed(egui::Key::Escape)) {
             self.asked = None;
         }
+    }
+
+    fn show_question(&mut self, ctx: &egui::Context, outbox: &mut Outbox) {
+        let Some(question) = self.question else {
+            return;
+        };
+        match question.show(ctx) {
+            Answer::None => return,
+            Answer::Cancel => {}
+            Answer::Forget(study) => outbox.push(Effect::ForgetStudy(study)),
+            Answer::Save { with_identity } => {
+                let name = format!("session.{SESSION_EXTENSION}");
+                let purpose = Purpose::SaveSession { with_identity };
+                self.save_file(purpose, "Save the session", &name);
+            }
+        }
+        self.question = None;
     }
 
     fn pick_folder(&self, purpose: Purpose, title: &str) {

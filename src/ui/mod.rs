@@ -13,6 +13,7 @@ mod notices_panel;
 mod paint_marks;
 mod palette;
 mod pane;
+mod session_dialog;
 mod slice_frame;
 mod slice_overlay;
 mod slice_pane;

@@ -5,7 +5,7 @@ use egui::{Frame, Panel, RichText, Ui};
 use super::theme;
 use crate::app::{Effect, NoticeKind, Notices, Outbox};
 
-/// Shows the notices until each is dismissed; the views make room for them.
+/// Shows the notices until each is dismissed or no longer so; the views make room for them.
 pub fn show(ui: &mut Ui, notices: &Notices, outbox: &mut Outbox) {
     if notices.iter().next().is_none() {
         return;
@@ -25,7 +25,7 @@ pub fn show(ui: &mut Ui, notices: &Notices, outbox: &mut Outbox) {
                         ui.set_max_width(room);
                         ui.add(egui::Label::new(&notice.text).wrap());
                     });
-                    if ui.small_button("Dismiss").clicked() {
+                    if notice.stays.is_none() && ui.small_button("Dismiss").clicked() {
                         outbox.push(Effect::Dismiss(n));
                     }
                 });

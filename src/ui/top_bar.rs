@@ -13,6 +13,15 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
             for command in [Command::OpenFolder, Command::OpenFile, Command::OpenPath] {
                 entry(ui, app, command, outbox);
             }
+            recent_menu(ui, app, outbox);
+            ui.separator();
+            for command in [
+                Command::OpenSession,
+                Command::SaveSession,
+                Command::ForgetStudy,
+            ] {
+                entry(ui, app, command, outbox);
+            }
             ui.separator();
             for command in [
                 Command::ShowModels,
@@ -63,6 +72,22 @@ fn image_controls(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut 
     if seen.record.times > 1 {
         toggle(ui, app, Command::Play, app.playback.is_some(), outbox);
     }
+}
+
+fn recent_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
+    if app.recent_studies().is_empty() {
+        return;
+    }
+    ui.menu_button("Open recent", |ui| {
+        for recent in app.recent_studies() {
+            let button = ui.button(recent.title());
+            let button = button.on_hover_text(recent.path.display().to_string());
+            if button.clicked() {
+                outbox.push(Effect::OpenRecent(recent.study));
+                ui.close();
+            }
+        }
+    });
 }
 
 fn layout_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {

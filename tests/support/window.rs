@@ -36,6 +36,7 @@ pub fn start(path: Option<PathBuf>, model: Option<&Path>) -> Harness<'static, Vi
         model: model.map(Into::into),
         models: Vec::new(),
         settings_path: None,
+        sessions: None,
     })
 }
 

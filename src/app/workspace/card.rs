@@ -87,6 +87,16 @@ pub struct Card {
 }
 
 impl Card {
+    /// The card once the program that asked has ended: nothing more is to come.
+    #[must_use]
+    pub fn without_its_worker(mut self) -> Self {
+        if self.state.is_open() {
+            let why = "The program ended before the answer was finished. Ask again.";
+            self.state = CardState::Failed(why.into());
+        }
+        self
+    }
+
     /// Bytes it holds.
     pub fn byte_len(&self) -> usize {
         size_of::<Self>() + self.question.len() + self.prompt.len() + self.text.len()

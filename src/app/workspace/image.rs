@@ -55,6 +55,11 @@ impl ImageRecord {
         }
     }
 
+    /// Whether another record is of the same voxels in the same place: what was found in one is in the other.
+    pub fn is_same_image(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.grid == other.grid
+    }
+
     /// Patient, date and series in one line, for the screen alone.
     pub fn title(&self) -> String {
         let parts = [

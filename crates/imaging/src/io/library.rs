@@ -8,7 +8,7 @@ use super::dicom::DicomSource;
 use super::error::Refusal;
 use super::nifti::NiftiSource;
 use crate::geometry::VoxelGrid;
-use crate::volume::{Modality, Units, Window};
+use crate::volume::{ImageKey, Modality, Units, Window};
 
 /// Everything found under a path.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ pub struct Series {
 }
 
 /// Names one series among the files found, while they are listed; what an image is once it was read, its
-/// [`ImageKey`](crate::volume::ImageKey) tells.
+/// [`ImageKey`] tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeriesId {
     /// Its first file.
@@ -146,6 +146,15 @@ impl Series {
         SeriesId {
             path: self.path.clone(),
             uid: self.uid.clone(),
+        }
+    }
+
+    /// What the image is, where headers tell: for DICOM series with a UID. Of other images only the content
+    /// tells, once it is read.
+    pub fn key(&self) -> Option<ImageKey> {
+        match &self.source {
+            Source::Dicom(source) => source.name.key_without_content(),
+            Source::Nifti(_) => None,
         }
     }
 

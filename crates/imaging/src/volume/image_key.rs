@@ -58,7 +58,9 @@ impl FromStr for Digest {
         let wrong = || NotADigest(text.chars().take(80).collect());
         let digits: Option<Vec<u8>> = text
             .chars()
-            .map(|c| c.to_digit(16).map(|digit| digit as u8))
+            // One text for one digest: a changed letter does not go unnoticed.
+            .map(|c| c.to_digit(16).filter(|_| !c.is_ascii_uppercase()))
+            .map(|digit| digit.map(|digit| digit as u8))
             .collect();
         let digits = digits.filter(|d| d.len() == 64).ok_or_else(wrong)?;
         let mut bytes = [0; 32];
@@ -129,7 +131,13 @@ mod tests {
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
         assert_eq!(digest.short(), 0xba78_16bf_8f01_cfea);
-        for wrong in ["", "ba78", &text.replace('b', "g"), &format!("{text}0")] {
+        for wrong in [
+            "",
+            "ba78",
+            &text.replace('b', "g"),
+            &text.to_uppercase(),
+            &format!("{text}0"),
+        ] {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

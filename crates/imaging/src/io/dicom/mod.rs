@@ -59,23 +59,27 @@ impl ImageName {
 
     /// The key of an image of this name and content.
     pub(super) fn key(&self, digest: Digest) -> ImageKey {
+        self.key_without_content().unwrap_or_else(|| {
+            let content = format!("{}\0{}\0{digest}", self.patient, self.study_uid);
+            let sha256 = Digest::of(content.as_bytes());
+            ImageKey::File { sha256 }
+        })
+    }
+
+    /// The key, where the series has a UID.
+    pub(super) fn key_without_content(&self) -> Option<ImageKey> {
         let Self {
             patient,
             study_uid,
             series_uid,
             part,
         } = self.clone();
-        if series_uid.is_empty() {
-            let content = format!("{patient}\0{study_uid}\0{digest}");
-            let sha256 = Digest::of(content.as_bytes());
-            return ImageKey::File { sha256 };
-        }
-        ImageKey::Dicom {
+        (!series_uid.is_empty()).then_some(ImageKey::Dicom {
             patient,
             study_uid,
             series_uid,
             part,
-        }
+        })
     }
 }
 

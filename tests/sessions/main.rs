@@ -1,0 +1,7 @@
+//! The reader's work is never lost: saved while it is done, brought back when the study is opened again.
+
+mod damage;
+mod exchange;
+mod keeping;
+mod kills;
+mod support;
