@@ -53,9 +53,6 @@ pub(super) enum SavedShape {
     Box(PatientBox),
 }
 
-/// A mask with the name of its file.
-pub(super) type MaskFile = (Arc<Mask>, Digest);
-
 impl SavedShape {
     /// The shape as it is saved; `mask` sees to the file of a mask.
     pub fn of<E>(
@@ -69,6 +66,29 @@ impl SavedShape {
             },
             Shape::Box(patient_box) => Self::Box(patient_box),
         })
+    }
+
+    /// The shape; `file` gives the bytes of a mask's file.
+    ///
+    /// # Errors
+    /// When the file cannot be had, is not the one that was saved, or is no mask of its grid.
+    pub fn into_shape(
+        self,
+        file: impl FnOnce(Digest) -> Result<Vec<u8>, String>,
+    ) -> Result<Shape, String> {
+        let (sha256, grid) = match self {
+            Self::Mask { sha256, grid } => (sha256, grid),
+            Self::Box(patient_box) => return Ok(Shape::Box(patient_box)),
+        };
+        if grid.len() > MOST_MASK_VOXELS {
+            return Err(format!("a mask of {} voxels", grid.len()));
+        }
+        let bytes = file(sha256)?;
+        if Digest::of(&bytes) != sha256 {
+            return Err("its checksum is wrong".into());
+        }
+        let mask = Mask::decode(grid, &bytes).map_err(|error| error.to_string())?;
+        Ok(Shape::Mask(Arc::new(mask)))
     }
 
     /// The file of its mask, if it is one.
@@ -190,31 +210,5 @@ impl<S: Clone> Session<S> {
         self.images
             .iter()
             .find(|record| record.identity.key == *image)
-    }
-}
-
-impl SavedShape {
-    /// The shape, and its mask with the file's digest if it is one. `file` gives the bytes of a mask's file.
-    ///
-    /// # Errors
-    /// When the file cannot be had, is not the one that was saved, or is no mask of its grid.
-    pub fn into_shape(
-        self,
-        file: impl FnOnce(Digest) -> Result<Vec<u8>, String>,
-    ) -> Result<(Shape, Option<MaskFile>), String> {
-        let (sha256, grid) = match self {
-            Self::Mask { sha256, grid } => (sha256, grid),
-            Self::Box(patient_box) => return Ok((Shape::Box(patient_box), None)),
-        };
-        if grid.len() > MOST_MASK_VOXELS {
-            return Err(format!("a mask of {} voxels", grid.len()));
-        }
-        let bytes = file(sha256)?;
-        if Digest::of(&bytes) != sha256 {
-            return Err("its checksum is wrong".into());
-        }
-        let mask = Mask::decode(grid, &bytes).map_err(|error| error.to_string())?;
-        let mask = Arc::new(mask);
-        Ok((Shape::Mask(Arc::clone(&mask)), Some((mask, sha256))))
     }
 }

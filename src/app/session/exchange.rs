@@ -26,18 +26,9 @@ impl Application {
             return;
         };
         let recent = sessions.recent.iter().find(|recent| recent.study == study);
-        let Some(path) = recent.map(|recent| recent.path.clone()) else {
-            return;
-        };
-        if path.exists() {
+        if let Some(path) = recent.map(|recent| recent.path.clone()) {
             sessions.wanted = Some(study);
             self.open_paths(vec![path], Opening::Instead);
-        } else {
-            let text = format!(
-                "{} is not there any more. Open the study where it is now; the work on it comes back.",
-                path.display()
-            );
-            self.notices.add(NoticeKind::Error, text);
         }
     }
 

@@ -177,7 +177,7 @@ fn read_from(file: impl Read + Seek) -> Result<Portable, String> {
         {
             return Err("a mask is too large".to_owned());
         }
-        let (shape, _) = shape.into_shape(file)?;
+        let shape = shape.into_shape(file)?;
         if let Shape::Mask(mask) = &shape {
             room = room
                 .checked_sub(mask.grid().len() / 8)

@@ -20,6 +20,7 @@ use m3d_imaging::volume::{Digest, Mask};
 use super::content::{Arrangement, SavedShape, Session};
 use super::envelope::{self, EnvelopeError};
 use super::{StudyId, disk};
+use crate::app::workspace::Shape;
 
 const SESSION: &str = "session.json";
 const MASKS: &str = "masks";
@@ -243,21 +244,23 @@ impl Store {
         let (saved, _) = opened.map_err(ReadError::Bad)?;
         let (mut bad, mut masks) = (Vec::new(), Vec::new());
         let session = saved.clone().with_shapes(|shape| {
-            let file = shape.mask_file().map(|mask| self.mask_path(mask));
-            let shape = shape.into_shape(|sha256| match &file {
-                Some(file) => disk::read(file, MOST_MASK_BYTES).map_err(|error| error.to_string()),
-                None => Err(format!("no file {sha256}")),
+            let digest = shape.mask_file();
+            let path = digest.map(|mask| self.mask_path(mask)).unwrap_or_default();
+            let read = shape.into_shape(|_| {
+                disk::read(&path, MOST_MASK_BYTES).map_err(|error| error.to_string())
             });
-            match shape {
-                Ok((shape, mask)) => {
-                    masks.extend(mask);
-                    Ok(Some(shape))
+            Ok(match read {
+                Ok(shape) => {
+                    if let (Shape::Mask(mask), Some(digest)) = (&shape, digest) {
+                        masks.push((Arc::clone(mask), digest));
+                    }
+                    Some(shape)
                 }
                 Err(why) => {
-                    bad.push((file.unwrap_or_default(), why));
-                    Ok(None)
+                    bad.push((path, why));
+                    None
                 }
-            }
+            })
         });
         let Ok::<_, std::convert::Infallible>(session) = session;
         self.masks = masks;
