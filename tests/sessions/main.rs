@@ -2,6 +2,9 @@
 
 mod damage;
 mod exchange;
+#[path = "../support/window.rs"]
+mod harness;
 mod keeping;
 mod kills;
 mod support;
+mod window;
