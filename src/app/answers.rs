@@ -207,12 +207,8 @@ impl Application {
             .workspace
             .shown_views()
             .any(|(_, view)| view.shows(key));
-        if let Some(centre) = finding.centre_mm().filter(|_| is_shown) {
-            // Onto a voxel's centre, so that the slices shown are slices of the image.
-            let point = record.on_a_voxel(centre);
-            for edit in self.workspace.cursor_to(&record.frame(), point) {
-                self.apply(edit);
-            }
+        if is_shown {
+            self.look_at(&finding);
         }
         let step = Step::of_group(format!("add {}", finding.name), card.id.0);
         self.change(Edit::add(finding), step);

@@ -11,7 +11,7 @@ use m3d_imaging::io::{IoError, Library};
 use m3d_imaging::volume::{ImageKey, LabelMap};
 
 use super::jobs::{DrawLabels, Jobs, Waker};
-use super::resources::{LabelSources, Resources};
+use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
 use super::workspace::{Edit, ViewId, Workspace};
 use super::{
@@ -167,6 +167,25 @@ impl Application {
         self.changes = self.changes.next();
     }
 
+    /// Changes that are one step.
+    pub(super) fn change_together(
+        &mut self,
+        edits: impl IntoIterator<Item = Edit>,
+        label: &'static str,
+    ) {
+        let group = Step::group();
+        for edit in edits {
+            self.change(edit, Step::of_group(label, group));
+        }
+    }
+
+    /// Changes that are not taken back, in order.
+    pub(super) fn apply_all(&mut self, edits: impl IntoIterator<Item = Edit>) {
+        for edit in edits {
+            self.apply(edit);
+        }
+    }
+
     /// Takes steps back or makes them again.
     pub(super) fn go_through_history(&mut self, go: impl FnOnce(&mut History, &mut Workspace)) {
         go(&mut self.history, &mut self.workspace);
@@ -184,9 +203,7 @@ impl Application {
     fn handle_effect(&mut self, effect: Effect) {
         match effect {
             Effect::Edit(Edit::Look { id, look }, None) => {
-                for edit in self.look_edits(id, look) {
-                    self.apply(edit);
-                }
+                self.apply_all(self.look_edits(id, look));
             }
             Effect::Edit(edit, Some(step)) => self.change(edit, step),
             Effect::Edit(edit, None) => self.apply(edit),
@@ -198,21 +215,12 @@ impl Application {
             Effect::Show(series, placement) => self.show(&series, placement),
             Effect::Arrange(named) => self.arrange(&named),
             Effect::SaveLayout(name) => self.save_layout(name),
-            Effect::ForgetLayout(name) => {
-                self.remember(|settings| settings.layouts.retain(|layout| layout.name != name));
-            }
             Effect::Bind(command, shortcut) => self.bind(command, shortcut),
             Effect::ResetKeys => self.remember(|settings| settings.keys.reset()),
             Effect::Activate(view) => self.activate(view),
             Effect::Draft(draft) => self.draft = draft,
             Effect::Model(action) => self.handle_model(action),
             Effect::GoToFinding(id) => self.go_to_finding(id),
-            Effect::GoTo(view, point_mm) => {
-                let edits = self.seen(view).map(|seen| seen.go_to(point_mm));
-                for edit in edits.into_iter().flatten() {
-                    self.apply(edit);
-                }
-            }
             Effect::ExportMask(id, path) => self.export_mask(id, path),
             Effect::OpenRecent(study) => self.open_recent(study),
             Effect::ForgetStudy(study) => self.forget_study(study),
@@ -263,9 +271,9 @@ impl Application {
         self.hear_assistant();
         self.hear_saver();
         self.play();
-        self.load_wanted();
-        self.draw_labels();
         let shown = self.wanted_images();
+        self.load_wanted(&shown);
+        self.draw_labels(&shown);
         self.resources.drop_unseen(&shown);
         if self.resources.take_freed() {
             give_back_soon();
@@ -287,19 +295,18 @@ impl Application {
     }
 
     /// Sends the visible masks of the images on screen to be drawn when they have changed.
-    fn draw_labels(&mut self) {
-        let shown = self.wanted_images();
+    fn draw_labels(&mut self, shown: &[ImageTime]) {
         for (image, _) in shown {
-            let visible = self.workspace.findings_of(&image).filter(|f| f.visible);
+            let visible = self.workspace.findings_of(image).filter(|f| f.visible);
             let masks = visible.filter_map(|f| Some((Arc::clone(f.mask()?), f.colour)));
             let sources = LabelSources(masks.take(LabelMap::MOST).collect());
-            let Some(record) = self.workspace.images.get(&image) else {
+            let Some(record) = self.workspace.images.get(image) else {
                 continue;
             };
-            if !self.resources.label(&image, &sources) {
+            if !self.resources.label(image, &sources) {
                 continue;
             }
-            let drawn = self.resources.labels(&image);
+            let drawn = self.resources.labels(image);
             let has_texture = drawn.is_some_and(|labels| labels.texture.is_some());
             let job = DrawLabels {
                 grid: record.grid,
@@ -307,7 +314,7 @@ impl Application {
                 earlier: drawn.map(|labels| (labels.sources.clone(), labels.map.clone())),
                 upload_to: self.gpu.clone().filter(|_| !has_texture),
                 revision: self.resources.next_revision(),
-                image,
+                image: image.clone(),
             };
             self.jobs.start(job);
         }

@@ -3,7 +3,7 @@
 use m3d_imaging::volume::ImageKey;
 
 use super::workspace::{Edit, Layer, Layout, NamedLayout, StandardLayout, View, ViewId, ViewKind};
-use super::{Application, Seen, Step};
+use super::{Application, Seen};
 
 impl Application {
     /// What a view shows, when its base image is here.
@@ -46,13 +46,12 @@ impl Application {
         }
     }
 
-    pub(super) fn first_view(&self) -> ViewId {
-        self.workspace
-            .layout
-            .shown()
-            .first()
-            .copied()
-            .unwrap_or(self.active)
+    /// Where the active view is not on screen, makes the first one that is the active one.
+    pub(super) fn activate_a_shown_view(&mut self) {
+        let shown = self.workspace.layout.shown();
+        if !shown.contains(&self.active) {
+            self.active = shown.first().copied().unwrap_or(self.active);
+        }
     }
 
     /// Whether the views of the layout all show one image, as the planes and the volume of one series do.
@@ -82,10 +81,7 @@ impl Application {
     pub(super) fn next_layout(&mut self) {
         let front = self.active_kind();
         let layout = &self.workspace.layout;
-        let tree = layout.tree.map(&mut |id| {
-            let view = self.workspace.views.get(id);
-            view.map_or(ViewKind::ALL[0], |view| view.kind)
-        });
+        let tree = self.workspace.kinds();
         let is = |standard: StandardLayout| standard.layout(front).tree == tree;
         let next = if layout.maximised.is_some() {
             StandardLayout::TwoByTwo
@@ -100,20 +96,18 @@ impl Application {
     }
 
     pub(super) fn active_kind(&self) -> ViewKind {
-        let view = self.workspace.views.get(&self.active);
-        view.map_or(ViewKind::ALL[0], |view| view.kind)
+        self.workspace.kind_of(self.active)
     }
 
     /// Arranges the views as a named layout says: those that fit stay as they are, the others are new.
     pub fn arrange(&mut self, named: &NamedLayout) {
-        let group = Step::group();
         let base = self.workspace.views.get(&self.active).and_then(View::base);
         let base = base.cloned();
         // The active view first, then those on screen, then the others.
         let mut free: Vec<ViewId> = vec![self.active];
         free.extend(self.workspace.layout.tree.leaves());
         free.extend(self.workspace.views.keys());
-        let mut new = Vec::new();
+        let mut edits = Vec::new();
         let tree = named.tree.map(&mut |&kind| {
             let fits = |id: &ViewId| {
                 let view = self.workspace.views.get(id);
@@ -131,34 +125,24 @@ impl Application {
             let id = ViewId::fresh();
             let layer = base.as_ref().filter(|_| named.one_image);
             let view = layer.and_then(|layer| self.new_view(kind, layer));
-            new.push((id, view.unwrap_or_else(|| View::empty(kind))));
+            let view = view.unwrap_or_else(|| View::empty(kind));
+            edits.push(Edit::view(id, view));
             id
         });
-        for (id, view) in new {
-            let view = Some(Box::new(view));
-            self.change(Edit::View { id, view }, Step::of_group("layout", group));
-        }
-        let layout = Layout {
+        edits.push(Edit::Layout(Layout {
             tree,
             maximised: None,
-        };
-        self.change(Edit::Layout(layout), Step::of_group("layout", group));
-        if !self.workspace.layout.shown().contains(&self.active) {
-            self.active = self.first_view();
-        }
+        }));
+        self.change_together(edits, "layout");
+        self.activate_a_shown_view();
     }
 
     /// Keeps the arrangement of the views under a name, in place of one of that name.
     pub(super) fn save_layout(&mut self, name: String) {
-        let views = &self.workspace.views;
-        let tree = self.workspace.layout.tree.map(&mut |id| {
-            let view = views.get(id);
-            view.map_or(ViewKind::ALL[0], |view| view.kind)
-        });
         let named = NamedLayout {
             one_image: self.shows_one_image(),
             name,
-            tree,
+            tree: self.workspace.kinds(),
         };
         self.remember(|settings| {
             settings.layouts.retain(|layout| layout.name != named.name);
@@ -199,8 +183,7 @@ impl Application {
                 return None;
             }
             change(layer);
-            let view = Some(Box::new(view));
-            Some(Edit::View { id, view })
+            Some(Edit::view(id, view))
         });
         edits.collect()
     }
@@ -233,7 +216,6 @@ impl Application {
     /// Ties the places that views of different frames show now, so that they scroll together; a second
     /// call unties them.
     pub(super) fn toggle_anchors(&mut self) {
-        let group = Step::group();
         let frames = self.shown_frames();
         let edits: Vec<Edit> = if self.workspace.anchors.is_empty() {
             let places = frames.into_iter().map(|(frame, cursor)| Edit::Anchor {
@@ -249,9 +231,7 @@ impl Application {
             });
             ends.collect()
         };
-        for edit in edits {
-            self.change(edit, Step::of_group("link places", group));
-        }
+        self.change_together(edits, "link places");
     }
 
     /// The frames on screen, each with the point its views show.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Application;
 use super::jobs::ExportMask;
-use super::workspace::{Edit, FindingId};
+use super::workspace::{Edit, Finding, FindingId};
 
 impl Application {
     /// Goes to a finding in the views of its image, and shows it.
@@ -13,17 +13,21 @@ impl Application {
         let Some(finding) = self.workspace.finding(id).cloned() else {
             return;
         };
-        let record = self.workspace.images.get(&finding.image);
-        if let (Some(record), Some(centre)) = (record, finding.centre_mm()) {
-            let point = record.on_a_voxel(centre);
-            for edit in self.workspace.cursor_to(&record.frame(), point) {
-                self.apply(edit);
-            }
-        }
+        self.look_at(&finding);
         if !finding.visible {
             let mut finding = finding;
             finding.visible = true;
             self.apply(Edit::add(finding));
+        }
+    }
+
+    /// Moves the crosshair to the middle of a finding: onto a voxel's centre, so that the slices shown are
+    /// slices of the image.
+    pub(super) fn look_at(&mut self, finding: &Finding) {
+        let record = self.workspace.images.get(&finding.image);
+        if let (Some(record), Some(centre)) = (record, finding.centre_mm()) {
+            let point = record.on_a_voxel(centre);
+            self.apply_all(self.workspace.cursor_to(&record.frame(), point));
         }
     }
 

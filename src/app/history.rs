@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use super::workspace::{Edit, EditTarget, ViewId, Workspace};
+use super::workspace::{Edit, EditTarget, Workspace, fresh};
 
 /// Which step an edit belongs to: edits of one group are taken back together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Step {
 impl Step {
     /// A name for the edits of one drag, or of anything else that is taken back together.
     pub fn group() -> u64 {
-        ViewId::fresh().0
+        fresh()
     }
 
     /// A step by itself.

@@ -162,15 +162,16 @@ impl Application {
 
     /// Takes everything away that was found in an earlier content of an image.
     fn retire(&mut self, key: &ImageKey) {
-        for edit in removal(&self.workspace, |image| image == key) {
-            self.apply(edit);
-        }
+        self.apply_all(removal(&self.workspace, |image| image == key));
         self.history.clear();
     }
 
     fn record_of(&self, image: &OpenImage) -> ImageRecord {
         let series = &image.series;
-        let (patient, study_date) = self.names_of(&series.id());
+        let listed = self.listed_study(&series.id());
+        let (patient, study_date) = listed
+            .map(|(patient, study)| (patient.to_owned(), study.date.clone()))
+            .unwrap_or_default();
         ImageRecord {
             identity: image.identity.clone(),
             grid: *image.volume.grid(),
@@ -182,19 +183,6 @@ impl Application {
             patient,
             study_date,
         }
-    }
-
-    /// The patient's name and the study's date of a series.
-    fn names_of(&self, id: &SeriesId) -> (String, String) {
-        let patients = self.library.iter().flat_map(|library| &library.patients);
-        for patient in patients {
-            for study in &patient.studies {
-                if study.series.iter().any(|series| series.id() == *id) {
-                    return (patient.name.clone(), study.date.clone());
-                }
-            }
-        }
-        (String::new(), String::new())
     }
 
     /// Puts an image that is here into views.
@@ -224,18 +212,13 @@ impl Application {
             let Some(view) = kind.and_then(|kind| self.new_view(kind, &layer)) else {
                 continue;
             };
-            let edit = Edit::View {
-                id,
-                view: Some(Box::new(view)),
-            };
+            let edit = Edit::view(id, view);
             match step {
                 Some(group) => self.change(edit, Step::of_group("show series", group)),
                 None => self.apply(edit),
             }
         }
-        if !self.workspace.layout.shown().contains(&self.active) {
-            self.active = self.first_view();
-        }
+        self.activate_a_shown_view();
         self.encode_active();
     }
 
@@ -303,11 +286,7 @@ impl Application {
         layer.opacity = OVER;
         layer.colour_map = ColourMap::Hot;
         view.layers.push(layer);
-        let edit = Edit::View {
-            id,
-            view: Some(Box::new(view)),
-        };
-        self.change(edit, Step::new("lay over"));
+        self.change(Edit::view(id, view), Step::new("lay over"));
     }
 
     /// The series that views on screen show.
@@ -331,13 +310,12 @@ impl Application {
     }
 
     /// Reads images again that views on screen show and that are not here.
-    pub(super) fn load_wanted(&mut self) {
-        let missing: Vec<(Series, u32)> = self
-            .wanted_images()
-            .into_iter()
+    pub(super) fn load_wanted(&mut self, shown: &[ImageTime]) {
+        let missing: Vec<(Series, u32)> = shown
+            .iter()
             .filter(|(key, time)| self.resources.image(key, *time).is_none())
             .filter(|(key, _)| !self.unreadable.contains(key))
-            .filter_map(|(key, time)| Some((self.resources.source(&key)?.clone(), time)))
+            .filter_map(|(key, time)| Some((self.resources.source(key)?.clone(), *time)))
             .filter(|(series, time)| !self.jobs.goes_on(&LoadImage::slot_of(series, *time)))
             .collect();
         for (series, time) in missing {

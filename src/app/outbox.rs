@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use glam::DVec3;
 use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
@@ -96,8 +95,6 @@ pub enum Effect {
     Arrange(NamedLayout),
     /// Keep the arrangement of the views under a name.
     SaveLayout(String),
-    /// Forget the layout of that name.
-    ForgetLayout(String),
     /// Give a command another key, or none.
     Bind(Command, Option<Shortcut>),
     /// Give all commands their usual keys.
@@ -110,8 +107,6 @@ pub enum Effect {
     Model(ModelAction),
     /// Go to a finding in all views, and show it.
     GoToFinding(FindingId),
-    /// Move the crosshair of a view's frame to a patient point.
-    GoTo(ViewId, DVec3),
     /// Write a mask to a file.
     ExportMask(FindingId, PathBuf),
     /// Open a recent study again.

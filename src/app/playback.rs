@@ -24,17 +24,11 @@ impl Application {
         let Some(base) = self.workspace.views.get(&view).and_then(|view| view.base()) else {
             return Vec::new();
         };
-        let views = self.workspace.views.iter();
-        let same = views.filter(|(_, other)| other.base().is_some_and(|b| b.image == base.image));
-        let edits = same.map(|(&id, other)| {
-            let mut other = other.clone();
-            for layer in other.layers.iter_mut().take(1) {
+        self.workspace.views_of(&base.image, |view| {
+            for layer in view.layers.iter_mut().take(1) {
                 layer.time = time;
             }
-            let view = Some(Box::new(other));
-            Edit::View { id, view }
-        });
-        edits.collect()
+        })
     }
 
     /// Goes on or back by time points of what the active view shows.
@@ -44,9 +38,7 @@ impl Application {
         };
         let count = i64::from(seen.record.times.max(1));
         let time = (i64::from(seen.layer.time) + steps).rem_euclid(count);
-        for edit in self.time_edits(self.active, time as u32) {
-            self.apply(edit);
-        }
+        self.apply_all(self.time_edits(self.active, time as u32));
     }
 
     /// Plays what the active view shows, or stops.
@@ -76,9 +68,7 @@ impl Application {
             return;
         }
         let time = (seen.layer.time + 1) % seen.record.times.max(1);
-        for edit in self.time_edits(playback.view, time) {
-            self.apply(edit);
-        }
+        self.apply_all(self.time_edits(playback.view, time));
         self.playback = Some(Playback {
             next: now + TIME_SHOWN,
             ..playback

@@ -61,11 +61,8 @@ pub struct LabelSources(pub Vec<(Arc<Mask>, usize)>);
 
 impl PartialEq for LabelSources {
     fn eq(&self, other: &Self) -> bool {
-        let pairs = self.0.iter().zip(&other.0);
-        self.0.len() == other.0.len()
-            && pairs.fold(true, |same, (a, b)| {
-                same && Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1
-            })
+        let mut pairs = self.0.iter().zip(&other.0);
+        self.0.len() == other.0.len() && pairs.all(|(a, b)| Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1)
     }
 }
 
@@ -119,10 +116,8 @@ impl Resources {
 
     /// The voxels of a time point, while they are here.
     pub fn image(&self, image: &ImageKey, time: u32) -> Option<&OpenImage> {
-        // A key with its time is looked up without a copy of the key's texts.
-        let mut found = self.images.range((image.clone(), time)..);
-        let (at, kept) = found.next()?;
-        (at.0 == *image && at.1 == time).then_some(&kept.image)
+        let kept = self.images.get(&(image.clone(), time))?;
+        Some(&kept.image)
     }
 
     /// The images that are here.

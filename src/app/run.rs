@@ -70,11 +70,11 @@ impl Application {
             Command::CancelAnswer => self.cancel_answers(),
             Command::Undo => {
                 self.go_through_history(|history, workspace| drop(history.undo(workspace)));
-                self.after_history();
+                self.activate_a_shown_view();
             }
             Command::Redo => {
                 self.go_through_history(|history, workspace| drop(history.redo(workspace)));
-                self.after_history();
+                self.activate_a_shown_view();
             }
         }
     }
@@ -147,17 +147,8 @@ impl Application {
         volumes.map_or(seen.view.preset, |view| view.preset)
     }
 
-    fn after_history(&mut self) {
-        if !self.workspace.layout.shown().contains(&self.active) {
-            self.active = self.first_view();
-        }
-    }
-
     fn change_layer(&mut self, label: &'static str, change: impl Fn(&mut Layer)) {
-        let group = Step::group();
-        for edit in self.layer_edits(self.active, change) {
-            self.change(edit, Step::of_group(label, group));
-        }
+        self.change_together(self.layer_edits(self.active, change), label);
     }
 
     fn use_window_preset(&mut self, n: usize) {
@@ -175,24 +166,10 @@ impl Application {
 
     /// The 3-D views of the active image change together.
     fn use_volume_preset(&mut self, preset: VolumePreset) {
-        let group = Step::group();
-        let Some(image) = self.seen_active().map(|seen| seen.layer.image.clone()) else {
-            return;
-        };
-        let views = self.workspace.views.iter();
-        let same = views.filter(|(_, view)| view.base().is_some_and(|b| b.image == image));
-        let edits: Vec<Edit> = same
-            .map(|(&id, view)| {
-                let mut view = view.clone();
-                view.preset = preset;
-                Edit::View {
-                    id,
-                    view: Some(Box::new(view)),
-                }
-            })
-            .collect();
-        for edit in edits {
-            self.change(edit, Step::of_group("3-D preset", group));
+        if let Some(seen) = self.seen_active() {
+            let image = &seen.layer.image;
+            let edits = self.workspace.views_of(image, |view| view.preset = preset);
+            self.change_together(edits, "3-D preset");
         }
     }
 
@@ -209,7 +186,6 @@ impl Application {
         let Some(frame) = self.seen_active().map(|seen| seen.frame()) else {
             return;
         };
-        let group = Step::group();
         let mut edits = vec![Edit::Cursor {
             frame: frame.clone(),
             point_mm: None,
@@ -226,13 +202,8 @@ impl Application {
                 layer.window = first_window(series, modality, &seen.image.statistics);
                 layer.invert = series.inverted;
             }
-            edits.push(Edit::View {
-                id,
-                view: Some(Box::new(view)),
-            });
+            edits.push(Edit::view(id, view));
         }
-        for edit in edits {
-            self.change(edit, Step::of_group("reset view", group));
-        }
+        self.change_together(edits, "reset view");
     }
 }

@@ -7,7 +7,7 @@ use m3d_assistant::hub::ModelFolder;
 
 use super::keys_dialog::KeysDialog;
 use super::palette::Palette;
-use super::session_dialog::{Answer, Question};
+use super::session_dialog::{Choice, Question};
 use crate::app::jobs::Waker;
 use crate::app::{
     Application, DialogRequest, Effect, FindingId, ModelAction, Opening, Outbox, SESSION_EXTENSION,
@@ -183,10 +183,10 @@ impl Dialogs {
             return;
         };
         match question.show(ctx) {
-            Answer::None => return,
-            Answer::Cancel => {}
-            Answer::Forget(study) => outbox.push(Effect::ForgetStudy(study)),
-            Answer::Save { with_identity } => {
+            Choice::None => return,
+            Choice::Cancel => {}
+            Choice::Forget(study) => outbox.push(Effect::ForgetStudy(study)),
+            Choice::Save { with_identity } => {
                 let name = format!("session.{SESSION_EXTENSION}");
                 let purpose = Purpose::SaveSession { with_identity };
                 self.save_file(purpose, "Save the session", &name);

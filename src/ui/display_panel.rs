@@ -150,6 +150,5 @@ fn put_layer(seen: &Seen<'_>, n: usize, layer: Option<Layer>, step: Step, outbox
         Some(layer) => view.layers[n] = layer,
         None => drop(view.layers.remove(n)),
     }
-    let view = Some(Box::new(view));
-    outbox.step(Edit::View { id: seen.id, view }, step);
+    outbox.step(Edit::view(seen.id, view), step);
 }

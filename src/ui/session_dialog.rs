@@ -16,7 +16,7 @@ pub enum Question {
 
 /// What the reader says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Choice {
     /// Nothing yet.
     None,
     /// Never mind.
@@ -32,12 +32,12 @@ pub enum Answer {
 
 impl Question {
     /// Asks, and gives the answer of this frame.
-    pub fn show(self, ctx: &Context) -> Answer {
+    pub fn show(self, ctx: &Context) -> Choice {
         let title = match self {
             Self::Identity => "Save session",
             Self::Forget(_) => "Forget this study",
         };
-        let (mut open, mut answer) = (true, Answer::None);
+        let (mut open, mut answer) = (true, Choice::None);
         Window::new(title)
             .open(&mut open)
             .collapsible(false)
@@ -50,14 +50,14 @@ impl Question {
                     Self::Forget(study) => forget(ui, study),
                 };
             });
-        if answer == Answer::None && (!open || ctx.input(|i| i.key_pressed(Key::Escape))) {
-            return Answer::Cancel;
+        if answer == Choice::None && (!open || ctx.input(|i| i.key_pressed(Key::Escape))) {
+            return Choice::Cancel;
         }
         answer
     }
 }
 
-fn identity(ui: &mut Ui) -> Answer {
+fn identity(ui: &mut Ui) -> Choice {
     ui.label("Does the patient's identity go along?");
     ui.label(
         RichText::new(
@@ -66,33 +66,33 @@ fn identity(ui: &mut Ui) -> Answer {
         )
         .weak(),
     );
-    let mut answer = Answer::None;
+    let mut answer = Choice::None;
     ui.horizontal(|ui| {
         for (label, with_identity) in [("Without identity…", false), ("With identity…", true)] {
             if ui.button(label).clicked() {
-                answer = Answer::Save { with_identity };
+                answer = Choice::Save { with_identity };
             }
         }
         if ui.button("Cancel").clicked() {
-            answer = Answer::Cancel;
+            answer = Choice::Cancel;
         }
     });
     answer
 }
 
-fn forget(ui: &mut Ui, study: StudyId) -> Answer {
+fn forget(ui: &mut Ui, study: StudyId) -> Choice {
     ui.label(
         "Remove everything that was saved of this study: findings, answers, reports and views?",
     );
     ui.label(RichText::new("This cannot be taken back. The images stay.").weak());
-    let mut answer = Answer::None;
+    let mut answer = Choice::None;
     ui.horizontal(|ui| {
         let remove = RichText::new("Forget the study").color(theme::ERROR);
         if ui.button(remove).clicked() {
-            answer = Answer::Forget(study);
+            answer = Choice::Forget(study);
         }
         if ui.button("Cancel").clicked() {
-            answer = Answer::Cancel;
+            answer = Choice::Cancel;
         }
     });
     answer

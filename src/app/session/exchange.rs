@@ -58,9 +58,7 @@ impl Application {
             return;
         }
         self.cancel_answers_about(study);
-        for edit in restore::removal(&self.workspace, |image| StudyId::of(image) == study) {
-            self.apply(edit);
-        }
+        self.remove_work_on(study);
         self.history.clear();
         let reason =
             "This study was forgotten: nothing of it is saved. Open it again to work on it.";
@@ -241,13 +239,10 @@ impl Application {
                 for layer in view.layers.iter_mut().filter(|layer| layer.image == *old) {
                     layer.image = new.clone();
                 }
-                let view = Some(Box::new(view));
-                Edit::View { id, view }
+                Edit::view(id, view)
             })
             .collect();
-        for edit in renamed {
-            self.apply(edit);
-        }
+        self.apply_all(renamed);
         self.apply(Edit::Image {
             key: old.clone(),
             record: None,

@@ -137,7 +137,7 @@ impl Application {
         };
         let recent = Recent {
             study,
-            patient,
+            patient: patient.to_owned(),
             date: listed.date.clone(),
             description,
             path,
@@ -149,11 +149,11 @@ impl Application {
     }
 
     /// The patient's name and the study of a series that is listed.
-    fn listed_study(&self, id: &SeriesId) -> Option<(String, &Study)> {
+    pub(in crate::app) fn listed_study(&self, id: &SeriesId) -> Option<(&str, &Study)> {
         let patients = self.library.iter().flat_map(|library| &library.patients);
         let mut studies = patients.flat_map(|p| p.studies.iter().map(move |study| (p, study)));
         let found = studies.find(|(_, study)| study.series.iter().any(|s| s.id() == *id));
-        found.map(|(patient, study)| (patient.name.clone(), study))
+        found.map(|(patient, study)| (patient.name.as_str(), study))
     }
 
     /// The session of a study was read.
@@ -207,9 +207,7 @@ impl Application {
             self.keep_earlier(study, image.identity.digest);
             self.tell_of_change();
         }
-        for edit in restored.edits {
-            self.apply(edit);
-        }
+        self.apply_all(restored.edits);
         // What the reader has gone on to meanwhile is not taken away again.
         let still_there = self.active_study() == Some(study);
         let arrangement = session.arrangement.as_ref();
@@ -233,13 +231,9 @@ impl Application {
     }
 
     pub(super) fn arrange_as(&mut self, arrangement: &super::content::Arrangement) {
-        for edit in restore::arrangement(arrangement, &self.workspace) {
-            self.apply(edit);
-        }
+        self.apply_all(restore::arrangement(arrangement, &self.workspace));
         self.active = arrangement.active;
-        if !self.workspace.layout.shown().contains(&self.active) {
-            self.active = self.first_view();
-        }
+        self.activate_a_shown_view();
         self.encode_active();
     }
 
@@ -321,6 +315,12 @@ impl Application {
         }
     }
 
+    /// Takes everything away that was found in the images of a study.
+    pub(super) fn remove_work_on(&mut self, study: StudyId) {
+        let edits = restore::removal(&self.workspace, |image| StudyId::of(image) == study);
+        self.apply_all(edits);
+    }
+
     /// Other files take the place of those that are listed: what could not be changed is let go, and may be
     /// changed when it is opened again.
     pub(in crate::app) fn release_read_only(&mut self) {
@@ -337,9 +337,7 @@ impl Application {
             .retain(|study, _| !released.contains(study));
         for study in released {
             self.notices.settle(&Topic::ReadOnly(study));
-            for edit in restore::removal(&self.workspace, |image| StudyId::of(image) == study) {
-                self.apply(edit);
-            }
+            self.remove_work_on(study);
         }
     }
 }

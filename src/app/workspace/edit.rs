@@ -135,6 +135,14 @@ impl Edit {
         }
     }
 
+    /// Puts or replaces a view.
+    pub fn view(id: ViewId, view: View) -> Self {
+        Self::View {
+            id,
+            view: Some(Box::new(view)),
+        }
+    }
+
     /// Puts a card, at the end of the list when it is new.
     pub fn card(card: Card) -> Self {
         Self::Card {

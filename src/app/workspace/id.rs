@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A random number of 48 bits. Work of several studies comes together in one workspace and is saved in
 /// one session each: a counter would name two things alike.
-fn fresh() -> u64 {
+pub(in crate::app) fn fresh() -> u64 {
     // Every state is seeded by the system and differs from the one before.
     RandomState::new().build_hasher().finish() >> 16
 }

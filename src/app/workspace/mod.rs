@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use card::{Card, CardState, Provenance};
 pub use edit::{Edit, EditTarget};
 pub use finding::{Finding, Origin, PatientBox, Shape};
+pub(super) use id::fresh;
 pub use id::{CardId, FindingId, ViewId};
 pub use image::{Frame, ImageRecord};
 pub use layout::{Direction, Layout, NamedLayout, StandardLayout, Tree};
@@ -121,6 +122,30 @@ impl Workspace {
     /// A finding.
     pub fn finding(&self, id: FindingId) -> Option<&Finding> {
         self.findings.iter().find(|f| f.id == id)
+    }
+
+    /// The edits that change every view whose base is an image.
+    pub fn views_of(&self, image: &ImageKey, change: impl Fn(&mut View)) -> Vec<Edit> {
+        let views = self.views.iter();
+        let same = views.filter(|(_, view)| view.base().is_some_and(|b| b.image == *image));
+        let changed = same.map(|(&id, view)| {
+            let mut view = view.clone();
+            change(&mut view);
+            Edit::view(id, view)
+        });
+        changed.collect()
+    }
+
+    /// What kind of view is where.
+    pub fn kinds(&self) -> Tree<ViewKind> {
+        self.layout.tree.map(&mut |id| self.kind_of(*id))
+    }
+
+    /// What kind of picture a view is; axial where there is no such view.
+    pub fn kind_of(&self, id: ViewId) -> ViewKind {
+        self.views
+            .get(&id)
+            .map_or(ViewKind::ALL[0], |view| view.kind)
     }
 
     /// The findings of an image, in their order.
