@@ -8,8 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::{data_prepare, output};
-use m3d_assistant::inference::{Preparation, PreparedImage, prepare};
-use m3d_imaging::volume::{CT_PRESETS, Window};
+use m3d_assistant::inference::{Preparation, PreparedImage, prepare_in};
+use m3d_imaging::geometry::AxisOrder;
+use m3d_imaging::volume::Window;
 use m3d_lab::dataset::{LayoutWriter, Phantom, PhantomConfig, PreparedPhantom, Scene};
 
 /// Arguments of `data`.
@@ -128,21 +129,20 @@ fn phantoms(arguments: &PhantomArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The window that captions are prepared with.
-fn caption_window() -> Window {
-    CT_PRESETS
-        .first()
-        .map_or(Window::new(40.0, 400.0), |preset| preset.window)
-}
-
 fn make(seed: u64, config: &PhantomConfig) -> anyhow::Result<(Phantom, PreparedPhantom)> {
     let phantom = Phantom::new(seed, config)?;
     let way = |preparation| -> anyhow::Result<PreparedImage> {
-        prepare(&phantom.volume, preparation, config.size, &|| false)
-            .with_context(|| format!("the phantom of seed {seed} cannot be prepared"))
+        prepare_in(
+            AxisOrder::STORED,
+            &phantom.volume,
+            preparation,
+            config.size,
+            &|| false,
+        )
+        .with_context(|| format!("the phantom of seed {seed} cannot be prepared"))
     };
     let caption = way(Preparation::Caption {
-        window: caption_window(),
+        window: Window::SOFT_TISSUE,
     })?;
     let image = way(Preparation::Segmentation)?;
     let prepared = PreparedPhantom {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use glam::{DAffine3, UVec3};
 use m3d_assistant::inference::{Preparation, PreparedImage, prepare};
-use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::geometry::{OrderedCrop, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Mask, Modality, Rescale, Units, Volume, Voxels};
 use safetensors::SafeTensors;
 
@@ -107,7 +107,11 @@ fn subsample<T: Copy>(voxels: &[T]) -> Vec<T> {
 }
 
 fn crop_of(image: &PreparedImage) -> [u32; 6] {
-    let [low, high] = image.frame.crop();
+    let OrderedCrop {
+        min: low,
+        max: high,
+        ..
+    } = image.frame.crop();
     [low.z, low.y, low.x, high.z, high.y, high.x]
 }
 

@@ -2,7 +2,7 @@
 
 use glam::{DAffine3, DQuat, DVec3, EulerRot, UVec3};
 use m3d_assistant::inference::{ModelBox, ModelFrame, Preparation, prepare};
-use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
+use m3d_imaging::geometry::{AxisOrder, OrderedCrop, VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{Mask, Modality, Rescale, Units, Volume, Voxels};
 
 const SIZE: [usize; 3] = [32, 256, 256];
@@ -55,7 +55,11 @@ fn usual() -> ModelFrame {
         UVec3::new(283, 241, 49),
     );
     // The darkest values are cut to background, so the crop may lose a rim of a voxel.
-    let [low, high] = frame.crop();
+    let OrderedCrop {
+        min: low,
+        max: high,
+        ..
+    } = frame.crop();
     assert!(low.x.abs_diff(18) < 3 && low.y.abs_diff(25) < 3 && low.z.abs_diff(5) < 3);
     assert!(high.x.abs_diff(283) < 3 && high.y.abs_diff(241) < 3 && high.z.abs_diff(49) < 3);
     frame
@@ -83,7 +87,11 @@ fn boxes_come_home_within_a_voxel() {
             UVec3::new(81, 66, 20),
         ),
     ] {
-        let [low, high] = frame.crop();
+        let OrderedCrop {
+            min: low,
+            max: high,
+            ..
+        } = frame.crop();
         let extent = (high - low).as_dvec3();
         let mut worst: f64 = 0.0;
         for step in 0..200_u32 {
@@ -135,7 +143,12 @@ fn boxes_drawn_in_the_patient_come_home_whichever_way_they_were_drawn() {
 fn boxes_of_whole_voxels_have_the_references_numbers() {
     let grid = grid(UVec3::new(300, 300, 40));
     let low = UVec3::new(20, 30, 3);
-    let frame = ModelFrame::new(grid, low, low + UVec3::new(256, 256, 32), SIZE).unwrap();
+    let frame = ModelFrame::new(
+        grid,
+        OrderedCrop::new(AxisOrder::STORED, low, low + UVec3::new(256, 256, 32)),
+        SIZE,
+    )
+    .unwrap();
     for (first, last) in [
         (UVec3::ZERO, UVec3::new(255, 255, 31)),
         (UVec3::new(17, 90, 5), UVec3::new(17, 200, 9)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use glam::{DVec3, UVec3};
-use m3d_imaging::geometry::Orientation;
+use m3d_imaging::geometry::{AxisOrder, OrderedCrop, Orientation};
 use m3d_imaging::volume::Voxels;
 use m3d_lab::dataset::{
     FindingKind, Phantom, PhantomConfig, Phase, Region, Scene, Structure, Target,
@@ -508,7 +508,11 @@ fn a_scene_is_the_phantom_cropped() {
     assert_eq!(whole.labels(), phantom.labels);
     assert_eq!(whole.finding_labels(), phantom.finding_labels);
     let crop = [UVec3::new(8, 4, 2), UVec3::new(56, 60, 30)];
-    let scene = Scene::new(phantom, crop, [28, 56, 24]);
+    let scene = Scene::new(
+        phantom,
+        OrderedCrop::new(AxisOrder::STORED, crop[0], crop[1]),
+        [28, 56, 24],
+    );
     // Rows and slices keep their number; of two columns the first is picked.
     for (k, j, i) in [(0, 0, 0), (27, 55, 23), (13, 20, 7)] {
         let source = ((k + 2) * 64 + j + 4) * 64 + 2 * i + 8;

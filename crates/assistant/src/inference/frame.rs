@@ -4,47 +4,40 @@ use glam::{DAffine3, DMat3, DVec3, UVec3};
 use rayon::prelude::*;
 
 use super::{InferenceError, ModelBox};
-use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
+use m3d_imaging::geometry::{OrderedCrop, VoxelBox, VoxelGrid};
 use m3d_imaging::volume::axis::nearest_home_taps;
 use m3d_imaging::volume::{Mask, Paint, nearest_voxels, volume_of};
 
-/// What lies between a volume and its prepared image: the crop in source voxels and the prepared size.
-/// It brings boxes and masks there and home again.
+/// What lies between a volume and its prepared image: the crop in source voxels, the order in which its axes were read,
+/// and the prepared size. It brings boxes and masks there and home again.
 ///
-/// `model` space has the axes depth, height, width (voxel axes k, j, i) and runs from 0 to 1 over the
-/// prepared image, edge to edge.
+/// `model` space has the axes depth, height, width (the third, second and first axis in the order read; for an image in
+/// the order of the patient: to the head, to the back, to the left) and runs from 0 to 1 over the prepared image, edge to
+/// edge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFrame {
     grid: VoxelGrid,
-    crop_min: UVec3,
-    crop_max: UVec3,
+    crop: OrderedCrop,
     size: [usize; 3],
 }
 
 impl ModelFrame {
-    /// The frame of a crop from `crop_min` up to but without `crop_max` (voxels `i, j, k`), resized to
-    /// `size` (depth, height, width).
+    /// The frame of a crop, read in its order and resized to `size` (depth, height, width).
     ///
     /// # Errors
     /// When the crop is empty or leaves the grid, or the size has an empty axis.
     pub fn new(
         grid: VoxelGrid,
-        crop_min: UVec3,
-        crop_max: UVec3,
+        crop: OrderedCrop,
         size: [usize; 3],
     ) -> Result<Self, InferenceError> {
         if size.contains(&0) {
             return Err(InferenceError::ImageSize(size));
         }
-        if !crop_min.cmplt(crop_max).all() || !crop_max.cmple(grid.dims()).all() {
+        if !crop.min.cmplt(crop.max).all() || !crop.max.cmple(grid.dims()).all() {
             return Err(InferenceError::Flat("cropping"));
         }
-        Ok(Self {
-            grid,
-            crop_min,
-            crop_max,
-            size,
-        })
+        Ok(Self { grid, crop, size })
     }
 
     /// The source grid.
@@ -52,16 +45,16 @@ impl ModelFrame {
         &self.grid
     }
 
-    /// The first voxel inside the crop and the first one past it, as `i, j, k`.
-    pub const fn crop(&self) -> [UVec3; 2] {
-        [self.crop_min, self.crop_max]
+    /// The source voxels inside the crop, and the order in which they are read.
+    pub const fn crop(&self) -> OrderedCrop {
+        self.crop
     }
 
     /// The crop as a box of the source grid.
     pub fn crop_box(&self) -> VoxelBox {
         VoxelBox {
-            min: self.crop_min.as_dvec3() - 0.5,
-            max: self.crop_max.as_dvec3() - 0.5,
+            min: self.crop.min.as_dvec3() - 0.5,
+            max: self.crop.max.as_dvec3() - 0.5,
         }
     }
 
@@ -70,18 +63,26 @@ impl ModelFrame {
         self.size
     }
 
-    /// The prepared size along the voxel axes `i, j, k`.
-    fn size_ijk(&self) -> DVec3 {
+    /// The prepared size along the ordered axes, the first one first.
+    fn ordered_size(&self) -> DVec3 {
         let [d, h, w] = self.size;
         DVec3::new(w as f64, h as f64, d as f64)
     }
 
+    /// A box of the source grid in ordered coordinates, 0 at the first voxel's outer edge.
+    fn ordered_box(&self, source: &VoxelBox) -> VoxelBox {
+        let there = self.crop.voxel_from_ordered().inverse();
+        let [a, b] = [source.min, source.max].map(|c| there.transform_point3(c) + 0.5);
+        VoxelBox::from_corners(a, b)
+    }
+
     /// The map from voxel coordinates `(i, j, k)` to `model` coordinates `(d, h, w)`.
     pub fn model_from_voxel(&self) -> DAffine3 {
-        let part = 1.0 / (self.crop_max - self.crop_min).as_dvec3();
+        let part = 1.0 / self.crop.extent().as_dvec3();
         let turned = DMat3::from_cols(DVec3::Z * part.x, DVec3::Y * part.y, DVec3::X * part.z);
-        let origin = turned * self.crop_box().min;
-        DAffine3::from_mat3_translation(turned, -origin)
+        let model_from_ordered =
+            DAffine3::from_mat3_translation(turned, turned * DVec3::splat(0.5));
+        model_from_ordered * self.crop.voxel_from_ordered().inverse()
     }
 
     /// The map from patient mm (LPS) to `model` coordinates `(d, h, w)`.
@@ -98,20 +99,21 @@ impl ModelFrame {
         if !source.min.is_finite() || !source.max.is_finite() {
             return Err(InferenceError::BoxNotFinite);
         }
-        let crop = self.crop_box();
-        let (low, high) = (source.min.max(crop.min), source.max.min(crop.max));
-        if !low.cmple(high).all() || (source.min.cmpge(crop.max) | source.max.cmple(crop.min)).any()
-        {
+        let ordered = self.ordered_box(source);
+        let extent = self.crop.extent().as_dvec3();
+        let (low, high) = (ordered.min.max(DVec3::ZERO), ordered.max.min(extent));
+        let outside = ordered.min.cmpge(extent) | ordered.max.cmple(DVec3::ZERO);
+        if !low.cmple(high).all() || outside.any() {
             return Err(InferenceError::BoxOutside);
         }
-        let size = self.size_ijk();
-        let scale = size / (crop.max - crop.min);
+        let size = self.ordered_size();
+        let scale = size / extent;
         let mut numbers = [0.0; 6];
         for axis in 0..3 {
             // Edges in voxels of the prepared image: 0 to `n`.
             let n = size[axis];
-            let mut first = (low[axis] - crop.min[axis]) * scale[axis];
-            let mut past = (high[axis] - crop.min[axis]) * scale[axis];
+            let mut first = low[axis] * scale[axis];
+            let mut past = high[axis] * scale[axis];
             if past - first < 1.0 {
                 first = ((first + past - 1.0) / 2.0).clamp(0.0, n - 1.0);
                 past = first + 1.0;
@@ -126,18 +128,19 @@ impl ModelFrame {
     /// image; the box is never thinner than one of its voxels.
     pub fn voxel_box(&self, model_box: &ModelBox) -> VoxelBox {
         let numbers = model_box.numbers();
-        let size = self.size_ijk();
-        let crop = self.crop_box();
-        let scale = (crop.max - crop.min) / size;
-        let mut found = crop;
+        let size = self.ordered_size();
+        let scale = self.crop.extent().as_dvec3() / size;
+        let home = self.crop.voxel_from_ordered();
+        let (mut low, mut high) = (DVec3::ZERO, DVec3::ZERO);
         for axis in 0..3 {
             let n = size[axis];
             let first = (numbers[2 - axis] * n).clamp(0.0, n - 1.0);
             let past = (numbers[5 - axis] * n + 1.0).clamp(first + 1.0, n);
-            found.min[axis] = crop.min[axis] + first * scale[axis];
-            found.max[axis] = crop.min[axis] + past * scale[axis];
+            low[axis] = first * scale[axis];
+            high[axis] = past * scale[axis];
         }
-        found
+        let [a, b] = [low, high].map(|edge| home.transform_point3(edge - 0.5));
+        VoxelBox::from_corners(a, b)
     }
 
     /// The source voxels where the logits (prepared size, `[D,H,W]`), trilinear at the voxel's centre,
@@ -150,7 +153,7 @@ impl ModelFrame {
         if Some(logits.len()) != volume_of(self.size) {
             return mask;
         }
-        let extent = self.crop_max - self.crop_min;
+        let extent = self.crop.extent();
         let across = nearest_home_taps(width, extent.x as usize);
         let down = nearest_home_taps(height, extent.y as usize);
         let deep = nearest_home_taps(depth, extent.z as usize);
@@ -193,12 +196,7 @@ impl ModelFrame {
                 runs
             })
             .collect();
-        for (k, runs) in (self.crop_min.z..).zip(runs) {
-            for [j, start, end] in runs {
-                let first = UVec3::new(self.crop_min.x + start, self.crop_min.y + j, k);
-                mask.paint_run(first, end - start, Paint::Add);
-            }
-        }
+        paint_ordered(&mut mask, self.crop, &runs);
         mask
     }
 
@@ -206,7 +204,7 @@ impl ModelFrame {
     /// nearest voxel, as the training data's labels were. Masks of another grid give nothing.
     pub fn labels_from_mask(&self, mask: &Mask) -> Vec<u8> {
         let same_grid = *mask.grid() == self.grid;
-        nearest_voxels(self.crop(), self.size)
+        nearest_voxels(self.crop, self.size)
             .map(|voxel| u8::from(same_grid && mask.contains(voxel)))
             .collect()
     }
@@ -215,20 +213,76 @@ impl ModelFrame {
     /// height, width) over the prepared image really covers.
     pub fn effective_voxel_mm(&self, mask_grid: [usize; 3]) -> DVec3 {
         let [d, h, w] = mask_grid.map(|n| n.max(1) as f64);
-        let extent_mm = (self.crop_max - self.crop_min).as_dvec3() * self.grid.spacing_mm();
-        extent_mm / DVec3::new(w, h, d)
+        let extent_mm = (self.crop.max - self.crop.min).as_dvec3() * self.grid.spacing_mm();
+        extent_mm / self.crop.order.stored_lengths(DVec3::new(w, h, d))
+    }
+}
+
+/// Adds runs of voxels to a mask: for each ordered slice, the row, the first voxel and the one past the last.
+fn paint_ordered(mask: &mut Mask, crop: OrderedCrop, runs: &[Vec<[u32; 3]>]) {
+    let all = (0..)
+        .zip(runs)
+        .flat_map(|(k, runs)| runs.iter().map(move |&run| (k, run)));
+    if crop.order.axis(0) == 0 {
+        // A run along the first axis is one of the mask's own.
+        for (k, [j, start, end]) in all {
+            let first = if crop.order.is_backwards(0) {
+                end - 1
+            } else {
+                start
+            };
+            mask.paint_run(crop.voxel(UVec3::new(first, j, k)), end - start, Paint::Add);
+        }
+        return;
+    }
+    let span = crop.max - crop.min;
+    let row_of = |v: UVec3| ((v.z * span.y + v.y) as usize, v.x);
+    let words = span.x.div_ceil(64) as usize;
+    let mut bits = vec![0_u64; words * span.y as usize * span.z as usize];
+    for (k, [j, start, end]) in all {
+        for i in start..end {
+            let (row, x) = row_of(crop.voxel(UVec3::new(i, j, k)) - crop.min);
+            bits[row * words + x as usize / 64] |= 1 << (x % 64);
+        }
+    }
+    for (row, bits) in (0..).zip(bits.chunks_exact(words)) {
+        let place = crop.min + UVec3::new(0, row % span.y, row / span.y);
+        let is_set = |x: u32| bits[x as usize / 64] >> (x % 64) & 1 == 1;
+        let mut x = 0;
+        while x < span.x {
+            if bits[x as usize / 64] >> (x % 64) == 0 {
+                x = (x / 64 + 1) * 64;
+                continue;
+            }
+            let Some(start) = (x..span.x).find(|&x| is_set(x)) else {
+                break;
+            };
+            let end = (start..span.x).find(|&x| !is_set(x)).unwrap_or(span.x);
+            mask.paint_run(place + UVec3::X * start, end - start, Paint::Add);
+            x = end;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use m3d_imaging::geometry::AxisOrder;
+
+    fn framed(
+        grid: VoxelGrid,
+        low: UVec3,
+        high: UVec3,
+        size: [usize; 3],
+    ) -> Result<ModelFrame, InferenceError> {
+        ModelFrame::new(grid, OrderedCrop::new(AxisOrder::STORED, low, high), size)
+    }
 
     fn frame() -> ModelFrame {
         let place = DAffine3::from_scale(DVec3::new(0.5, 0.5, 2.0));
         let grid = VoxelGrid::new(UVec3::new(100, 80, 40), place).unwrap();
         let (low, high) = (UVec3::new(10, 20, 4), UVec3::new(74, 52, 36));
-        ModelFrame::new(grid, low, high, [32, 64, 128]).unwrap()
+        framed(grid, low, high, [32, 64, 128]).unwrap()
     }
 
     /// Where a source voxel is one or several whole prepared voxels, the numbers are the reference's:
@@ -307,8 +361,8 @@ mod tests {
     fn empty_crops_and_sizes_are_refused() {
         let grid = *frame().grid();
         let three = UVec3::splat(3);
-        assert!(ModelFrame::new(grid, three, three, [1, 1, 1]).is_err());
-        assert!(ModelFrame::new(grid, three, UVec3::splat(99), [1, 1, 1]).is_err());
-        assert!(ModelFrame::new(grid, UVec3::ZERO, three, [1, 0, 1]).is_err());
+        assert!(framed(grid, three, three, [1, 1, 1]).is_err());
+        assert!(framed(grid, three, UVec3::splat(99), [1, 1, 1]).is_err());
+        assert!(framed(grid, UVec3::ZERO, three, [1, 0, 1]).is_err());
     }
 }

@@ -27,7 +27,7 @@ pub use cache::CacheStats;
 pub use error::InferenceError;
 pub use frame::ModelFrame;
 pub use memory::release_freed_memory;
-pub use prepare::{Preparation, PreparedImage, prepare};
+pub use prepare::{Preparation, PreparedImage, prepare, prepare_in};
 pub use prepared::PreparedAnswer;
 pub use prompt::{Prompt, build_prompt};
 pub use sampling::GenerationSettings;

@@ -1,6 +1,7 @@
 //! From a volume to the image the model was trained on, with the map back.
 
 use super::{InferenceError, ModelFrame};
+use m3d_imaging::geometry::AxisOrder;
 pub use m3d_imaging::volume::Preparation;
 use m3d_imaging::volume::{self, PrepareError, Prepared, Volume};
 
@@ -19,11 +20,33 @@ pub struct PreparedImage {
     pub frame: ModelFrame,
 }
 
-/// Prepares a volume as [`volume::prepare`] does, and keeps the way between the two grids.
+/// Prepares a volume for a model and keeps the way between the two grids. Its axes are read in the order of the patient, so
+/// that the same image gives the same answers however it is stored; what is prepared already is taken as it is.
 ///
 /// # Errors
 /// When the volume has no contrast, the size cannot be made, or `cancelled` says so between steps.
 pub fn prepare(
+    volume: &Volume,
+    preparation: Preparation,
+    size: [usize; 3],
+    cancelled: &dyn Fn() -> bool,
+) -> Result<PreparedImage, InferenceError> {
+    let order = match preparation {
+        Preparation::Done => AxisOrder::STORED,
+        Preparation::Segmentation | Preparation::Caption { .. } => {
+            AxisOrder::of_patient(volume.grid())
+        }
+    };
+    prepare_in(order, volume, preparation, size, cancelled)
+}
+
+/// As [`prepare`], with the axes in an order of the caller's: [`AxisOrder::STORED`] for the data sets whose arrays hold
+/// what a network is to learn as it lies there.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_in(
+    order: AxisOrder,
     volume: &Volume,
     preparation: Preparation,
     size: [usize; 3],
@@ -34,14 +57,14 @@ pub fn prepare(
         size,
         preparation,
         clipped_to,
-        crop: [crop_min, crop_max],
-    } = volume::prepare(volume, preparation, size, cancelled)?;
+        crop,
+    } = volume::prepare(volume, order, preparation, size, cancelled)?;
     Ok(PreparedImage {
         voxels,
         size,
         preparation,
         clipped_to,
-        frame: ModelFrame::new(*volume.grid(), crop_min, crop_max, size)?,
+        frame: ModelFrame::new(*volume.grid(), crop, size)?,
     })
 }
 
@@ -60,7 +83,7 @@ mod tests {
     use glam::{DAffine3, UVec3};
 
     use super::*;
-    use m3d_imaging::geometry::VoxelGrid;
+    use m3d_imaging::geometry::{AxisOrder, OrderedCrop, VoxelGrid};
     use m3d_imaging::volume::{Modality, Rescale, Units, Voxels, Window};
 
     fn volume(dims: UVec3, values: Vec<f32>) -> Volume {
@@ -122,7 +145,8 @@ mod tests {
         let image = volume(UVec3::splat(4), values.clone());
         let same = prepare(&image, Preparation::Done, [4, 4, 4], &|| false).unwrap();
         assert_eq!(same.voxels, values);
-        assert_eq!(same.frame.crop(), [UVec3::ZERO, UVec3::splat(4)]);
+        let whole = OrderedCrop::new(AxisOrder::STORED, UVec3::ZERO, UVec3::splat(4));
+        assert_eq!(same.frame.crop(), whole);
         let half = prepare(&image, Preparation::Done, [2, 2, 2], &|| false).unwrap();
         // The mean of the eight voxels in the corner.
         let corner = [0, 1, 4, 5, 16, 17, 20, 21].map(|n| values[n]);

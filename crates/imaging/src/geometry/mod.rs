@@ -5,6 +5,7 @@
 //! head, PS3.3 C.7.6.2.1.1); `view` is the plane of a picture. Maps are named `to_from`.
 
 mod anatomy;
+mod axis_order;
 mod body_level;
 mod camera;
 mod grid;
@@ -12,6 +13,7 @@ mod slice_plane;
 mod voxel_box;
 
 pub use anatomy::{Orientation, direction_letters, signed_letters};
+pub use axis_order::{AxisOrder, OrderedCrop};
 pub use body_level::{BodyLevel, NotALevel};
 pub use camera::{Camera, Ray};
 pub use grid::{GridError, VoxelGrid};

@@ -4,8 +4,9 @@ use glam::UVec3;
 use rayon::prelude::*;
 
 use super::axis::{linear_taps, nearest_taps};
-use super::scan::{extent, fold_rows, percentiles_above, read_values};
+use super::scan::{extent, fold_rows, percentiles_above, read_strided_values};
 use super::{Volume, Window};
+use crate::geometry::{AxisOrder, OrderedCrop};
 
 /// Why a volume cannot be prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +50,8 @@ pub struct Prepared {
     pub preparation: Preparation,
     /// The values that became 0 and 1, where they were cut off at percentiles.
     pub clipped_to: Option<[f64; 2]>,
-    /// What was kept: the first voxel inside and the first one past it, as `i, j, k`.
-    pub crop: [UVec3; 2],
+    /// What was kept, and the order in which it was read.
+    pub crop: OrderedCrop,
 }
 
 /// The shares of the foreground below and above which values are cut off.
@@ -59,13 +60,15 @@ const CLIP_SHARES: [f64; 2] = [0.0005, 0.9995];
 const MOST_VOXELS: usize = 64 * 32 * 256 * 256;
 
 /// Prepares a volume: values to 0..1, cropped to what is not background, resized to `size` (depth,
-/// height, width) with trilinear interpolation. Array order is kept; nothing is reoriented. The whole
-/// volume is read where it lies, and only the rows that the result is mixed from are ever converted.
+/// height, width) with trilinear interpolation. The axes are read in `order`; in that of the patient
+/// ([`AxisOrder::of_patient`]) an image looks the same however it is stored. The whole volume is read where it lies, and only the rows that the
+/// result is mixed from are ever converted.
 ///
 /// # Errors
 /// When the volume has no contrast, the size cannot be made, or `cancelled` says so between steps.
 pub fn prepare(
     volume: &Volume,
+    order: AxisOrder,
     preparation: Preparation,
     size: [usize; 3],
     cancelled: &dyn Fn() -> bool,
@@ -105,10 +108,12 @@ pub fn prepare(
         return Err(PrepareError::Flat("cutting values to their usual range"));
     }
     go_on()?;
-    let crop = match brightness {
-        Brightness::Done => [UVec3::ZERO, volume.grid().dims()],
-        _ => foreground(volume, brightness).ok_or(PrepareError::Flat("cropping the background"))?,
+    let [min, max] = if preparation == Preparation::Done {
+        [UVec3::ZERO, volume.grid().dims()]
+    } else {
+        foreground(volume, brightness).ok_or(PrepareError::Flat("cropping the background"))?
     };
+    let crop = OrderedCrop::new(order, min, max);
     go_on()?;
     let voxels = resize(volume, crop, size, brightness);
     go_on()?;
@@ -229,19 +234,15 @@ fn foreground(volume: &Volume, brightness: Brightness) -> Option<[UVec3; 2]> {
 /// The crop, resized: each output row is mixed from four source rows, then along itself.
 fn resize(
     volume: &Volume,
-    [crop_min, crop_max]: [UVec3; 2],
+    crop: OrderedCrop,
     [depth, height, width]: [usize; 3],
     brightness: Brightness,
 ) -> Vec<f32> {
-    let extent = crop_max - crop_min;
-    let dims = volume.grid().dims();
+    let extent = crop.extent();
     let across = linear_taps(extent.x as usize, width);
     let down = linear_taps(extent.y as usize, height);
     let deep = linear_taps(extent.z as usize, depth);
-    let row_offset = |k: usize, j: usize| {
-        let (k, j) = (k + crop_min.z as usize, j + crop_min.y as usize);
-        (k * dims.y as usize + j) * dims.x as usize + crop_min.x as usize
-    };
+    let rows = OrderedRows::new(volume, crop);
     let mut out = vec![0.0; depth * height * width];
     out.par_chunks_mut(height * width)
         .zip(&deep)
@@ -256,7 +257,7 @@ fn resize(
                         if weight == 0.0 {
                             continue;
                         }
-                        read_values(volume, row_offset(k, j), &mut source);
+                        rows.read(k, j, &mut source);
                         for (sum, &value) in mixed.iter_mut().zip(&source) {
                             *sum += weight * brightness.of(value);
                         }
@@ -270,20 +271,57 @@ fn resize(
     out
 }
 
+/// Rows of a crop in its order, read where the volume's voxels lie.
+struct OrderedRows<'a> {
+    volume: &'a Volume,
+    /// The offset of the first voxel read.
+    first: usize,
+    /// How far the next voxel lies along each ordered axis.
+    strides: [isize; 3],
+}
+
+impl<'a> OrderedRows<'a> {
+    fn new(volume: &'a Volume, crop: OrderedCrop) -> Self {
+        let dims = volume.grid().dims();
+        let stored = [1, dims.x as isize, dims.x as isize * dims.y as isize];
+        let strides = [0, 1, 2].map(|n| {
+            let stride = stored[crop.order.axis(n)];
+            if crop.order.is_backwards(n) {
+                -stride
+            } else {
+                stride
+            }
+        });
+        let first = volume.grid().offset(crop.voxel(UVec3::ZERO)).unwrap_or(0);
+        Self {
+            volume,
+            first,
+            strides,
+        }
+    }
+
+    /// The values after rescale of row `j` of slice `k`, as many as `out` holds.
+    fn read(&self, k: usize, j: usize, out: &mut [f32]) {
+        let there = k as isize * self.strides[2] + j as isize * self.strides[1];
+        let start = self.first.checked_add_signed(there).unwrap_or(usize::MAX);
+        read_strided_values(self.volume, start, self.strides[0], out);
+    }
+}
+
 /// The source voxel of each voxel of a label map that is cropped and resized to `size` (`[D,H,W]`,
 /// row-major) with mode "nearest", as the training data's labels were.
 pub fn nearest_voxels(
-    [crop_min, crop_max]: [UVec3; 2],
+    crop: OrderedCrop,
     [depth, height, width]: [usize; 3],
 ) -> impl Iterator<Item = UVec3> {
-    let extent = crop_max.saturating_sub(crop_min);
+    let extent = crop.extent();
     let across = nearest_taps(extent.x as usize, width);
     let down = nearest_taps(extent.y as usize, height);
     let deep = nearest_taps(extent.z as usize, depth);
     (0..depth * height * width).map(move |n| {
         let (row, i) = (n / width, n % width);
         let (k, j) = (row / height, row % height);
-        crop_min + UVec3::new(across[i] as u32, down[j] as u32, deep[k] as u32)
+        crop.voxel(UVec3::new(across[i] as u32, down[j] as u32, deep[k] as u32))
     })
 }
 

@@ -34,7 +34,16 @@ pub(super) fn fold_rows<S: Send>(
 /// The values after rescale of the voxels from `offset` on, as many as `out` holds.
 pub(super) fn read_values(volume: &Volume, offset: usize, out: &mut [f32]) {
     volume.voxels().read(offset..offset + out.len(), out);
-    let rescale = volume.rescale();
+    rescaled(volume.rescale(), out);
+}
+
+/// The values after rescale of voxels that lie `stride` apart, from `offset` on, as many as `out` holds.
+pub(super) fn read_strided_values(volume: &Volume, offset: usize, stride: isize, out: &mut [f32]) {
+    volume.voxels().read_strided(offset, stride, out);
+    rescaled(volume.rescale(), out);
+}
+
+fn rescaled(rescale: Rescale, out: &mut [f32]) {
     if rescale != Rescale::IDENTITY {
         for value in out {
             *value = rescale.apply(*value);

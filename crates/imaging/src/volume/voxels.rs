@@ -96,6 +96,25 @@ impl Voxels {
         });
     }
 
+    /// Raw values from the offset `start` on, each `stride` from the one before (backwards where it is negative), as many
+    /// as `out` holds; it is left as it was from the first one that lies outside.
+    #[allow(
+        clippy::cast_lossless,
+        reason = "one body for six types, f32 among them"
+    )]
+    pub fn read_strided(&self, start: usize, stride: isize, out: &mut [f32]) {
+        each!(self, values => {
+            let mut at = Some(start);
+            for to in out {
+                let Some(&from) = at.and_then(|at| values.get(at)) else {
+                    return;
+                };
+                *to = from as f32;
+                at = at.and_then(|at| at.checked_add_signed(stride));
+            }
+        });
+    }
+
     /// All values through `map`, folded in parallel chunks: the way statistics are taken without a
     /// second copy. `chunk` folds a run of values, `join` joins two results.
     #[allow(

@@ -41,6 +41,9 @@ pub const CT_PRESETS: [WindowPreset; 7] = [
 ];
 
 impl Window {
+    /// The window that CT is read in first, in HU: captions and questions of the training data were prepared with it.
+    pub const SOFT_TISSUE: Self = CT_PRESETS[0].window;
+
     /// The narrowest window.
     pub const NARROWEST: f32 = 1e-6;
 
@@ -65,7 +68,7 @@ impl Window {
     /// percentile else.
     pub fn for_volume(modality: Modality, statistics: &Statistics) -> Self {
         match modality.shown_as(statistics) {
-            Modality::Ct => CT_PRESETS[0].window,
+            Modality::Ct => Self::SOFT_TISSUE,
             _ if statistics.p99 > statistics.p01 => {
                 Self::from_range(statistics.p01, statistics.p99)
             }

@@ -4,7 +4,7 @@ use glam::UVec3;
 
 use super::phantom::{FindingKind, Phantom, PhantomFinding, Phase, Region, size_of};
 use super::{Laterality, Structure};
-use m3d_imaging::geometry::Orientation;
+use m3d_imaging::geometry::{AxisOrder, OrderedCrop, Orientation};
 use m3d_imaging::volume::nearest_voxels;
 use m3d_imaging::wording::{ModelBox, three_decimals};
 
@@ -106,16 +106,16 @@ impl Target {
 const LEAST_VOXELS: usize = 4;
 
 impl Scene {
-    /// The scene of a phantom cropped to the voxels from `crop[0]` up to but without `crop[1]`
-    /// (i, j, k) and resized to `size`; labels are picked as the reference's "nearest" does, rounding
+    /// The scene of a phantom cropped to `crop`, read in its order and resized to `size`; labels are picked as the reference's "nearest" does, rounding
     /// down. A crop that leaves the phantom is held to it.
-    pub fn new(phantom: &Phantom, crop: [UVec3; 2], size: [usize; 3]) -> Self {
+    pub fn new(phantom: &Phantom, crop: OrderedCrop, size: [usize; 3]) -> Self {
         let [_, height, width] = size_of(phantom.grid());
         let dims = phantom.grid().dims();
-        let low = crop[0].min(dims - 1);
-        let high = crop[1].clamp(low + 1, dims);
+        let low = crop.min.min(dims - 1);
+        let high = crop.max.clamp(low + 1, dims);
+        let held = OrderedCrop::new(crop.order, low, high);
         let resized = |labels: &[u8]| -> Vec<u8> {
-            nearest_voxels([low, high], size)
+            nearest_voxels(held, size)
                 .map(|v| labels[(v.z as usize * height + v.y as usize) * width + v.x as usize])
                 .collect()
         };
@@ -166,7 +166,7 @@ impl Scene {
     pub fn whole(phantom: &Phantom) -> Self {
         Self::new(
             phantom,
-            [UVec3::ZERO, phantom.grid().dims()],
+            OrderedCrop::new(AxisOrder::STORED, UVec3::ZERO, phantom.grid().dims()),
             size_of(phantom.grid()),
         )
     }

@@ -10,9 +10,10 @@ use crate::dataset::{
     self, FindingKind, PairTask, Phantom, PhantomConfig, Phase, Random, Region, Scene, VqaType,
     random_pair, report, templates, vqa,
 };
-use m3d_assistant::inference::{Preparation, prepare};
+use m3d_assistant::inference::{Preparation, prepare_in};
+use m3d_imaging::geometry::AxisOrder;
 use m3d_imaging::geometry::Orientation;
-use m3d_imaging::volume::CT_PRESETS;
+use m3d_imaging::volume::Window;
 
 /// The share of questions of the kind that an image's preparation is for.
 const OWN_KIND: f32 = 0.7;
@@ -86,7 +87,7 @@ impl PhantomSamples {
         let size = self.phantom.size;
         let preparation = match way {
             Way::Caption => Preparation::Caption {
-                window: CT_PRESETS[0].window,
+                window: Window::SOFT_TISSUE,
             },
             Way::Segmentation => Preparation::Segmentation,
         };
@@ -96,7 +97,13 @@ impl PhantomSamples {
             let seed = self.data.first_seed.wrapping_add(chosen);
             let phantom = Phantom::new(seed, &self.phantom)
                 .map_err(|e| TrainingError::Data(e.to_string()))?;
-            match prepare(&phantom.volume, preparation, size, &|| false) {
+            match prepare_in(
+                AxisOrder::STORED,
+                &phantom.volume,
+                preparation,
+                size,
+                &|| false,
+            ) {
                 Ok(image) => {
                     let scene = Scene::new(&phantom, image.frame.crop(), size);
                     return Ok((image.voxels, scene));

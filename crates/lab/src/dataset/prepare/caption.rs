@@ -14,6 +14,7 @@ use super::{
     CaseDone, Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, SourceKind,
     is_whole, name_of, split_of, write_whole,
 };
+use m3d_imaging::geometry::AxisOrder;
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::io::write_npy_f32;
 use m3d_imaging::volume::{
@@ -187,7 +188,13 @@ fn series(
     .map_err(|error| error.to_string())?;
     // The slices are levels of a display already: each level stays what it is.
     let window = Window::from_range(0.0, 255.0);
-    let prepared = shrink(&volume, Preparation::Caption { window }, size, &|| false);
+    let prepared = shrink(
+        &volume,
+        AxisOrder::of_patient(volume.grid()),
+        Preparation::Caption { window },
+        size,
+        &|| false,
+    );
     Ok(prepared.map_err(|error| error.to_string())?.voxels)
 }
 

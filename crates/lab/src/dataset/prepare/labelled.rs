@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use glam::{DAffine3, DVec3, UVec3};
+use glam::{DAffine3, DVec3};
 use serde_json::{Map, Value, json};
 
 use super::index::{Index, read_map, write_json};
@@ -14,7 +14,7 @@ use super::{
     CaseDone, Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, is_whole, split_of,
     write_whole,
 };
-use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::geometry::{AxisOrder, OrderedCrop, VoxelGrid};
 use m3d_imaging::io::{Progress, load, scan, write_npy_f32, write_npy_u8};
 use m3d_imaging::volume::{Preparation, Volume, nearest_voxels, prepare as shrink};
 
@@ -178,8 +178,14 @@ fn one(
         return Err("there is no label map of its name; add it, or take the image away".to_owned());
     }
     let volume = open(&case.image)?;
-    let image = shrink(&volume, Preparation::Segmentation, size, &|| false)
-        .map_err(|error| error.to_string())?;
+    let image = shrink(
+        &volume,
+        AxisOrder::of_patient(volume.grid()),
+        Preparation::Segmentation,
+        size,
+        &|| false,
+    )
+    .map_err(|error| error.to_string())?;
     let grid = *volume.grid();
     drop(volume);
     let number = |name: &str| names.iter().position(|n| n == name);
@@ -246,7 +252,7 @@ fn one(
 fn resized(
     map: &Volume,
     image: &VoxelGrid,
-    crop: [UVec3; 2],
+    crop: OrderedCrop,
     size: [usize; 3],
 ) -> Result<Vec<i64>, String> {
     let there = label_from_image(map.grid(), image)?;
