@@ -7,6 +7,7 @@ mod image;
 mod image_key;
 mod label_map;
 mod mask;
+pub mod measure;
 mod prepare;
 mod scan;
 mod statistics;

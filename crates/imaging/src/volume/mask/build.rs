@@ -121,6 +121,27 @@ impl Mask {
         }
     }
 
+    /// The voxels along `i` from `first` on, a byte each: 1 inside, 0 outside. What of `run` lies past the end of
+    /// the row is left as it is.
+    pub(in crate::volume) fn read_run(&self, first: UVec3, run: &mut [u8]) {
+        let dims = self.grid.dims();
+        if !first.cmplt(dims).all() {
+            return;
+        }
+        let (mut brick, row, bit) = self.layout.place(first);
+        let in_row = run.len().min((dims.x - first.x) as usize);
+        let (mut at, mut rest) = (bit as usize, &mut run[..in_row]);
+        while !rest.is_empty() {
+            let in_word = BRICK_SIDE as usize - at;
+            let (part, after) = rest.split_at_mut(rest.len().min(in_word));
+            let bytes = bytes_from_word(self.bricks[brick].row(row));
+            for (to, from) in part.iter_mut().zip(&bytes[at..]) {
+                *to = from & 1;
+            }
+            (brick, at, rest) = (brick + 1, 0, after);
+        }
+    }
+
     /// The mask of these bricks, one for each of the grid.
     pub(super) fn from_bricks(grid: VoxelGrid, bricks: Vec<Brick>) -> Self {
         Self {

@@ -1,0 +1,14 @@
+//! What is measured on masks, against closed forms, plain counting and real labels.
+
+#[path = "measures/distances.rs"]
+mod distances;
+#[path = "measures/real.rs"]
+mod real;
+#[path = "measures/shapes.rs"]
+mod shapes;
+#[path = "measures/storage_orders.rs"]
+mod storage_orders;
+#[path = "measures/support.rs"]
+mod support;
+#[path = "measures/values.rs"]
+mod values;

@@ -1,0 +1,1 @@
+//! Labels of real studies, where the wider collection is at hand.
