@@ -9,11 +9,12 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("wording", "crates/imaging/src", &[]),
     ("volume", "crates/imaging/src", &["geometry"]),
     ("io", "crates/imaging/src", &["volume", "geometry"]),
+    ("survey", "crates/imaging/src", &["volume", "geometry"]),
     ("hub", "crates/assistant/src", &[]),
     (
         "inference",
         "crates/assistant/src",
-        &["wording", "volume", "geometry"],
+        &["survey", "wording", "volume", "geometry"],
     ),
     (
         "dataset",
@@ -34,7 +35,15 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     (
         "app",
         "src",
-        &["inference", "hub", "render", "io", "volume", "geometry"],
+        &[
+            "inference",
+            "hub",
+            "render",
+            "io",
+            "survey",
+            "volume",
+            "geometry",
+        ],
     ),
     (
         "ui",
@@ -45,6 +54,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
             "hub",
             "render",
             "io",
+            "survey",
             "wording",
             "volume",
             "geometry",
@@ -62,6 +72,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
             "hub",
             "render",
             "io",
+            "survey",
             "wording",
             "volume",
             "geometry",

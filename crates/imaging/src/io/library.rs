@@ -8,7 +8,7 @@ use super::dicom::DicomSource;
 use super::error::Refusal;
 use super::nifti::NiftiSource;
 use crate::geometry::VoxelGrid;
-use crate::volume::{ImageKey, Modality, Units, Window};
+use crate::volume::{ImageKey, Modality, Stated, Units, Window};
 
 /// Everything found under a path.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,8 @@ pub struct Series {
     pub inverted: bool,
     /// Frame of Reference UID (0020,0052): images of one patient that share it share their coordinates.
     pub frame_of_reference: Option<String>,
+    /// What the file says of the image beside voxels and place.
+    pub stated: Stated,
     /// What a reader should know about this image.
     pub warnings: Vec<Warning>,
     pub(super) source: Source,

@@ -31,12 +31,11 @@ impl Modality {
         }
     }
 
-    /// What an image is shown as: a file that does not say what made it, and whose values run from air
-    /// (about -1000) to above water like Hounsfield units, is shown as CT. NIfTI never says.
+    /// What an image is shown as: a file that does not say what made it, and whose values are Hounsfield units by what
+    /// they are, is shown as CT. NIfTI never says.
     #[must_use]
     pub fn shown_as(self, statistics: &Statistics) -> Self {
-        let like_hounsfield = (-3100.0..=-900.0).contains(&statistics.min) && statistics.p99 > 50.0;
-        if self == Self::Other && like_hounsfield {
+        if self == Self::Other && statistics.like_hounsfield {
             Self::Ct
         } else {
             self

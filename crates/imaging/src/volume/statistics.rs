@@ -1,6 +1,7 @@
 //! Figures about a volume's values.
 
 use super::Volume;
+use super::hounsfield::is_like_hounsfield;
 use super::voxels::sum_counts;
 
 /// Minimum, maximum, mean, population standard deviation and a few percentiles of a volume's values
@@ -19,6 +20,8 @@ pub struct Statistics {
     pub p01: f32,
     /// The 99th percentile, likewise.
     pub p99: f32,
+    /// Whether the values are Hounsfield units by what they are: air, fat, water and bone where they belong.
+    pub like_hounsfield: bool,
 }
 
 const BINS: usize = 4096;
@@ -134,6 +137,7 @@ impl Statistics {
                 std: 0.0,
                 p01: 0.0,
                 p99: 0.0,
+                like_hounsfield: false,
             };
         }
         let mean = sums.sum / sums.count as f64;
@@ -145,6 +149,7 @@ impl Statistics {
             std: variance.max(0.0).sqrt(),
             p01: bins.percentile(&counts, sums.count, 0.01),
             p99: bins.percentile(&counts, sums.count, 0.99),
+            like_hounsfield: is_like_hounsfield(volume),
         }
     }
 }

@@ -106,19 +106,20 @@ mod tests {
 
     #[test]
     fn hounsfield_units_are_known_without_a_label() {
-        let values = |min: f32, p99: f32| Statistics {
-            min,
+        let values = |like_hounsfield: bool| Statistics {
+            min: -1024.0,
             max: 3000.0,
             mean: 0.0,
             std: 1.0,
-            p01: min,
-            p99,
+            p01: -1024.0,
+            p99: 400.0,
+            like_hounsfield,
         };
         let soft = CT_PRESETS[0].window;
-        let of = |modality, min, p99| Window::for_volume(modality, &values(min, p99));
-        assert_eq!(of(Modality::Other, -1024.0, 400.0), soft);
-        assert_eq!(of(Modality::Ct, 0.0, 400.0), soft);
-        assert_ne!(of(Modality::Other, 0.0, 400.0), soft);
-        assert_ne!(of(Modality::Mr, -1024.0, 400.0), soft);
+        let of = |modality, like| Window::for_volume(modality, &values(like));
+        assert_eq!(of(Modality::Other, true), soft);
+        assert_eq!(of(Modality::Ct, false), soft);
+        assert_ne!(of(Modality::Other, false), soft);
+        assert_ne!(of(Modality::Mr, true), soft);
     }
 }

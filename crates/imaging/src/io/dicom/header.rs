@@ -12,7 +12,7 @@ use crate::io::error::Refusal;
 use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
-const WANTED: [Tag; 34] = [
+const WANTED: [Tag; 35] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -22,6 +22,7 @@ const WANTED: [Tag; 34] = [
     tags::SERIES_DESCRIPTION,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
+    tags::BODY_PART_EXAMINED,
     tags::ISSUER_OF_PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,
@@ -353,6 +354,17 @@ pub(super) fn pixel_bytes(path: &Path, place: &PixelPlace) -> Result<Vec<u8>, Re
         return Err(malformed("no fragment holds pixels"));
     }
     Ok(bytes)
+}
+
+/// Whether pixels of a transfer syntax have always lost something (PS3.5 10.1 to 10.18): JPEG baseline and extended,
+/// and JPEG-LS near-lossless.
+pub(super) fn is_always_lossy(syntax: &str) -> bool {
+    [
+        uids::JPEG_BASELINE8_BIT,
+        uids::JPEG_EXTENDED12_BIT,
+        uids::JPEGLS_NEAR_LOSSLESS,
+    ]
+    .contains(&syntax)
 }
 
 /// Whether pixels stand in the file as they are.

@@ -29,6 +29,7 @@ pub(in crate::io) struct Slice {
     pub series_number: Option<i32>,
     pub series_description: String,
     pub modality: String,
+    pub body_part: String,
     pub image_type: String,
     pub rows: u32,
     pub columns: u32,
@@ -96,6 +97,7 @@ impl Slice {
             series_number: whole(values, tags::SERIES_NUMBER),
             series_description: text(values, tags::SERIES_DESCRIPTION),
             modality,
+            body_part: text(values, tags::BODY_PART_EXAMINED),
             image_type,
             rows,
             columns,
@@ -108,7 +110,8 @@ impl Slice {
             units: text(values, tags::UNITS),
             windows: windows(values),
             inverted: text(values, tags::PHOTOMETRIC_INTERPRETATION) == "MONOCHROME1",
-            lossy: text(values, tags::LOSSY_IMAGE_COMPRESSION) == "01",
+            lossy: text(values, tags::LOSSY_IMAGE_COMPRESSION) == "01"
+                || super::header::is_always_lossy(&place.syntax),
             format,
             place,
         })

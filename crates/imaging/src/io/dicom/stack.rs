@@ -10,7 +10,7 @@ use super::{DicomSource, ImageName, load};
 use crate::io::error::Refusal;
 use crate::io::library::{Filed, Source};
 use crate::io::{Refused, Series, Warning};
-use crate::volume::{Modality, Units};
+use crate::volume::{Modality, Stated, Units};
 
 /// Sorts slices into volumes. Those that make none are refused, file by file.
 pub(in crate::io) fn stack(
@@ -197,6 +197,13 @@ fn describe(slices: &[Slice]) -> Result<Filed, Refusal> {
         inverted: first.inverted,
         warnings,
         frame_of_reference: frame_of_reference(slices),
+        stated: Stated {
+            // A slice without an orientation is in no series.
+            side_known: true,
+            lossy: slices.iter().any(|s| s.lossy),
+            label_map: false,
+            body_part: first.body_part.clone(),
+        },
         source: Source::Dicom(Arc::default()),
     };
     Ok(Filed {

@@ -7,15 +7,18 @@ use flate2::bufread::MultiGzDecoder;
 use glam::{DAffine3, UVec3};
 use nifti::{Endianness, NiftiHeader, NiftiType};
 
-use super::orientation::patient_from_voxel;
+use super::orientation::placement;
 use crate::geometry::VoxelGrid;
 use crate::io::error::{MAX_VOLUME_BYTES, Refusal};
 use crate::io::{Warning, files};
-use crate::volume::{Rescale, Window};
+use crate::volume::{Rescale, Stated, Window};
 
 /// Bytes of a NIfTI-1 header, and where voxels begin in a file that has no extensions.
 const HEADER_BYTES: usize = 348;
 const FIRST_VOXEL: u64 = 352;
+
+/// NIFTI_INTENT_LABEL: the values are indices of labels.
+const INTENT_LABEL: i16 = 1002;
 
 /// Deflate packs at most this many bytes into one (zlib's own figure is 1032).
 const MOST_PACKED: u64 = 1040;
@@ -33,6 +36,7 @@ pub(super) struct Header {
     pub offset: u64,
     /// The display range (`cal_min`, `cal_max`), if the file has one.
     pub window: Option<Window>,
+    pub stated: Stated,
     pub warnings: Vec<Warning>,
 }
 
@@ -68,9 +72,9 @@ impl Header {
         refuse_short(&voxels, offset, count, kind)?;
 
         let mut warnings = Vec::new();
-        let place = patient_from_voxel(&header, dims, &mut warnings)?;
-        refuse_absurd(&place)?;
-        let grid = VoxelGrid::new(dims, place)
+        let place = placement(&header, dims, &mut warnings)?;
+        refuse_absurd(&place.patient_from_voxel)?;
+        let grid = VoxelGrid::new(dims, place.patient_from_voxel)
             .map_err(|error| Refusal::new("no_geometry", error.to_string()))?;
         if times > 1 {
             let message = format!("the first of {times} time points is shown");
@@ -93,6 +97,11 @@ impl Header {
             offset,
             window: (header.cal_max > header.cal_min)
                 .then(|| Window::from_range(header.cal_min, header.cal_max)),
+            stated: Stated {
+                side_known: !place.is_guess,
+                label_map: header.intent_code == INTENT_LABEL,
+                ..Stated::NOTHING
+            },
             warnings,
         })
     }

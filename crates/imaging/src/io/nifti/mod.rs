@@ -56,6 +56,7 @@ impl NiftiSource {
             windows: self.header.window.into_iter().collect(),
             inverted: false,
             frame_of_reference: None,
+            stated: self.header.stated.clone(),
             warnings: self.header.warnings.clone(),
             source: Source::Nifti(Arc::new(self)),
         };

@@ -12,13 +12,21 @@ pub(super) const LPS_FROM_RAS: DAffine3 = DAffine3 {
     translation: DVec3::ZERO,
 };
 
+/// Where the image lies, and whether the file says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placement {
+    pub patient_from_voxel: DAffine3,
+    /// Neither form was usable: left and right are a guess.
+    pub is_guess: bool,
+}
+
 /// Millimetres in LPS from voxels: by the sform if it has a code, else by the qform, else by the voxel
 /// sizes alone, with a warning.
-pub(super) fn patient_from_voxel(
+pub(super) fn placement(
     header: &NiftiHeader,
     dims: UVec3,
     warnings: &mut Vec<Warning>,
-) -> Result<DAffine3, Refusal> {
+) -> Result<Placement, Refusal> {
     // Flat against the size of its own voxels: small ones are no fault of the orientation.
     let usable = |ras: &DAffine3| {
         let sizes: f64 = (0..3).map(|axis| ras.matrix3.col(axis).length()).product();
@@ -37,6 +45,7 @@ pub(super) fn patient_from_voxel(
         _ => None,
     };
     let sizes = || Some(sizes_only(header, dims)).filter(usable);
+    let mut is_guess = false;
     let ras = if let Some(ras) = sform.filter(usable) {
         ras
     } else if let Some(ras) = qform.filter(usable) {
@@ -46,6 +55,7 @@ pub(super) fn patient_from_voxel(
         }
         ras
     } else if let Some(ras) = sizes() {
+        is_guess = true;
         warnings.push(match what {
             Some(what) => Warning::new(
                 "unusable_orientation",
@@ -64,7 +74,10 @@ pub(super) fn patient_from_voxel(
         ));
     };
     let mm = millimetres(header, warnings);
-    Ok(LPS_FROM_RAS * DAffine3::from_scale(DVec3::splat(mm)) * ras)
+    Ok(Placement {
+        patient_from_voxel: LPS_FROM_RAS * DAffine3::from_scale(DVec3::splat(mm)) * ras,
+        is_guess,
+    })
 }
 
 fn sform(header: &NiftiHeader) -> DAffine3 {
