@@ -5,10 +5,11 @@
 //! over the prepared image, in the order depth, height, width). Every map is named `to_from`: `patient_from_voxel`.
 //!
 //! # Layers
-//! `io -> volume -> geometry` and `survey -> volume -> geometry`; `wording` stands alone.
+//! `io -> volume -> geometry`, `survey -> volume -> geometry`, `terms -> geometry`; `wording` stands alone.
 
 pub mod geometry;
 pub mod io;
 pub mod survey;
+pub mod terms;
 pub mod volume;
 pub mod wording;
