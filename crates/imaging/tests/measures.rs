@@ -10,5 +10,7 @@ mod shapes;
 mod storage_orders;
 #[path = "measures/support.rs"]
 mod support;
+#[path = "measures/tubes.rs"]
+mod tubes;
 #[path = "measures/values.rs"]
 mod values;

@@ -85,8 +85,14 @@ pub fn load(path: &Path) -> Volume {
     io::load(series, &progress).unwrap()
 }
 
-/// The voxels of one label, on the grid of an image that lies in the same place.
+/// The voxels of an image that have a label, in whatever order the labels are stored.
 pub fn label(labels: &Volume, image: &Volume, value: f32) -> Mask {
-    assert!(labels.grid().matches(image.grid()));
-    Mask::from_fn(*image.grid(), |v| labels.value(v) == Some(value))
+    let grid = *image.grid();
+    let there = *labels.grid();
+    let labels_from_image = there.voxel_from_patient() * grid.patient_from_voxel();
+    Mask::from_fn(grid, |voxel| {
+        let place = labels_from_image.transform_point3(voxel.as_dvec3());
+        let nearest = there.nearest(place).expect("the labels cover the image");
+        labels.value(nearest) == Some(value)
+    })
 }

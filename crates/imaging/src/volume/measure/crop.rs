@@ -54,11 +54,16 @@ impl Crop {
     }
 
     /// Where a voxel of the box lies in memory; `None` outside the box.
-    pub(super) fn offset(&self, voxel: IVec3) -> Option<usize> {
+    fn offset(&self, voxel: IVec3) -> Option<usize> {
         let inside = voxel.cmpge(IVec3::ZERO).all() && voxel.cmplt(self.dims.as_ivec3()).all();
         let [i, j, k] = voxel.to_array().map(|n| n as usize);
         let (width, height) = (self.dims.x as usize, self.dims.y as usize);
         inside.then(|| (k * height + j) * width + i)
+    }
+
+    /// Whether a voxel of the box is inside; never outside of the box.
+    pub(super) fn contains(&self, voxel: IVec3) -> bool {
+        self.offset(voxel).is_some_and(|n| self.bytes[n] == 1)
     }
 
     /// The voxel of the box at a place in memory.

@@ -159,11 +159,11 @@ impl RoundField {
 
     /// How far inside of the circle a voxel lies, in voxels.
     fn depth(&self, voxel: UVec3) -> f64 {
-        self.middle + 0.5 - self.from_middle(voxel).length()
+        self.middle + 0.5 - self.off_middle(voxel).length()
     }
 
     /// Where a voxel lies from the middle of its circle, in voxels.
-    fn from_middle(&self, voxel: UVec3) -> DVec3 {
+    fn off_middle(&self, voxel: UVec3) -> DVec3 {
         let mut from = voxel.as_dvec3() - self.middle;
         from[self.axis] = 0.0;
         from
@@ -211,7 +211,7 @@ impl RoundField {
 
     fn direction(&self, grid: &VoxelGrid, voxel: UVec3) -> DVec3 {
         let place = grid.patient_from_voxel();
-        let outwards = place.transform_vector3(self.from_middle(voxel));
+        let outwards = place.transform_vector3(self.off_middle(voxel));
         outwards.normalize_or_zero()
     }
 }

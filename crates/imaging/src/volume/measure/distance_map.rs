@@ -17,19 +17,29 @@ pub(super) fn squared_distances(marked: &[u8], dims: UVec3, spacing_mm: DVec3) -
             .for_each_init(Envelope::default, |envelope, line| {
                 envelope.lower(line, spacing_mm[axis]);
             });
-        let lines = field.len() / length;
-        let mut turned = vec![0.0; field.len()];
-        turned
-            .par_chunks_exact_mut(lines)
-            .enumerate()
-            .for_each(|(n, to)| {
-                for (to, line) in to.iter_mut().zip(field.chunks_exact(length)) {
-                    *to = line[n];
-                }
-            });
-        field = turned;
+        field = turned(&field, length);
     }
     field
+}
+
+/// Lines of `length` values as columns: value `n` of line `m` becomes value `m` of line `n`. Block by block, so that what
+/// is read and what is written stay near.
+fn turned(field: &[f32], length: usize) -> Vec<f32> {
+    const BLOCK: usize = 32;
+    let lines = field.len() / length;
+    let mut turned = vec![0.0; field.len()];
+    let strips = turned.par_chunks_mut(lines * BLOCK).enumerate();
+    strips.for_each(|(strip, to)| {
+        for first in (0..lines).step_by(BLOCK) {
+            let block = first..lines.min(first + BLOCK);
+            for (n, column) in to.chunks_exact_mut(lines).enumerate() {
+                for m in block.clone() {
+                    column[m] = field[m * length + strip * BLOCK + n];
+                }
+            }
+        }
+    });
+    turned
 }
 
 /// The lower envelope of parabolas over a line: one stands on each place.
@@ -100,7 +110,7 @@ mod tests {
             let marked: Vec<u8> = (0..dims.element_product())
                 .map(|_| {
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    u8::from((state >> 8) % rarity == 0)
+                    u8::from((state >> 8).is_multiple_of(rarity))
                 })
                 .collect();
             let found = squared_distances(&marked, dims, spacing);

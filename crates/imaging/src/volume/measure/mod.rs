@@ -12,6 +12,7 @@ mod distance_map;
 mod drawn;
 mod extremes;
 mod surface;
+mod tube;
 mod values;
 mod wording;
 
@@ -25,6 +26,7 @@ use drawn::DrawnVoxel;
 pub use amount::{Comparison, Measured, Unknown};
 pub use cut::Side;
 pub use surface::{SurfaceDistances, surface_distances};
+pub use tube::{Section, Tube, diameter_along};
 pub use values::Values;
 pub use wording::{Unit, cut_words};
 
@@ -45,6 +47,18 @@ pub enum MeasureError {
         "distances between surfaces are measured only on a grid whose axes are at right angles"
     )]
     Skewed,
+    /// The mask is in several pieces.
+    #[error(
+        "the mask is in pieces, of which the largest has {:.0} % of it: no centre line runs through them",
+        share * 100.0
+    )]
+    InPieces {
+        /// The share of the largest piece.
+        share: f64,
+    },
+    /// The mask is not long, round and even enough for a tube.
+    #[error("the mask is no tube: it has no centre line to measure across")]
+    NoTube,
     /// A diameter is too small for the voxels that it was drawn in.
     #[error(
         "{diameter_mm:.1} mm across is fewer than four of the voxels that the mask was drawn in ({drawn_mm:.1} mm)"
