@@ -2,25 +2,17 @@
 
 use std::sync::Arc;
 
-use glam::DVec3;
-use m3d_assistant::inference::{
-    Answer, Event, GenerationSettings, Request, Task, WorkerEvent, recognise,
-};
-use m3d_imaging::geometry::VoxelBox;
-use m3d_imaging::volume::Mask;
+use m3d_assistant::WorkerEvent;
+use m3d_assistant::inference::{GenerationSettings, Task};
+use m3d_assistant::plan::Plan;
+use m3d_assistant::reply::{Found, Place, Question, Reply, ReplyEvent};
+use m3d_imaging::volume::Window;
 
 use super::workspace::{
-    Card, CardId, CardState, Edit, Finding, FindingId, Origin, PatientBox, Provenance, Shape,
+    Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, Origin, PatientBox,
+    Provenance, Shape,
 };
 use super::{Application, ModelStatus, NoticeKind, Step};
-
-/// Something an answer brought.
-enum Artifact {
-    /// A box on the image's grid.
-    Box(VoxelBox),
-    /// A mask on the image's grid, with the size of the voxels it was drawn in.
-    Mask(Arc<Mask>, DVec3),
-}
 
 /// The question the reader is writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,9 +43,21 @@ impl Application {
         self.workspace.cards.iter().any(|card| card.state.is_open())
     }
 
-    /// Asks the assistant about what the active view shows. `task` is what the reader chose; without it
-    /// the text is recognised by its words.
+    /// Asks the assistant about what the active view shows. `task` is what the reader chose; without it the words are
+    /// made a plan.
     pub fn ask(&mut self, text: &str, task: Option<Task>) {
+        self.ask_about_image(text, task, false);
+    }
+
+    /// Asks again what a card asked, although the image is none that the model was taught.
+    pub(super) fn ask_anyway(&mut self, card: CardId) {
+        if let Some(card) = self.workspace.card(card) {
+            let (text, task) = (card.question.clone(), card.task);
+            self.ask_about_image(&text, task, true);
+        }
+    }
+
+    fn ask_about_image(&mut self, text: &str, task: Option<Task>, anyway: bool) {
         let asked_about = self.seen_active().map(|seen| seen.layer.image.clone());
         if asked_about.is_some_and(|image| self.refuses_work_on(&image)) {
             return;
@@ -63,27 +67,33 @@ impl Application {
         };
         let id = CardId::fresh();
         let region = seen.region();
-        let task = task.unwrap_or_else(|| recognise(text, region.is_some()));
-        let asked = self.assistant.ask(Request {
+        let window = Window::for_volume(seen.shown_as(), &seen.image.statistics);
+        let asked = self.assistant.ask(Question {
             id: id.0,
             volume: Arc::clone(seen.volume()),
             revision: seen.fingerprint(),
-            task: Some(task),
+            about: Arc::clone(&seen.image.about),
+            task,
             text: text.to_owned(),
             voxel_box: region,
-            window: seen.window(),
+            window: Some(window),
             settings: GenerationSettings::default(),
+            anyway,
         });
         let card = Card {
             id,
             image: seen.image.identity.clone(),
             time: seen.layer.time,
-            window: seen.window(),
-            question: match text.trim() {
-                "" => task.label().to_owned(),
-                text => text.to_owned(),
+            window,
+            question: match (text.trim(), task) {
+                ("", task) => task.unwrap_or(Task::Reg).label().to_owned(),
+                (text, _) => text.to_owned(),
             },
             task,
+            plan: Vec::new(),
+            read_as: None,
+            outcome: None,
+            cautions: Vec::new(),
             prompt: String::new(),
             text: String::new(),
             state: match asked {
@@ -140,59 +150,59 @@ impl Application {
         }
     }
 
-    fn hear_answer(&mut self, id: CardId, event: Event) {
+    fn hear_answer(&mut self, id: CardId, event: ReplyEvent) {
         let Some(card) = self.workspace.card(id) else {
             return;
         };
         let mut card = card.clone();
         match event {
-            Event::Loading(_) | Event::Prepared => card.state = CardState::Reading,
-            Event::Encoded => card.state = CardState::Answering,
-            Event::Prompt(prompt) => {
-                card.prompt = prompt;
+            ReplyEvent::Plan(plan) => {
+                card.plan = steps_of(&plan);
+                card.read_as = plan.read_as;
                 card.state = CardState::Reading;
             }
-            Event::Token(piece) => {
+            ReplyEvent::Step(_) => card.state = CardState::Reading,
+            ReplyEvent::Encoded => card.state = CardState::Answering,
+            ReplyEvent::Prompt(prompt) => {
+                if !card.prompt.is_empty() {
+                    card.prompt += "\n";
+                }
+                card.prompt += &prompt;
+                card.state = CardState::Reading;
+            }
+            ReplyEvent::Token(piece) => {
                 card.state = CardState::Answering;
                 card.text += &piece;
             }
-            Event::Box(voxel_box) => {
-                let finding = self.bring(&card, Artifact::Box(voxel_box));
+            ReplyEvent::Found(found) => {
+                let finding = self.bring(&card, found);
                 card.findings.extend(finding);
             }
-            Event::Mask(mask, drawn_at_mm) => {
-                let finding = self.bring(&card, Artifact::Mask(mask, drawn_at_mm));
-                card.findings.extend(finding);
-            }
-            Event::Done(answer) => {
-                card.text = answer.readable();
-                card.made_from = Some(provenance(&answer, &card));
-                card.state = CardState::Done;
-            }
-            Event::Cancelled => card.state = CardState::Cancelled,
-            Event::Failed(error) => card.state = CardState::Failed(error.to_string()),
+            ReplyEvent::Done(reply) => finish(&mut card, &reply),
+            ReplyEvent::Cancelled => card.state = CardState::Cancelled,
+            ReplyEvent::Failed(error) => card.state = CardState::Failed(error.to_string()),
         }
         self.apply(Edit::card(card));
     }
 
     /// Puts what an answer brought among the findings of the image it was made from, whatever is shown by
     /// now; views of that image go there.
-    fn bring(&mut self, card: &Card, artifact: Artifact) -> Option<FindingId> {
+    fn bring(&mut self, card: &Card, found: Found) -> Option<FindingId> {
         let key = &card.image.key;
         let record = self.workspace.images.get(key)?;
         if record.identity != card.image {
             return None;
         }
         let grid = record.grid;
-        let (shape, drawn_at_mm) = match artifact {
-            Artifact::Box(voxel_box) => (Shape::Box(PatientBox::of(&voxel_box, &grid)), None),
-            Artifact::Mask(mask, drawn_at_mm) => (Shape::Mask(mask), Some(drawn_at_mm)),
+        let (shape, drawn_at_mm) = match found.place {
+            Place::Box(voxel_box) => (Shape::Box(PatientBox::of(&voxel_box, &grid)), None),
+            Place::Mask(mask, drawn_at_mm) => (Shape::Mask(mask), Some(drawn_at_mm)),
         };
         let finding = Finding {
             id: FindingId::fresh(),
             image: key.clone(),
             time: card.time,
-            name: short_name(&card.question),
+            name: short_name(&found.name),
             colour: self.workspace.next_colour(key),
             visible: true,
             locked: false,
@@ -216,27 +226,63 @@ impl Application {
     }
 }
 
-fn provenance(answer: &Answer, card: &Card) -> Provenance {
+fn steps_of(plan: &Plan) -> Vec<CardStep> {
+    let step = |step: &m3d_assistant::plan::Step| CardStep {
+        kind: step.kind,
+        subject: step.subject.as_ref().map(|s| s.name().to_owned()),
+        outcome: None,
+    };
+    plan.steps.iter().map(step).collect()
+}
+
+/// Fills a card with its answer.
+fn finish(card: &mut Card, reply: &Reply) {
+    card.text.clone_from(&reply.text);
+    card.outcome = Some(reply.outcome);
+    card.read_as.clone_from(&reply.read_as);
+    card.plan = reply
+        .steps
+        .iter()
+        .map(|step| CardStep {
+            kind: step.kind,
+            subject: step.subject.clone(),
+            outcome: Some(step.outcome),
+        })
+        .collect();
+    card.cautions = reply
+        .warnings
+        .iter()
+        .map(|warning| CardCaution {
+            code: warning.code.to_owned(),
+            message: warning.message.clone(),
+        })
+        .collect();
+    card.made_from = Some(provenance(reply));
+    card.state = CardState::Done;
+}
+
+fn provenance(reply: &Reply) -> Provenance {
+    let raw: Vec<&str> = reply.answers().map(|answer| answer.text.as_str()).collect();
     Provenance {
-        raw_text: answer.text.clone(),
-        model_name: answer.model_name.clone(),
-        model_fingerprint: answer.model_fingerprint.clone(),
+        raw_text: raw.join("\n"),
+        model_name: reply.model_name.clone(),
+        model_fingerprint: reply.model_fingerprint.clone(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        max_tokens: answer.settings.max_tokens,
-        temperature: answer.settings.temperature,
-        seed: answer.settings.seed,
-        window: card.window,
-        token_count: answer.token_count,
-        timings_ms: answer
-            .timings_ms
-            .iter()
-            .map(|(stage, ms)| ((*stage).to_owned(), *ms))
+        max_tokens: reply.settings.max_tokens,
+        temperature: reply.settings.temperature,
+        seed: reply.settings.seed,
+        window: reply.window,
+        token_count: reply.answers().map(|answer| answer.token_count).sum(),
+        timings_ms: reply
+            .timings_ms()
+            .into_iter()
+            .map(|(stage, ms)| (stage.to_owned(), ms))
             .collect(),
-        mask_voxel_mm: answer.mask_voxel_mm,
+        mask_voxel_mm: reply.answers().find_map(|answer| answer.mask_voxel_mm),
     }
 }
 
-/// A question as the name of what it brought: its first words.
+/// The name of what was found, shortened.
 fn short_name(question: &str) -> String {
     shortened(question.lines().next().unwrap_or_default().trim(), 28)
 }

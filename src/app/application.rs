@@ -219,6 +219,7 @@ impl Application {
             Effect::ResetKeys => self.remember(|settings| settings.keys.reset()),
             Effect::Activate(view) => self.activate(view),
             Effect::Draft(draft) => self.draft = draft,
+            Effect::AskAnyway(card) => self.ask_anyway(card),
             Effect::Model(action) => self.handle_model(action),
             Effect::GoToFinding(id) => self.go_to_finding(id),
             Effect::ExportMask(id, path) => self.export_mask(id, path),

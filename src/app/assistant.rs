@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use m3d_assistant::hub::{ModelFolder, local};
-use m3d_assistant::inference::{InferenceError, ModelFacts, Request, Worker, WorkerEvent};
+use m3d_assistant::inference::{InferenceError, ModelFacts};
+use m3d_assistant::reply::Question;
+use m3d_assistant::{Worker, WorkerEvent};
+use m3d_imaging::volume::Window;
 use m3d_model::{DTypeChoice, DeviceChoice};
 
 use super::Seen;
@@ -61,7 +64,9 @@ impl Assistant {
     /// Starts encoding an image, so that the first question finds it ready.
     pub fn encode(&self, seen: &Seen<'_>) {
         if let Some(worker) = &self.worker {
-            worker.encode(Arc::clone(seen.volume()), seen.fingerprint(), seen.window());
+            // With the window that questions are prepared with, whatever is on screen.
+            let window = Window::for_volume(seen.shown_as(), &seen.image.statistics);
+            worker.encode(Arc::clone(seen.volume()), seen.fingerprint(), window);
         }
     }
 
@@ -74,8 +79,8 @@ impl Assistant {
     ///
     /// # Errors
     /// When it has ended or too many questions wait.
-    pub fn ask(&self, request: Request) -> Result<(), InferenceError> {
-        self.with_worker(|worker| worker.ask(request))
+    pub fn ask(&self, question: Question) -> Result<(), InferenceError> {
+        self.with_worker(|worker| worker.ask(question))
     }
 
     /// Stops a question.

@@ -51,7 +51,7 @@ pub use session::{EXTENSION as SESSION_EXTENSION, Recent, StudyId, default_folde
 pub use settings::Settings;
 pub use tool::Tool;
 pub use workspace::{
-    Card, CardId, CardState, Direction, Display, Edit, EditTarget, Finding, FindingId, Frame,
-    ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin, PatientBox, Provenance, Shape,
-    StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
+    Card, CardCaution, CardId, CardState, CardStep, Direction, Display, Edit, EditTarget, Finding,
+    FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin, PatientBox,
+    Provenance, Shape, StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
-use super::workspace::{Edit, FindingId, NamedLayout, ViewId};
+use super::workspace::{CardId, Edit, FindingId, NamedLayout, ViewId};
 use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step, StudyId};
 
 /// What becomes of what is open when something else is opened.
@@ -103,6 +103,8 @@ pub enum Effect {
     Activate(ViewId),
     /// Write the question that is being written anew.
     Draft(Draft),
+    /// Ask again what a card asked, although the image is none that the model was taught.
+    AskAnyway(CardId),
     /// Do something with a model.
     Model(ModelAction),
     /// Go to a finding in all views, and show it.

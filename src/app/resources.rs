@@ -8,6 +8,7 @@ use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Sta
 
 use super::Revision;
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
+use m3d_assistant::reply::ImageFacts;
 
 /// A time point of an image: what voxels are kept by.
 pub type ImageTime = (ImageKey, u32);
@@ -21,6 +22,8 @@ pub struct OpenImage {
     pub identity: ImageIdentity,
     /// The voxels.
     pub volume: Arc<Volume>,
+    /// What it is beside its voxels: modality, region, what its file says.
+    pub about: Arc<ImageFacts>,
     /// Figures of its values.
     pub statistics: Statistics,
     /// Its copy on the GPU; none without an adapter, or when it did not fit.

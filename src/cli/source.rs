@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::target;
-use m3d_imaging::io::{self, Library, Progress, Series};
+use m3d_imaging::io::{self, Library, LoadedImage, Progress, Series};
 use m3d_imaging::volume::Volume;
 
 /// The series of a path that a command is about: the one named, or the largest; and all that is there.
@@ -30,6 +30,28 @@ pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Li
         }
         (None, None) => bail!(library.nothing_opened(path)),
     }
+}
+
+/// An image of a path with what its files say beside it.
+pub struct ReadImage {
+    /// The series.
+    pub series: Series,
+    /// The voxels, and what the image is.
+    pub image: LoadedImage,
+}
+
+/// As [`read`], with all that the files say.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_image(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow::Result<ReadImage> {
+    let (series, library) = find_series(path, uid)?;
+    if let Some(out) = out {
+        target::refuse_input(out, &library)?;
+    }
+    let image = io::load_image(&series, &Progress::silent())
+        .with_context(|| format!("series {} cannot be read", series.uid))?;
+    Ok(ReadImage { series, image })
 }
 
 /// A series of a path, read. `out`, the file to be written from it, must be none of those there.

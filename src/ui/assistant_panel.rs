@@ -8,7 +8,9 @@ use crate::app::{
     Application, Card, CardState, Command, Edit, Effect, ImageRecord, ModelStatus, Outbox,
     RESEARCH_NOTICE, Shape, Step, shortened,
 };
-use m3d_assistant::inference::{ModelBox, Task, build_prompt, recognise};
+use m3d_assistant::inference::{Knowledge, ModelBox, Task, build_prompt};
+use m3d_assistant::plan::plan;
+use m3d_assistant::reply::Outcome;
 
 /// Shows the model and the conversation.
 pub fn conversation(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
@@ -90,7 +92,8 @@ fn introduction(ui: &mut Ui) {
         "liver — a phrase gives a mask",
         "Where is the spleen? — gives a box",
         "Box tool (B), drag, Describe — says what is in it",
-        "Is there pleural effusion? — gives an answer",
+        "How big is the liver? — measures it",
+        "both kidneys, which is larger? — draws and compares them",
         "Report — drafts the findings",
     ] {
         ui.weak(format!("•  {example}"));
@@ -111,27 +114,87 @@ fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     }
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(&card.question).strong());
-        if card.question != card.task.label() {
-            ui.label(RichText::new(card.task.label()).small().color(theme::FAINT));
+        if let Some(read_as) = &card.read_as {
+            let text = format!("read as: {read_as}");
+            ui.label(RichText::new(text).small().italics().color(theme::FAINT));
+        }
+        if let Some((text, colour)) = card.outcome.and_then(outcome_tag) {
+            ui.label(RichText::new(text).small().color(colour));
         }
     });
-    if !card.prompt.is_empty() {
-        ui.collapsing(RichText::new("Prompt").small(), |ui| {
-            ui.label(RichText::new(&card.prompt).monospace().small());
-        });
-    }
     if !card.text.is_empty() {
         answer_text(ui, card, outbox);
     }
-    if here {
-        chips(ui, app, card, outbox);
+    for caution in &card.cautions {
+        ui.label(
+            RichText::new(&caution.message)
+                .small()
+                .color(theme::WARNING),
+        );
     }
-    state_line(ui, card);
+    let is_refused = card.outcome == Some(Outcome::Unusable)
+        && card.cautions.iter().any(|c| c.code.starts_with("domain_"));
+    if here && is_refused && ui.small_button("Answer anyway").clicked() {
+        outbox.push(Effect::AskAnyway(card.id));
+    }
+    ui.horizontal_wrapped(|ui| {
+        if here {
+            chips(ui, app, card, outbox);
+        }
+        state_line(ui, card);
+    });
+}
+
+/// What is said of an answer that is not what was asked for.
+const fn outcome_tag(outcome: Outcome) -> Option<(&'static str, egui::Color32)> {
+    match outcome {
+        Outcome::Answered | Outcome::Measured => None,
+        Outcome::Absent => Some(("not found", theme::FAINT)),
+        Outcome::NotInView => Some(("not in view", theme::FAINT)),
+        Outcome::NotKnown => Some(("not known", theme::FAINT)),
+        Outcome::Unusable => Some(("not usable", theme::WARNING)),
+    }
+}
+
+/// What the answer was made from, behind "…".
+fn details(ui: &mut Ui, card: &Card) {
+    let steps: Vec<String> = card.plan.iter().map(crate::app::CardStep::label).collect();
+    ui.label(RichText::new(steps.join(" · ")).small());
+    if !card.prompt.is_empty() {
+        ui.label(RichText::new(&card.prompt).monospace().small());
+    }
+    let Some(made_from) = &card.made_from else {
+        return;
+    };
+    let total: f64 = made_from.timings_ms.iter().map(|(_, ms)| ms).sum();
+    let stages: Vec<String> = made_from
+        .timings_ms
+        .iter()
+        .map(|(stage, ms)| format!("{stage} {ms:.0} ms"))
+        .collect();
+    let window = made_from.window;
+    for line in [
+        format!(
+            "{:.1} s, {} tokens: {}",
+            total / 1e3,
+            made_from.token_count,
+            stages.join(", ")
+        ),
+        format!(
+            "{} {}, version {}",
+            made_from.model_name,
+            shortened(&made_from.model_fingerprint, 12),
+            made_from.program_version
+        ),
+        format!("window {:.0} / {:.0}", window.centre, window.width),
+    ] {
+        ui.label(RichText::new(line).small().color(theme::FAINT));
+    }
 }
 
 /// The answer's words: selectable, and a report can be edited, as a draft should be.
 fn answer_text(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
-    let editable = card.task == Task::Report && card.state == CardState::Done;
+    let editable = card.is_report() && card.state == CardState::Done;
     let response = if editable {
         let mut text = card.text.clone();
         let edit = TextEdit::multiline(&mut text).desired_width(f32::INFINITY);
@@ -164,26 +227,24 @@ fn answer_text(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
 
 /// What the answer brought, each a button that leads there.
 fn chips(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
-    ui.horizontal_wrapped(|ui| {
-        for id in &card.findings {
-            let Some(finding) = app.workspace.finding(*id) else {
-                continue;
-            };
-            let text = match &finding.shape {
-                Shape::Mask(mask) => format!("Mask {:.1} mL", mask.volume_ml()),
-                Shape::Box(_) => "Box".to_owned(),
-            };
-            let colour = theme::finding_colour(finding.colour);
-            let chip = egui::Button::new(RichText::new(text).color(colour)).small();
-            if ui
-                .add(chip)
-                .on_hover_text("Go there in all views")
-                .clicked()
-            {
-                outbox.push(Effect::GoToFinding(*id));
-            }
+    for id in &card.findings {
+        let Some(finding) = app.workspace.finding(*id) else {
+            continue;
+        };
+        let text = match &finding.shape {
+            Shape::Mask(mask) => format!("{} {:.0} mL", finding.name, mask.volume_ml()),
+            Shape::Box(_) => format!("{}: box", finding.name),
+        };
+        let colour = theme::finding_colour(finding.colour);
+        let chip = egui::Button::new(RichText::new(text).color(colour)).small();
+        if ui
+            .add(chip)
+            .on_hover_text("Go there in all views")
+            .clicked()
+        {
+            outbox.push(Effect::GoToFinding(*id));
         }
-    });
+    }
 }
 
 fn state_line(ui: &mut Ui, card: &Card) {
@@ -211,27 +272,13 @@ fn state_line(ui: &mut Ui, card: &Card) {
             ui.label(RichText::new(message).color(theme::ERROR));
         }
         CardState::Done => {
-            let Some(made_from) = &card.made_from else {
-                return;
-            };
-            if let Some(mm) = made_from.mask_voxel_mm {
+            if let Some(mm) = card.made_from.as_ref().and_then(|m| m.mask_voxel_mm) {
                 let text = super::findings_panel::drawn_at(mm);
                 ui.label(RichText::new(text).small().color(theme::WARNING));
             }
-            let total: f64 = made_from.timings_ms.iter().map(|(_, ms)| ms).sum();
-            let stages: Vec<String> = made_from
-                .timings_ms
-                .iter()
-                .map(|(stage, ms)| format!("{stage} {ms:.0} ms"))
-                .collect();
-            ui.label(small(&format!(
-                "{:.1} s, {} tokens, {} {}",
-                total / 1e3,
-                made_from.token_count,
-                made_from.model_name,
-                shortened(&made_from.model_fingerprint, 12)
-            )))
-            .on_hover_text(stages.join("\n"));
+            let more = ui.menu_button("…", |ui| details(ui, card));
+            more.response
+                .on_hover_text("Steps, prompts and what it was made from");
         }
     }
 }
@@ -246,8 +293,7 @@ pub fn ask_area(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         button(ui, app, Command::Describe, outbox)
             .on_disabled_hover_text("Draw a box first (B), with a model loaded");
         button(ui, app, Command::Report, outbox);
-        let recognised = recognise(&draft.text, has_box);
-        let automatic = format!("Auto: {}", recognised.label());
+        let automatic = "Auto".to_owned();
         let chosen = draft
             .task
             .map_or(automatic.clone(), |t| t.label().to_owned());
@@ -278,10 +324,12 @@ pub fn ask_area(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     });
     // Always one line, so that nothing moves while the reader types.
     let preview = if draft.text.trim().is_empty() {
-        "The exact prompt is shown here.".to_owned()
+        "How the question is taken is shown here.".to_owned()
     } else {
-        let recognised = recognise(&draft.text, has_box);
-        prompt_preview(draft.task.unwrap_or(recognised), &draft.text)
+        match draft.task {
+            Some(task) => prompt_preview(task, &draft.text),
+            None => plan_preview(app, &draft.text, has_box),
+        }
     };
     let line = RichText::new(&preview).small().color(theme::FAINT);
     ui.add(egui::Label::new(line).truncate())
@@ -303,6 +351,19 @@ pub fn ask_area(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         }
         button(ui, app, Command::CancelAnswer, outbox);
     });
+}
+
+/// The steps that a text will be taken for.
+fn plan_preview(app: &Application, text: &str, has_box: bool) -> String {
+    let open = Knowledge::default();
+    let knowledge = match &app.assistant.status {
+        ModelStatus::Ready(facts) => &facts.knowledge,
+        _ => &open,
+    };
+    let plan = plan(text, has_box, knowledge);
+    let read_as = plan.read_as.as_ref();
+    let read_as = read_as.map_or_else(String::new, |names| format!("  (read as: {names})"));
+    format!("Steps: {}{read_as}", plan.label())
 }
 
 /// The exact text the model will be given after the image; the box's numbers are not known before the

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use m3d_assistant::reply::ImageFacts;
 use m3d_imaging::io::{self, LoadedImage, Progress, Series};
 use m3d_imaging::volume::{Modality, Statistics, Window};
 
@@ -68,6 +69,7 @@ fn upload(
     image: LoadedImage,
 ) -> (OpenImage, Option<RenderError>) {
     let LoadedImage { volume, identity } = image;
+    let about = ImageFacts::new(&volume, series.stated.clone());
     let statistics = volume.statistics();
     let texture = gpu.map(|gpu| VolumeTexture::upload(gpu, &volume));
     let (texture, error) = match texture {
@@ -78,6 +80,7 @@ fn upload(
     let image = OpenImage {
         series,
         identity,
+        about: Arc::new(about),
         volume: Arc::new(volume),
         statistics,
         texture,

@@ -2,6 +2,8 @@
 
 use glam::DVec3;
 use m3d_assistant::inference::Task;
+use m3d_assistant::plan::StepKind;
+use m3d_assistant::reply::Outcome;
 use m3d_imaging::volume::{ImageIdentity, Window};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,36 @@ pub struct Provenance {
     pub mask_voxel_mm: Option<DVec3>,
 }
 
+/// One step of how a question was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardStep {
+    /// What it does.
+    pub kind: StepKind,
+    /// What it is about, by the lexicon's name.
+    pub subject: Option<String>,
+    /// How it ended; none while it is still to come.
+    pub outcome: Option<Outcome>,
+}
+
+impl CardStep {
+    /// `segment: liver`.
+    pub fn label(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{}: {subject}", self.kind.name()),
+            None => self.kind.name().to_owned(),
+        }
+    }
+}
+
+/// Something to be careful about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardCaution {
+    /// Machine-readable.
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
 /// A question and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
@@ -72,8 +104,20 @@ pub struct Card {
     pub window: Window,
     /// What the reader wrote or pressed.
     pub question: String,
-    /// The task it was taken for.
-    pub task: Task,
+    /// The task, where the reader chose one.
+    pub task: Option<Task>,
+    /// The steps it was taken for.
+    #[serde(default)]
+    pub plan: Vec<CardStep>,
+    /// How what was named was read, where it was written otherwise.
+    #[serde(default)]
+    pub read_as: Option<String>,
+    /// How it ended, once it is finished.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// What to be careful about.
+    #[serde(default)]
+    pub cautions: Vec<CardCaution>,
     /// The exact text given to the model after the image.
     pub prompt: String,
     /// The answer so far; the reader's own words once a report was edited.
@@ -87,6 +131,11 @@ pub struct Card {
 }
 
 impl Card {
+    /// Whether it is the draft of a report.
+    pub fn is_report(&self) -> bool {
+        self.task == Some(Task::Report) || self.plan.iter().any(|s| s.kind == StepKind::Report)
+    }
+
     /// The card once the program that asked has ended: nothing more is to come.
     #[must_use]
     pub fn without_its_worker(mut self) -> Self {

@@ -17,7 +17,7 @@ use glam::DVec3;
 use m3d_imaging::volume::ImageKey;
 use serde::{Deserialize, Serialize};
 
-pub use card::{Card, CardState, Provenance};
+pub use card::{Card, CardCaution, CardState, CardStep, Provenance};
 pub use edit::{Edit, EditTarget};
 pub use finding::{Finding, Origin, PatientBox, Shape};
 pub(super) use id::fresh;

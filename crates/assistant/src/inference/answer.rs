@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use glam::DVec3;
 
-use super::{GenerationSettings, InferenceError, Task};
-use m3d_imaging::geometry::VoxelBox;
+use super::{GenerationSettings, InferenceError, Knowledge, Task};
+use m3d_imaging::geometry::{OrderedCrop, VoxelBox};
 use m3d_imaging::volume::{Mask, Volume, Window};
 use m3d_imaging::wording::readable;
 use m3d_model::ModelFolder;
@@ -84,6 +84,12 @@ pub struct Answer {
     pub timings_ms: Vec<(&'static str, f64)>,
     /// Tokens generated.
     pub token_count: usize,
+    /// Whether it ended for want of room rather than by the model's own word.
+    pub truncated: bool,
+    /// The values that became 0 and 1, where the image was cut off at percentiles.
+    pub clipped_to: Option<[f64; 2]>,
+    /// The voxels that the model saw, and the order in which they were read.
+    pub crop: OrderedCrop,
 }
 
 impl Answer {
@@ -114,6 +120,8 @@ pub struct ModelFacts {
     pub image_size: [usize; 3],
     /// Positions of the context: image, question and answer together.
     pub context: usize,
+    /// What it was taught.
+    pub knowledge: Knowledge,
     /// Whether the weights were never trained, so that answers mean nothing.
     pub untrained: bool,
 }

@@ -20,6 +20,11 @@ pub enum InferenceError {
         "the model asks for an image of {0:?} voxels (depth, height, width), which cannot be prepared"
     )]
     ImageSize([usize; 3]),
+    /// The card beside the model cannot be read.
+    #[error(
+        "the model's card cannot be read ({0}); repair it, or take it away to ask the model anything"
+    )]
+    Card(String),
     /// The box lies where the model sees nothing.
     #[error(
         "the box lies outside the part of the volume that the model sees; draw it over the body"

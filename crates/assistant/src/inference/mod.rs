@@ -4,14 +4,14 @@
 //! Volume --prepare--> PreparedImage --model--> tokens, masks --ModelFrame--> text, boxes, masks
 //! ```
 //!
-//! [`Session`] does this for a loaded model; [`Worker`] owns a session on a thread of its own and
-//! speaks in ordered events. [`ModelFrame`] is the way between the study's grid and the model's image.
+//! [`Session`] does this for a loaded model. [`ModelFrame`] is the way between the study's grid and the model's image.
 
 mod answer;
 mod cache;
 mod detokenize;
 mod error;
 mod frame;
+mod knowledge;
 mod memory;
 mod prepare;
 mod prepared;
@@ -20,12 +20,12 @@ mod room;
 mod sampling;
 mod session;
 mod task;
-mod worker;
 
 pub use answer::{Answer, Event, ModelFacts, Request};
 pub use cache::CacheStats;
 pub use error::InferenceError;
 pub use frame::ModelFrame;
+pub use knowledge::{CARD_FILE, Detection, Knowledge, Target};
 pub use memory::release_freed_memory;
 pub use prepare::{Preparation, PreparedImage, prepare, prepare_in};
 pub use prepared::PreparedAnswer;
@@ -33,6 +33,5 @@ pub use prompt::{Prompt, build_prompt};
 pub use sampling::GenerationSettings;
 pub use session::{OpenedModel, Session};
 pub use task::{Task, recognise};
-pub use worker::{Worker, WorkerEvent};
 
 pub use m3d_imaging::wording::ModelBox;

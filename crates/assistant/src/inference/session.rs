@@ -14,7 +14,8 @@ use super::prompt::{Prompt, build_prompt};
 use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
-    GenerationSettings, InferenceError, ModelBox, ModelFrame, Preparation, Task, prepare, recognise,
+    GenerationSettings, InferenceError, Knowledge, ModelBox, ModelFrame, Preparation, Task,
+    prepare, recognise,
 };
 use m3d_engine::compute_on_this_thread;
 use m3d_imaging::volume::{Mask, Volume, Window};
@@ -63,6 +64,8 @@ struct Generated {
     detokenizer: Detokenizer,
     /// The hidden states that produced a `[SEG]`, each `[1,1,hidden]`.
     seg_states: Vec<Tensor>,
+    /// Whether it ended for want of room.
+    truncated: bool,
 }
 
 fn go_on(cancelled: &dyn Fn() -> bool) -> Result<(), InferenceError> {
@@ -131,6 +134,7 @@ impl OpenedModel {
         let config = lamed.config();
         let parameters = self.checkpoint.parameter_count();
         let folder = self.checkpoint.folder.clone();
+        let knowledge = Knowledge::of(&folder)?;
         let facts = ModelFacts {
             name: self.checkpoint.name(),
             fingerprint: self.checkpoint.fingerprint(),
@@ -141,6 +145,7 @@ impl OpenedModel {
             image_size: config.image_size,
             context: config.context_length(),
             untrained: config.untrained,
+            knowledge,
             folder,
         };
         Ok(Session {
@@ -175,6 +180,11 @@ impl Session {
         &self.facts
     }
 
+    /// What the model was taught.
+    pub const fn knowledge(&self) -> &Knowledge {
+        &self.facts.knowledge
+    }
+
     /// How often an image was found ready.
     pub fn cache_stats(&self) -> CacheStats {
         self.images.stats()
@@ -203,12 +213,26 @@ impl Session {
         emit: &mut dyn FnMut(Event),
         cancelled: &dyn Fn() -> bool,
     ) {
-        let last = match self.answer(request, emit, cancelled) {
+        let last = match self.try_ask(request, emit, cancelled) {
             Ok(answer) => Event::Done(Box::new(answer)),
             Err(InferenceError::Cancelled) => Event::Cancelled,
-            Err(error) => Event::Failed(self.explained(error)),
+            Err(error) => Event::Failed(error),
         };
         emit(last);
+    }
+
+    /// As [`Self::ask`] without the last event.
+    ///
+    /// # Errors
+    /// When it was cancelled, the question cannot be asked, or the model fails.
+    pub(crate) fn try_ask(
+        &mut self,
+        request: &Request,
+        emit: &mut dyn FnMut(Event),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Answer, InferenceError> {
+        self.answer(request, emit, cancelled)
+            .map_err(|error| self.explained(error))
     }
 
     /// Prepares and encodes a volume for the questions to come: first as for localisation and
@@ -348,6 +372,9 @@ impl Session {
             settings: request.settings,
             timings_ms: clock.0,
             token_count: generated.detokenizer.ids().len(),
+            truncated: generated.truncated,
+            clipped_to: entry.image.clipped_to,
+            crop: frame.crop(),
         };
         Ok(PreparedAnswer { answer, logits })
     }
@@ -516,6 +543,7 @@ impl Session {
         }
         // The hidden state that the next token is read from, [1,1,hidden].
         let mut state = state.ok_or(InferenceError::EmptyQuestion)?;
+        let mut truncated = false;
         for step in 0..settings.max_tokens {
             go_on(cancelled)?;
             let logits = self.lamed.logits(&state)?.i(0)?.to_vec1::<f32>()?;
@@ -532,6 +560,7 @@ impl Session {
                 emit(Event::Token(piece));
             }
             if step + 1 == settings.max_tokens || entry.keys.len() >= self.facts.context {
+                truncated = true;
                 break;
             }
             go_on(cancelled)?;
@@ -545,6 +574,7 @@ impl Session {
         Ok(Generated {
             detokenizer,
             seg_states,
+            truncated,
         })
     }
 

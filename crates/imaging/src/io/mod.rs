@@ -20,7 +20,7 @@ use std::path::Path;
 pub use error::IoError;
 pub use hash::voxels_sha256;
 pub use library::{Library, Patient, Refused, Series, SeriesId, Study, Warning};
-pub use nifti::{check_nifti_name, read_mask, write_mask, write_nifti};
+pub use nifti::{check_nifti_name, read_mask, write_labels, write_mask, write_nifti};
 pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
 

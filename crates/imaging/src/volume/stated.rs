@@ -13,6 +13,12 @@ pub struct Stated {
     pub label_map: bool,
     /// Body Part Examined (0018,0015) as written; empty where it is not said. Often wrong: a hint, no more.
     pub body_part: String,
+    /// Patient's Age (0010,1010) as written (`067Y`); empty where it is not said.
+    pub patient_age: String,
+    /// Patient's Sex (0010,0040) as written; empty where it is not said.
+    pub patient_sex: String,
+    /// Study Date (0008,0020), `YYYYMMDD`; empty where it is not said.
+    pub study_date: String,
 }
 
 impl Stated {
@@ -22,5 +28,8 @@ impl Stated {
         lossy: false,
         label_map: false,
         body_part: String::new(),
+        patient_age: String::new(),
+        patient_sex: String::new(),
+        study_date: String::new(),
     };
 }

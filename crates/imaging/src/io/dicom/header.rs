@@ -12,7 +12,7 @@ use crate::io::error::Refusal;
 use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
-const WANTED: [Tag; 35] = [
+const WANTED: [Tag; 37] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -23,6 +23,8 @@ const WANTED: [Tag; 35] = [
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
     tags::BODY_PART_EXAMINED,
+    tags::PATIENT_AGE,
+    tags::PATIENT_SEX,
     tags::ISSUER_OF_PATIENT_ID,
     tags::STUDY_INSTANCE_UID,
     tags::SERIES_INSTANCE_UID,

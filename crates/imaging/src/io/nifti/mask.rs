@@ -32,6 +32,36 @@ pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
     })
 }
 
+/// Writes several masks of one grid as a label map of unsigned 16-bit numbers, the first one as 1; where two overlap, the
+/// later one stands.
+///
+/// # Errors
+/// As [`super::write_nifti`], and when a mask lies on another grid.
+pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<(), IoError> {
+    if let Some(other) = masks.iter().find(|mask| mask.grid() != grid) {
+        return Err(other_grid(path, other.grid(), grid));
+    }
+    let header = header(path, grid, NiftiType::Uint16, Rescale::IDENTITY)?;
+    let dims = grid.dims();
+    let area = dims.x as usize * dims.y as usize;
+    write(path, &header, |out| {
+        let mut inside = vec![0; area];
+        let mut labels = vec![0; area * 2];
+        (0..dims.z).try_for_each(|k| {
+            labels.fill(0);
+            for (label, mask) in (1_u16..).zip(masks) {
+                mask.read_slice(k, &mut inside);
+                for (bytes, &inside) in labels.chunks_exact_mut(2).zip(&inside) {
+                    if inside != 0 {
+                        bytes.copy_from_slice(&label.to_le_bytes());
+                    }
+                }
+            }
+            out.write_all(&labels)
+        })
+    })
+}
+
 /// Reads a mask for `grid`: every voxel whose value is above 0 is inside. The file may have its axes in
 /// another order or direction as long as its voxels are the grid's voxels; its affine says which is
 /// which.

@@ -10,7 +10,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use mask::{read_mask, write_mask};
+pub use mask::{read_mask, write_labels, write_mask};
 pub(super) use read::{load, load_slice};
 pub use write::{check_nifti_name, write_nifti};
 

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 
-use super::InferenceError;
-use super::answer::{Event, ModelFacts, Request};
-use super::memory::release_freed_memory;
-use super::session::{OpenedModel, Session};
+use crate::inference::{InferenceError, ModelFacts, OpenedModel, Session, release_freed_memory};
+use crate::reply::{Question, ReplyEvent, respond};
 use m3d_imaging::volume::{Volume, Window};
 use m3d_model::ModelPlace;
 use m3d_model::error::one_line;
@@ -43,7 +41,7 @@ pub enum WorkerEvent {
         result: Result<(), InferenceError>,
     },
     /// What happens to the question of this id.
-    Question(u64, Event),
+    Question(u64, ReplyEvent),
 }
 
 /// A named thread that owns the model. Requests go in, ordered events come out; questions are answered
@@ -65,7 +63,7 @@ enum Command {
         dtype: DTypeChoice,
     },
     Unload,
-    Ask(Box<Request>, Arc<AtomicBool>),
+    Ask(Box<Question>, Arc<AtomicBool>),
     /// Look at the background work.
     Wake,
 }
@@ -159,21 +157,22 @@ impl Worker {
         let _ = self.commands.try_send(Command::Wake);
     }
 
-    /// Asks a question; its events carry the request's id.
+    /// Asks a question; its events carry the question's id.
     ///
     /// # Errors
     /// When too many requests wait or the thread has ended.
-    pub fn ask(&self, request: Request) -> Result<(), InferenceError> {
-        let (id, cancelled) = (request.id, Arc::new(AtomicBool::new(false)));
+    pub fn ask(&self, question: impl Into<Question>) -> Result<(), InferenceError> {
+        let question = question.into();
+        let (id, cancelled) = (question.id, Arc::new(AtomicBool::new(false)));
         lock(&self.shared.questions).insert(id, Arc::clone(&cancelled));
-        let sent = self.send(Command::Ask(Box::new(request), cancelled));
+        let sent = self.send(Command::Ask(Box::new(question), cancelled));
         if sent.is_err() {
             lock(&self.shared.questions).remove(&id);
         }
         sent
     }
 
-    /// Cancels a question that waits or runs; it ends with [`Event::Cancelled`]. Others are not touched.
+    /// Cancels a question that waits or runs; it ends with [`ReplyEvent::Cancelled`]. Others are not touched.
     pub fn cancel(&self, id: u64) {
         if let Some(flag) = lock(&self.shared.questions).get(&id) {
             flag.store(true, Ordering::Relaxed);
@@ -249,7 +248,7 @@ impl InferenceLoop {
                     device,
                     dtype,
                 } => self.load(&place, device, dtype),
-                Command::Ask(request, cancelled) => self.ask(&request, &cancelled),
+                Command::Ask(question, cancelled) => self.ask(&question, &cancelled),
             }
         }
     }
@@ -341,27 +340,27 @@ impl InferenceLoop {
         }
     }
 
-    fn ask(&mut self, request: &Request, cancelled: &AtomicBool) {
-        let id = request.id;
+    fn ask(&mut self, question: &Question, cancelled: &AtomicBool) {
+        let id = question.id;
         let session = self.session.take();
         let stop = || cancelled.load(Ordering::Relaxed) || self.ended();
         if stop() {
-            self.emit(WorkerEvent::Question(id, Event::Cancelled));
+            self.emit(WorkerEvent::Question(id, ReplyEvent::Cancelled));
             self.session = session;
         } else if let Some(mut session) = session {
             let mut emit = |event| self.emit(WorkerEvent::Question(id, event));
             let done = guarded(|| {
-                session.ask(request, &mut emit, &stop);
+                respond(&mut session, question, &mut emit, &stop);
                 Ok(())
             });
             if let Err(error) = done {
                 session.forget_images();
-                self.emit(WorkerEvent::Question(id, Event::Failed(error)));
+                self.emit(WorkerEvent::Question(id, ReplyEvent::Failed(error)));
             }
             self.session = Some(session);
         } else {
             let error = InferenceError::NoModel;
-            self.emit(WorkerEvent::Question(id, Event::Failed(error)));
+            self.emit(WorkerEvent::Question(id, ReplyEvent::Failed(error)));
         }
         lock(&self.shared.questions).remove(&id);
     }

@@ -1,0 +1,103 @@
+//! Several structures into one label map.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use super::{AskArguments, Image, answer, document, masks};
+use crate::cli::output;
+use crate::render::RESEARCH_NOTICE;
+use m3d_assistant::inference::Session;
+use m3d_assistant::reply::{Place, Reply};
+use m3d_imaging::io;
+
+/// Draws what is named into one label map, with names and volumes beside it.
+pub(super) fn run(
+    arguments: &AskArguments,
+    out: &Path,
+    image: &Image,
+    session: &mut Session,
+) -> anyhow::Result<()> {
+    let names: Vec<&str> = arguments.labels.iter().map(|name| name.trim()).collect();
+    let text = match names.as_slice() {
+        ["all"] => "segment everything".to_owned(),
+        names => format!("segment {}", names.join(", ")),
+    };
+    let question = image.question(arguments, text);
+    let (reply, _) = answer(session, &question, true)?;
+    for step in reply.steps.iter().filter(|step| !step.outcome.is_success()) {
+        output::note(&format!("left out: {}", step.text));
+    }
+    let drawn = masks(&reply);
+    if drawn.is_empty() {
+        bail!("nothing was drawn; {} was not written", out.display());
+    }
+    io::write_labels(out, image.volume.grid(), &drawn)?;
+    let (names, volumes) = (beside(out, "json"), beside(out, "csv"));
+    write(
+        &names,
+        &(serde_json::to_string_pretty(&numbered(&reply))? + "\n"),
+    )?;
+    write(&volumes, &table(&reply, image))?;
+    if arguments.json {
+        let document = document::of(&reply, &question, image, session);
+        output::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
+    } else {
+        output::print(&document::places(&reply, &image.volume))?;
+        output::note(RESEARCH_NOTICE);
+    }
+    Ok(())
+}
+
+/// `M.json` beside `M.nii.gz`.
+fn beside(out: &Path, extension: &str) -> PathBuf {
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name
+        .strip_suffix(".nii.gz")
+        .or_else(|| name.strip_suffix(".nii"))
+        .unwrap_or(&name);
+    out.with_file_name(format!("{stem}.{extension}"))
+}
+
+/// Every label's number, name and code.
+fn numbered(reply: &Reply) -> serde_json::Value {
+    let drawn = reply.found().filter(|f| matches!(f.place, Place::Mask(..)));
+    let labels: Vec<_> = (1..)
+        .zip(drawn)
+        .map(|(label, found)| {
+            let code = found.term.and_then(m3d_imaging::terms::Term::code);
+            let code =
+                code.map(|c| json!({"scheme": c.scheme, "value": c.value, "meaning": c.meaning}));
+            json!({"label": label, "name": found.name, "code": code})
+        })
+        .collect();
+    json!({"labels": labels, "model": reply.model_name, "model_fingerprint": reply.model_fingerprint})
+}
+
+/// A table of volumes.
+fn table(reply: &Reply, image: &Image) -> String {
+    let mut text = "label,name,voxels,volume_ml,cut_by_edge\n".to_owned();
+    let drawn = reply.found().filter_map(|found| match &found.place {
+        Place::Mask(mask, _) => Some((found, mask)),
+        Place::Box(_) => None,
+    });
+    for (label, (found, mask)) in (1..).zip(drawn) {
+        let figures = m3d_imaging::volume::measure::measure(mask, &image.volume, None);
+        let cut = figures.is_ok_and(|figures| !figures.cut_by.is_empty());
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{label},{},{},{:.3},{cut}",
+            found.name,
+            mask.count(),
+            mask.volume_ml()
+        );
+    }
+    text
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
