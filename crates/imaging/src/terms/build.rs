@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 use super::fold::{is_ideograph, tokens};
 use super::lexicon::Lexicon;
+use super::names::{Name, Sides, Sort, plural};
 use super::phrases::{Phrases, Use};
-use super::table::{Finding, Generic, Name, Sides, Sort, Structure, Tables, plural};
+use super::table::{Finding, Generic, Structure, Tables};
 use super::term::{Kind, Links, Side, Term};
 use super::words::Words;
 
@@ -237,9 +238,12 @@ impl Lexicon {
                     misspelt: entry.misspelt,
                     capitals: entry.capitals,
                 };
-                self.phrases.insert(entry.text, term, used);
-                if let Some(plural) = plural(entry.text).filter(|_| entry.sort == Sort::English) {
-                    self.phrases.insert(&plural, term, used);
+                let plural = plural(entry.text).filter(|_| entry.sort == Sort::English);
+                for name in [Some(entry.text), plural.as_deref()].into_iter().flatten() {
+                    self.phrases.insert(name, term, used);
+                    if is_corrected_to(entry) {
+                        self.phrases.learn(name);
+                    }
                 }
             }
         }
@@ -273,7 +277,7 @@ fn structure_terms(row: &Structure) -> Vec<Term> {
         kind: row.kind,
         side,
         levels: row.levels,
-        colour: row.colour,
+        colour: row.colour.map(|colour| shade(colour, side)),
         code: row.code,
         names: names_on(&row.names, side),
         links: OnceLock::new(),
@@ -289,6 +293,14 @@ fn structure_terms(row: &Structure) -> Vec<Term> {
             side: Some(Side::Right),
             ..term(None)
         }],
+    }
+}
+
+/// The one on the right is a little darker, so that both can be told apart where they touch.
+fn shade(colour: [u8; 3], side: Option<Side>) -> [u8; 3] {
+    match side {
+        Some(Side::Right) => colour.map(|part| part - part / 8),
+        _ => colour,
     }
 }
 
@@ -326,11 +338,20 @@ fn finding_terms(row: &Finding, organ: Option<&Structure>) -> Vec<Term> {
     terms
 }
 
+/// Whether misspelt words may be corrected to a name's: not to abbreviations, which lie close to everything, nor to
+/// short words of languages in which the question most likely is not.
+fn is_corrected_to(name: &Name) -> bool {
+    let words = || name.text.split(|c: char| !c.is_alphanumeric());
+    let abbreviation = words().any(|word| word.len() > 1 && !word.chars().any(char::is_lowercase));
+    let long = name.sort != Sort::Abroad || words().all(|word| word.len() > 6);
+    !name.misspelt && !abbreviation && long
+}
+
 /// The other names of a row's term, on a side with the side's word.
 fn names_on(names: &[Name], side: Option<Side>) -> Vec<String> {
     let of = |name: &Name| match (side, name.side) {
         _ if name.misspelt => None,
-        (None, None) => Some(name.text.to_owned()),
+        (None, None | Some(Sides::Paired)) => Some(name.text.to_owned()),
         (Some(Side::Left), Some(Sides::Left)) | (Some(Side::Right), Some(Sides::Right)) => {
             Some(name.text.to_owned())
         }

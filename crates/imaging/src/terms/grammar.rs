@@ -1,42 +1,13 @@
-//! How names are joined: sides with what lies on them, findings with their organs.
+//! How names are joined: findings with their organs, and several of either.
 
-use super::fold::{Gap, Token};
-use super::lexicon::Lexicon;
 use super::mention::Mention;
-use super::scan::{Atom, What};
-use super::term::{Side, Term};
-use super::words::{Role, Words};
+use super::reader::{Found, Reader, Said, sided};
+use super::scan::What;
+use super::term::Term;
+use super::words::Role;
 
 /// Organs that one finding is told of, and findings of one organ.
 const MOST_LISTED: usize = 8;
-
-/// A side as it is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    One(Side),
-    Both,
-}
-
-/// A term in the atoms from `from` to `to`.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    from: usize,
-    to: usize,
-    term: &'static Term,
-    side: Option<Side>,
-    adjective: bool,
-    /// The structure in which a finding is said to lie.
-    place: Option<&'static Term>,
-}
-
-/// Reads mentions from atoms.
-pub(super) struct Reader<'a> {
-    pub lexicon: &'static Lexicon,
-    pub words: &'a Words,
-    pub text: &'a str,
-    pub tokens: &'a [Token],
-    pub atoms: &'a [Atom],
-}
 
 impl Reader<'_> {
     /// All mentions, in the order of the text.
@@ -105,6 +76,9 @@ impl Reader<'_> {
             };
             organs.push(next);
         }
+        if let Some(found) = self.organs_before_named(&organs) {
+            return found;
+        }
         for organs in [&organs[..], &organs[..1]] {
             let last = organs[organs.len() - 1];
             let next = self.skip(last.to, &[Role::Modifier]);
@@ -118,7 +92,8 @@ impl Reader<'_> {
                 }
             }
         }
-        if organ.adjective && self.close(organ.to) {
+        let corrected = self.atoms[organ.from..organ.to].iter().any(|a| a.corrected);
+        if organ.adjective && !corrected && self.close(organ.to) {
             // "Abdominal lymph nodes", "abdominal aortic dissection": the second word is the subject.
             let mut found = self.subjects(organ.to);
             if let Some(first) = found.first_mut().filter(|first| first.from == organ.to) {
@@ -127,6 +102,17 @@ impl Reader<'_> {
             }
         }
         vec![organ]
+    }
+
+    /// "Pleural or pericardial effusion": the finding's kind is that of all, whatever name the last one has.
+    fn organs_before_named(&self, organs: &[Found]) -> Option<Vec<Found>> {
+        let last = organs.last().filter(|organ| organ.adjective)?;
+        let named = self
+            .after_and(last.to)
+            .and_then(|next| self.finding(next))?;
+        let generic = named.term.generic()?;
+        let joined = organs.iter().map(|organ| self.joined(generic, organ));
+        joined.chain([Some(named)]).collect()
     }
 
     /// "Liver lesion", or one for each of several organs; none where the finding is not of that organ.
@@ -211,11 +197,15 @@ impl Reader<'_> {
         }
         let end = findings[findings.len() - 1].to;
         let Some(place) = self.place(end) else {
-            if let (None, Some((said, to))) = (first.side, self.side_after(first.to, first.term)) {
-                return vec![Found {
-                    to,
-                    ..sided(first, said)
-                }];
+            let after = self
+                .side_after(first.to, first.term)
+                .filter(|_| first.side.is_none());
+            let first = after.map_or(first, |(said, to)| Found {
+                to,
+                ..sided(first, said)
+            });
+            if let Some(organ) = organ_said(first.term) {
+                return self.further_findings(vec![first], organ);
             }
             return vec![first];
         };
@@ -321,207 +311,10 @@ impl Reader<'_> {
             ..self.joined(finding, &organ)?
         })
     }
-
-    /// A finding with its side before it: "left simple cyst".
-    fn finding(&self, at: usize) -> Option<Found> {
-        let (said, next) = match self.side(at) {
-            Some((said, next)) => (Some(said), self.skip(next, &[Role::Modifier])),
-            None => (None, at),
-        };
-        let term = self.name(next).filter(|term| term.is_finding())?;
-        let letter = matches!(self.atoms[at].what, What::Letter(_));
-        if said.is_some() && (!self.close(next) || letter && next > at + 1) {
-            return None;
-        }
-        let found = Found {
-            from: at,
-            to: next + 1,
-            term,
-            side: None,
-            adjective: false,
-            place: None,
-        };
-        Some(said.map_or(found, |said| sided(found, said)))
-    }
-
-    /// A structure with its side before or after it.
-    fn organ(&self, at: usize) -> Option<Found> {
-        let (said, next) = match self.side(at) {
-            Some((said, next)) => (Some(said), self.skip(next, &[Role::Modifier])),
-            None => (None, at),
-        };
-        let What::Name { term, adjective } = self.atoms.get(next)?.what else {
-            return None;
-        };
-        if term.is_finding() {
-            return None;
-        }
-        let mut found = Found {
-            from: at,
-            to: next + 1,
-            term,
-            side: None,
-            adjective,
-            place: None,
-        };
-        let has_sides = term.on(Side::Left).is_some();
-        let letter = matches!(self.atoms[at].what, What::Letter(_));
-        match said {
-            Some(_) if !self.close(next) => return None,
-            Some(_) if letter && (!has_sides || next > at + 1) => return None,
-            Some(Said::One(side)) if term.side() == Some(side.other()) => return None,
-            Some(Said::Both) if !has_sides && !term.is_group() => return None,
-            Some(said) => found = sided(found, said),
-            None => {}
-        }
-        let open = said.is_none() && term.side().is_none();
-        let after = self.side_after(found.to, term).filter(|_| open);
-        if let Some((said, to)) = after {
-            found = Found {
-                to,
-                ..sided(found, said)
-            };
-        }
-        Some(found)
-    }
-
-    /// "Left", "left-sided", "left and right", "both": the side said and the atom after it.
-    fn side(&self, at: usize) -> Option<(Said, usize)> {
-        let side_of = |at: usize| match self.atoms.get(at)?.what {
-            What::Side(side) | What::Letter(side) => Some(side),
-            _ => None,
-        };
-        if matches!(self.atoms.get(at)?.what, What::Both) {
-            let next = self.skip(at + 1, &[Role::In, Role::Article, Role::SideWord]);
-            let more = self.side(next).filter(|(said, _)| *said == Said::Both);
-            return Some((Said::Both, more.map_or(next, |(_, next)| next)));
-        }
-        let side = side_of(at)?;
-        let next = self.skip(at + 1, &[Role::SideWord]);
-        let joined = self.is(next, Role::And) || self.is(next, Role::Than);
-        let other = if joined {
-            self.skip(next + 1, &[Role::Article])
-        } else {
-            next
-        };
-        let bound = joined || self.gap(other) == Gap::Join || self.ideograph(other);
-        if bound && side_of(other) == Some(side.other()) {
-            return Some((Said::Both, self.skip(other + 1, &[Role::SideWord])));
-        }
-        Some((Said::One(side), next))
-    }
-
-    /// "(left)", "on the left side", "kidney left": a side after its noun, and the atom after it.
-    fn side_after(&self, at: usize, term: &Term) -> Option<(Said, usize)> {
-        let has_sides = term.on(Side::Left).is_some() || term.is_finding();
-        let letter = |at: usize| matches!(self.atoms[at].what, What::Letter(_));
-        if self.gap(at) == Gap::Paren {
-            return self.side(at).filter(|_| has_sides);
-        }
-        if !self.close(at) {
-            return None;
-        }
-        if self.is(at, Role::In) {
-            let side_at = self.skip(at + 1, &[Role::In, Role::Article]);
-            let (said, next) = self
-                .side(side_at)
-                .filter(|_| self.close(side_at) && !letter(side_at))?;
-            return (!self.names_follow(next)).then_some((said, next));
-        }
-        let (said, next) = self.side(at).filter(|_| has_sides)?;
-        let bound = self.gap(at) == Gap::Join;
-        let last = next >= self.atoms.len() || self.gap(next) > Gap::Join;
-        (bound
-            || if letter(at) {
-                last
-            } else {
-                !self.names_follow(next)
-            })
-        .then_some((said, next))
-    }
-
-    /// "The left kidney or the right": the other side of what was named before.
-    fn other_side(&self, at: usize, before: Option<&Mention>) -> Option<Mention> {
-        let before = before?;
-        let What::Side(side) = self.atoms[at].what else {
-            return None;
-        };
-        let back = (0..at).rev().find(|&n| !self.is(n, Role::Article))?;
-        let joined = self.is(back, Role::And) || self.is(back, Role::Than);
-        let term = before.term.unsided()?.on(side)?;
-        (joined && before.term.side() == Some(side.other())).then(|| Mention {
-            bytes: self.tokens[self.atoms[at].tokens.0].bytes.clone(),
-            term,
-            side: Some(side),
-            place: None,
-            read_as: None,
-        })
-    }
-
-    fn names_follow(&self, at: usize) -> bool {
-        let next = self.skip(at, &[Role::Modifier, Role::Place]);
-        self.close(next) && matches!(self.atoms[next].what, What::Name { .. } | What::Prefix(_))
-    }
-
-    /// The atom after "and" or a comma and what articles follow.
-    fn after_and(&self, at: usize) -> Option<usize> {
-        let comma = self.gap(at) == Gap::Comma;
-        let and = self.is(at, Role::And) && self.gap(at) <= Gap::Comma;
-        let next = if and { at + 1 } else { at };
-        let next = self.skip(next, &[Role::Article]);
-        let stroke = self.gap(at) == Gap::Join;
-        ((comma || and || stroke) && next < self.atoms.len()).then_some(next)
-    }
-
-    fn name(&self, at: usize) -> Option<&'static Term> {
-        match self.atoms.get(at)?.what {
-            What::Name { term, .. } => Some(term),
-            _ => None,
-        }
-    }
-
-    /// The first atom from `at` on that has none of the roles.
-    fn skip(&self, mut at: usize, roles: &[Role]) -> usize {
-        while roles.iter().any(|&role| self.is(at, role)) && self.gap(at) <= Gap::Comma {
-            at += 1;
-        }
-        at
-    }
-
-    fn is(&self, at: usize, role: Role) -> bool {
-        self.atoms.get(at).is_some_and(|atom| {
-            matches!(atom.what, What::Word)
-                && self.words.has(&self.tokens[atom.tokens.0].word, role)
-        })
-    }
-
-    fn gap(&self, at: usize) -> Gap {
-        let atom = self.atoms.get(at);
-        atom.map_or(Gap::Stop, |atom| self.tokens[atom.tokens.0].gap)
-    }
-
-    /// Whether nothing parts an atom from the one before.
-    fn close(&self, at: usize) -> bool {
-        self.gap(at) <= Gap::Join
-    }
-
-    fn ideograph(&self, at: usize) -> bool {
-        let atom = self.atoms.get(at);
-        atom.is_some_and(|atom| self.tokens[atom.tokens.0].is_ideograph())
-    }
 }
 
-/// A term on the side that is said.
-fn sided(found: Found, said: Said) -> Found {
-    match said {
-        Said::One(side) => Found {
-            term: found.term.on(side).unwrap_or(found.term),
-            side: Some(side),
-            ..found
-        },
-        Said::Both => Found {
-            side: None,
-            ..found
-        },
-    }
+/// The organ of a finding whose name is made of the organ's and the kind's, as "liver lesion" is.
+fn organ_said(finding: &'static Term) -> Option<&'static Term> {
+    let organ = finding.organ()?;
+    (finding.name() == format!("{organ} {}", finding.generic()?)).then_some(organ)
 }

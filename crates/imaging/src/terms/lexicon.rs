@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
 use super::fold::tokens;
-use super::grammar::Reader;
 use super::mention::Mention;
 use super::phrases::{Phrases, is_article};
+use super::reader::Reader;
 use super::scan::scan;
 use super::table::Tables;
 use super::term::{Kind, Links, Term};
@@ -123,30 +123,29 @@ impl Lexicon {
         })
     }
 
-    /// The finding with a name of its own that a kind of finding is in a structure, or else in what this belongs to: the
-    /// pair, the whole, a group. What is about size is not true of the whole for being true of a part.
+    /// The finding with a name of its own that a kind of finding is in a structure, or else in what this belongs to. What
+    /// is about size is not true of the whole for being true of a part.
     fn named_around(&self, organ: &'static Term, generic: usize) -> Option<&'static Term> {
+        let around = self.around(organ, !self.sizes[generic]);
+        let mut numbers = around.iter().filter_map(|term| self.structure(term));
+        numbers.find_map(|number| self.named.get(&(number, generic)).copied())
+    }
+
+    /// A structure and what it belongs to, the nearest first: the pair and, if asked for, the wholes and groups.
+    fn around(&self, organ: &'static Term, wholes: bool) -> Vec<&'static Term> {
         let mut around = vec![organ];
         let mut at = 0;
         while let Some(&term) = around.get(at) {
-            let number = self.structure(term)?;
-            if let Some(named) = self.named.get(&(number, generic)) {
-                return Some(named);
-            }
             let groups = self.groups.get(term.name()).into_iter().flatten().copied();
-            let wholes = term
-                .whole()
-                .into_iter()
-                .chain(groups)
-                .filter(|_| !self.sizes[generic]);
-            for next in term.unsided().into_iter().chain(wholes) {
+            let larger = term.whole().into_iter().chain(groups).filter(|_| wholes);
+            for next in term.unsided().into_iter().chain(larger) {
                 if !around.contains(&next) {
                     around.push(next);
                 }
             }
             at += 1;
         }
-        None
+        around
     }
 
     /// Whether it is a kind of finding that can be in many organs: "lesion", "fracture".
@@ -164,15 +163,9 @@ impl Lexicon {
         else {
             return false;
         };
-        let mut around = Some(organ);
-        while let Some(term) = around {
-            let pair = term.unsided().unwrap_or(term);
-            if self.structure(pair).is_some_and(|o| places.contains(&o)) {
-                return true;
-            }
-            around = term.whole();
-        }
-        false
+        let around = self.around(organ, true);
+        let mut numbers = around.iter().filter_map(|term| self.structure(term));
+        numbers.any(|number| places.contains(&number))
     }
 
     pub(super) fn structure(&self, term: &Term) -> Option<usize> {

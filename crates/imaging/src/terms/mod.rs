@@ -17,15 +17,18 @@
 //! The tables are `assets/terms/*.tsv`; `assets/terms/NOTICE.md` says what is in their columns.
 //!
 //! # Layers
-//! `mentions -> grammar -> scan -> phrases -> spelling, fold`; `lexicon` reads the `table`s into `term`s and owns all.
+//! `lexicon` owns all. Its tables are read by `table` and `names` and made into terms by `build`; a text goes through `fold`
+//! (words), `scan` (names, by `phrases` and `spelling`), `reader` (sides) and `grammar` (findings in organs).
 
 mod build;
 mod fold;
 mod grammar;
 mod lexicon;
 mod mention;
+mod names;
 mod nearest;
 mod phrases;
+mod reader;
 mod scan;
 mod spelling;
 mod table;

@@ -17,7 +17,8 @@ pub(super) struct Entry {
     pub adjective: bool,
     pub misspelt: bool,
     capitals: bool,
-    words: usize,
+    /// Where its words end in the key, as bits.
+    ends: u64,
 }
 
 /// How a name may be used.
@@ -49,17 +50,12 @@ impl Phrases {
         if words.len() > LONGEST {
             self.faults.push(format!("too long: {name:?}"));
         }
-        if !used.misspelt && term.is_some() {
-            for token in &words {
-                self.spelling.learn(&token.word);
-            }
-        }
         let entry = Entry {
             term,
             adjective: used.adjective,
             misspelt: used.misspelt,
             capitals: used.capitals,
-            words: words.iter().filter(|t| !is_article(&t.word)).count(),
+            ends: ends_of(words.iter().map(|t| t.word.as_str())),
         };
         match self.entries.get_mut(&key) {
             None => {
@@ -70,6 +66,7 @@ impl Phrases {
                 old.adjective &= entry.adjective;
                 old.capitals &= entry.capitals;
                 old.misspelt &= entry.misspelt;
+                old.ends |= entry.ends;
             }
             Some(old) => {
                 let fault = format!("{name:?} is {:?} and {term:?}", old.term);
@@ -78,27 +75,56 @@ impl Phrases {
         }
     }
 
+    /// Lets misspelt words be corrected to those of a name.
+    pub fn learn(&mut self, name: &str) {
+        for token in tokens(name) {
+            self.spelling.learn(&token.word);
+        }
+    }
+
     /// What a row of words stands for; `words` are the words themselves or their corrections.
     pub fn find(&self, tokens: &[Token], words: &[&str], any_case: bool) -> Option<Entry> {
         let entry = self.entries.get(&key_of(words.iter().copied())?)?;
-        let plain = words.iter().filter(|word| !is_article(word)).count();
-        if entry.words != plain && plain > 1 && !self.may_join(tokens, words) {
-            return None;
-        }
         let shouted = any_case || tokens.iter().all(|t| t.capitals);
-        (shouted || !entry.capitals).then_some(*entry)
+        let usable = (shouted || !entry.capitals) && self.may_join(entry.ends, tokens, words);
+        usable.then_some(*entry)
     }
 
-    /// Whether words may be the halves of one: "gall bladder", "L 3", but not "he art" or "in dex".
-    fn may_join(&self, tokens: &[Token], words: &[&str]) -> bool {
+    /// Whether words that are parts of one word of a name may be joined: "gall bladder" and "L 3" may, "he art" may not.
+    fn may_join(&self, ends: u64, tokens: &[Token], words: &[&str]) -> bool {
         let numeric = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
-        let mut pieces = words.iter().enumerate();
-        tokens.iter().any(Token::is_ideograph)
-            || pieces.all(|(n, word)| {
+        let is_end = |at: usize| at == 0 || ends & bit(at) != 0;
+        let mut at = 0;
+        words
+            .iter()
+            .zip(tokens)
+            .enumerate()
+            .all(|(n, (word, token))| {
+                if is_article(word) {
+                    return true;
+                }
+                let whole = is_end(at) && is_end(at + word.len());
+                at += word.len();
                 let long = word.len() > 2 && !self.spelling.is_common(word);
-                long || numeric(word) || words.get(n + 1).is_some_and(|next| numeric(next))
+                let numbered = numeric(word) || words.get(n + 1).is_some_and(|next| numeric(next));
+                whole || long || numbered || token.is_ideograph()
             })
     }
+}
+
+/// The bits of the places in a key at which words end.
+fn ends_of<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
+    let mut at = 0;
+    words
+        .filter(|word| !is_article(word))
+        .fold(0, |ends, word| {
+            at += word.len();
+            ends | bit(at)
+        })
+}
+
+fn bit(at: usize) -> u64 {
+    1_u64.checked_shl(at as u32).unwrap_or(0)
 }
 
 /// Words that names are compared without.

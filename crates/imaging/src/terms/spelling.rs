@@ -49,9 +49,11 @@ impl Spelling {
         });
     }
 
-    /// Whether it is an ordinary word.
+    /// Whether it is an ordinary word, or one with a regular ending.
     pub fn is_common(&self, word: &str) -> bool {
-        self.common.contains(word)
+        let endings = ["s", "es", "ed", "d", "ing", "ly"].iter();
+        let mut stems = endings.filter_map(|ending| word.strip_suffix(ending));
+        self.common.contains(word) || stems.any(|stem| stem.len() > 2 && self.common.contains(stem))
     }
 
     /// The known words nearest to a word that is neither known nor common: one edit away (a letter more, less, another
@@ -59,12 +61,14 @@ impl Spelling {
     pub fn corrections(&self, word: &str) -> Vec<&str> {
         let fits = (SHORTEST..=LONGEST).contains(&word.len());
         let plain = word.bytes().all(|b| b.is_ascii_lowercase());
-        if !fits || !plain || self.known.contains(word) || self.common.contains(word) {
+        if !fits || !plain || self.known.contains(word) || self.is_common(word) {
             return Vec::new();
         }
         let mut allowed = if word.len() < LONG { 1 } else { 2 };
         let letters = letters_of(word);
         let mut nearest = Vec::new();
+        // Whether a word as near is not believed, so that it cannot be told which was meant.
+        let mut doubtful = false;
         let near = word.len() - allowed..=word.len() + allowed;
         for known in near.filter_map(|n| self.by_length.get(n)).flatten() {
             // An edit changes at most two letters of the set.
@@ -72,17 +76,40 @@ impl Spelling {
                 continue;
             }
             let edits = edits(word.as_bytes(), known.word.as_bytes(), allowed);
-            // Far from the word, at least the beginning must agree.
-            if edits > allowed || edits > 1 && known.word.as_bytes()[0] != word.as_bytes()[0] {
+            if edits > allowed {
                 continue;
             }
             if edits < allowed {
-                (allowed, nearest) = (edits, Vec::new());
+                (allowed, nearest, doubtful) = (edits, Vec::new(), false);
             }
-            nearest.push(known.word.as_str());
+            if likely(word, &known.word, edits) {
+                nearest.push(known.word.as_str());
+            } else {
+                doubtful = true;
+            }
         }
-        nearest
+        if doubtful { Vec::new() } else { nearest }
     }
+}
+
+/// Whether a slip of the pen makes `word` of `known`: the first letter is seldom a wrong one, and short words lie so close
+/// together that only a letter too many or two swapped are believed there.
+fn likely(word: &str, known: &str, edits: usize) -> bool {
+    let sorted = |word: &str| {
+        let mut letters = word.as_bytes().to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    let swapped = edits == 1 && sorted(word) == sorted(known);
+    let same_start = word.as_bytes()[0] == known.as_bytes()[0];
+    let more_or_less = edits == 1 && word.len() != known.len();
+    let short = known.len() == SHORTEST;
+    swapped
+        || if short {
+            same_start && word.len() > known.len()
+        } else {
+            same_start || more_or_less
+        }
 }
 
 fn letters_of(word: &str) -> u32 {
@@ -145,6 +172,15 @@ mod tests {
         assert_eq!(spelling.corrections("livr"), ["liver"]);
         assert!(spelling.corrections("river").is_empty());
         assert!(spelling.corrections("hipp").is_empty());
+        assert_eq!(spelling.corrections("iver"), ["liver"]);
+        assert!(spelling.corrections("niver").is_empty());
+        spelling.learn("lung");
+        assert_eq!(spelling.corrections("lugn"), ["lung"]);
+        assert_eq!(spelling.corrections("lungg"), ["lung"]);
+        assert!(spelling.corrections("lund").is_empty());
+        spelling.learn("left");
+        spelling.protect("left");
+        assert_eq!(spelling.corrections("leftt"), ["left"]);
         assert!(spelling.corrections("lvr").is_empty());
         assert!(spelling.corrections("lxvxr").is_empty());
     }

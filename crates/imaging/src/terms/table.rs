@@ -2,45 +2,12 @@
 
 use crate::geometry::BodyLevel;
 
+use super::names::{Name, Sides, all_names, list};
 use super::term::{Code, Kind};
 
 const ANATOMY: &str = include_str!("../../../../assets/terms/anatomy.tsv");
 const FINDINGS: &str = include_str!("../../../../assets/terms/findings.tsv");
 const GENERIC: &str = include_str!("../../../../assets/terms/generic_findings.tsv");
-
-/// Which sides a row stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sides {
-    None,
-    /// One on each side.
-    Paired,
-    Left,
-    Right,
-}
-
-/// A name as the tables write it.
-#[derive(Clone, Debug)]
-pub(super) struct Name {
-    pub text: &'static str,
-    /// Only of the one on this side (`L=LUL`).
-    pub side: Option<Sides>,
-    /// Read only in capitals, because the word in lower case is another one (`!PE`).
-    pub capitals: bool,
-    /// A common misspelling whose words are ordinary ones (`~plural effusion`).
-    pub misspelt: bool,
-    pub sort: Sort,
-}
-
-/// What sort of word a name is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
-    /// An English noun, whose plural is formed.
-    English,
-    /// Latin, Chinese, German and others.
-    Abroad,
-    /// "Hepatic".
-    Adjective,
-}
 
 /// A structure or a group.
 #[derive(Debug)]
@@ -128,13 +95,6 @@ impl Tables {
 pub(super) fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     let lines = table.lines().skip(1).filter(|line| !line.is_empty());
     lines.map(|line| line.split('\t').collect())
-}
-
-/// The entries of a cell.
-pub(super) fn list(cell: &'static str) -> impl Iterator<Item = &'static str> {
-    cell.split(';')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
 }
 
 fn structure(row: &[&'static str]) -> Result<Structure, String> {
@@ -266,61 +226,6 @@ fn code_of(cell: &'static str) -> Result<Option<Code>, String> {
     }
 }
 
-fn all_names(
-    name: &'static str,
-    english: &'static str,
-    abroad: &'static str,
-    adjectives: &'static str,
-) -> Vec<Name> {
-    let mut names = vec![name_of(name, Sort::English)];
-    for (cell, sort) in [
-        (english, Sort::English),
-        (abroad, Sort::Abroad),
-        (adjectives, Sort::Adjective),
-    ] {
-        names.extend(list(cell).map(|text| name_of(text, sort)));
-    }
-    names
-}
-
-fn name_of(entry: &'static str, sort: Sort) -> Name {
-    let (side, entry) = match (entry.strip_prefix("L="), entry.strip_prefix("R=")) {
-        (Some(rest), _) => (Some(Sides::Left), rest),
-        (_, Some(rest)) => (Some(Sides::Right), rest),
-        _ => (None, entry),
-    };
-    Name {
-        text: entry.trim_start_matches(['!', '~']),
-        side,
-        capitals: entry.starts_with('!'),
-        misspelt: entry.starts_with('~'),
-        sort,
-    }
-}
-
-/// The regular plural of an English name; none where there is none.
-pub(super) fn plural(name: &str) -> Option<String> {
-    let last = name.rsplit([' ', '-']).next()?;
-    let of = [" of ", " in ", " the ", " around ", " from "];
-    if !last.is_ascii()
-        || last.ends_with(|c: char| c.is_ascii_digit())
-        || of.iter().any(|w| name.contains(w))
-    {
-        return None;
-    }
-    let body = &name[..name.len() - 1];
-    let ends = |endings: &[&str]| endings.iter().any(|e| last.ends_with(e));
-    Some(if ends(&["sis", "xis"]) {
-        format!("{}es", &name[..name.len() - 2])
-    } else if ends(&["s", "x", "z", "ch", "sh"]) {
-        format!("{name}es")
-    } else if last.ends_with('y') && !ends(&["ay", "ey", "oy", "uy"]) {
-        format!("{body}ies")
-    } else {
-        format!("{name}s")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,23 +237,6 @@ mod tests {
         assert!(tables.structures.len() > 250);
         assert!(tables.findings.len() > 120);
         assert!(tables.generic.len() > 30);
-    }
-
-    #[test]
-    fn plurals_are_regular() {
-        for (one, many) in [
-            ("kidney", "kidneys"),
-            ("ovary", "ovaries"),
-            ("metastasis", "metastases"),
-            ("pelvis", "pelvises"),
-            ("abscess", "abscesses"),
-            ("stone", "stones"),
-            ("LN", "LNs"),
-        ] {
-            assert_eq!(plural(one).as_deref(), Some(many));
-        }
-        assert_eq!(plural("rib 5"), None);
-        assert_eq!(plural("head of the pancreas"), None);
     }
 
     #[test]

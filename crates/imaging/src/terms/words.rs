@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::fold::tokens;
-use super::table::{list, rows};
+use super::names::list;
+use super::table::rows;
 use super::term::Side;
 
 const WORDS: &str = include_str!("../../../../assets/terms/words.tsv");
