@@ -143,16 +143,16 @@ fn arb_layout() -> impl Strategy<Value = Layout> {
 fn arb_card() -> impl Strategy<Value = Card> {
     (0_u64..4, 0_u8..4, "[a-z]{0,4}").prop_map(|(id, n, text)| Card {
         id: CardId(id),
-        image: record(n).identity,
-        time: 0,
-        window: Window::new(40.0, 400.0),
-        question: "?".into(),
-        task: m3d_assistant::inference::Task::Chat,
-        prompt: String::new(),
         text,
         state: CardState::Done,
         findings: vec![FindingId(id)],
-        made_from: None,
+        ..Card::asked(
+            record(n).identity,
+            0,
+            Window::new(40.0, 400.0),
+            "?".into(),
+            Some(m3d_assistant::inference::Task::Chat),
+        )
     })
 }
 

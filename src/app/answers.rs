@@ -65,11 +65,16 @@ impl Application {
         let Some(seen) = self.seen_active() else {
             return;
         };
-        let id = CardId::fresh();
         let region = seen.region();
         let window = Window::for_volume(seen.shown_as(), &seen.image.statistics);
+        let name = match (text.trim(), task) {
+            ("", task) => task.unwrap_or(Task::Reg).label().to_owned(),
+            (text, _) => text.to_owned(),
+        };
+        let image = seen.image.identity.clone();
+        let mut card = Card::asked(image, seen.layer.time, window, name, task);
         let asked = self.assistant.ask(Question {
-            id: id.0,
+            id: card.id.0,
             volume: Arc::clone(seen.volume()),
             revision: seen.fingerprint(),
             about: Arc::clone(&seen.image.about),
@@ -80,29 +85,9 @@ impl Application {
             settings: GenerationSettings::default(),
             anyway,
         });
-        let card = Card {
-            id,
-            image: seen.image.identity.clone(),
-            time: seen.layer.time,
-            window,
-            question: match (text.trim(), task) {
-                ("", task) => task.unwrap_or(Task::Reg).label().to_owned(),
-                (text, _) => text.to_owned(),
-            },
-            task,
-            plan: Vec::new(),
-            read_as: None,
-            outcome: None,
-            cautions: Vec::new(),
-            prompt: String::new(),
-            text: String::new(),
-            state: match asked {
-                Ok(()) => CardState::Queued,
-                Err(error) => CardState::Failed(error.to_string()),
-            },
-            findings: Vec::new(),
-            made_from: None,
-        };
+        if let Err(error) = asked {
+            card.state = CardState::Failed(error.to_string());
+        }
         self.apply(Edit::card(card));
     }
 

@@ -535,7 +535,7 @@ fn a_prepared_image_is_asked_about_as_its_volume_is() {
         id: 1,
         volume: Arc::new(volume),
         revision: 1,
-        task: Some(Task::Seg),
+        task: Task::Seg,
         text: "Can you segment the liver in this image?".to_owned(),
         voxel_box: None,
         window: CT_PRESETS[0].window,

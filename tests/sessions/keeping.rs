@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use glam::DVec3;
 use m3d_assistant::inference::Task;
+use m3d_assistant::plan::StepKind;
+use m3d_assistant::reply::Outcome;
 use m3d_imaging::volume::Window;
 use m3d_viewer::app::{
-    Card, CardId, CardState, Command, Edit, Effect, Frame, Links, Opening, Origin, Provenance,
-    Shape, Topic,
+    Card, CardCaution, CardState, CardStep, Command, Edit, Effect, Frame, Links, Opening, Origin,
+    Provenance, Shape, Topic,
 };
 
 use crate::support::*;
@@ -16,12 +18,17 @@ fn card(app: &m3d_viewer::app::Application, state: CardState) -> Card {
     let image = record(app).identity;
     let finding = app.workspace.findings[0].id;
     Card {
-        id: CardId::fresh(),
-        image,
-        time: 0,
-        window: Window::new(40.0, 400.5),
-        question: "Where is the \"liver\"?\n\u{1F600}".into(),
-        task: Task::Seg,
+        plan: vec![CardStep {
+            kind: StepKind::Segment,
+            subject: Some("liver".into()),
+            outcome: Some(Outcome::Answered),
+        }],
+        read_as: Some("liver".into()),
+        outcome: Some(Outcome::Unusable),
+        cautions: vec![CardCaution {
+            code: "domain_region".into(),
+            message: "no trunk".into(),
+        }],
         prompt: "prompt".into(),
         text: "Sure, it is [SEG].".into(),
         state,
@@ -39,6 +46,13 @@ fn card(app: &m3d_viewer::app::Application, state: CardState) -> Card {
             timings_ms: vec![("prepare".into(), 1.0 / 3.0)],
             mask_voxel_mm: Some(DVec3::new(0.1, 0.2, 0.3)),
         }),
+        ..Card::asked(
+            image,
+            0,
+            Window::new(40.0, 400.5),
+            "Where is the \"liver\"?\n\u{1F600}".into(),
+            Some(Task::Seg),
+        )
     }
 }
 

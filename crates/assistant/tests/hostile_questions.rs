@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glam::{DAffine3, DVec3, UVec3};
-use m3d_assistant::inference::{Event, GenerationSettings, Request, Task, Worker, WorkerEvent};
+use m3d_assistant::inference::{GenerationSettings, Request, Task};
+use m3d_assistant::reply::{Question, ReplyEvent};
+use m3d_assistant::{Worker, WorkerEvent};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_model::{DTypeChoice, DeviceChoice};
@@ -110,7 +112,7 @@ fn volume() -> Arc<Volume> {
     Arc::new(Volume::new(grid, voxels, Rescale::IDENTITY, modality, units).unwrap())
 }
 
-fn question(id: u64, volume: &Arc<Volume>, dice: &mut Dice) -> Request {
+fn question(id: u64, volume: &Arc<Volume>, dice: &mut Dice) -> Question {
     let mut corner = || DVec3::from_array(std::array::from_fn(|_| dice.throw(60) as f64 - 10.0));
     let (a, b) = (corner(), corner());
     let drawn = VoxelBox::from_corners(a, b);
@@ -122,11 +124,12 @@ fn question(id: u64, volume: &Arc<Volume>, dice: &mut Dice) -> Request {
         Some(Task::Reg),
         Some(Task::Seg),
     ];
-    Request {
+    let task = tasks[dice.throw(tasks.len())];
+    let request = Request {
         id,
         volume: Arc::clone(volume),
         revision: 1,
-        task: tasks[dice.throw(tasks.len())],
+        task: Task::Chat,
         text: text(dice),
         voxel_box: (dice.throw(4) == 0).then_some(drawn),
         window: CT_PRESETS[0].window,
@@ -136,6 +139,10 @@ fn question(id: u64, volume: &Arc<Volume>, dice: &mut Dice) -> Request {
             seed: dice.throw(1000) as u64,
             ..GenerationSettings::default()
         },
+    };
+    Question {
+        task,
+        ..Question::from(request)
     }
 }
 
@@ -179,9 +186,9 @@ fn the_worker_lives_through_random_questions() {
         let event = event.unwrap_or_else(|e| panic!("{e} after {ended} questions"));
         if let WorkerEvent::Question(id, event) = event {
             match event {
-                Event::Done(_) => tally.answered += 1,
-                Event::Cancelled => tally.cancelled += 1,
-                Event::Failed(error) => {
+                ReplyEvent::Done(_) => tally.answered += 1,
+                ReplyEvent::Cancelled => tally.cancelled += 1,
+                ReplyEvent::Failed(error) => {
                     let told = error.to_string();
                     let text = &open[&id];
                     assert!(!told.contains("internal fault"), "{text:?}: {told}");
@@ -208,7 +215,7 @@ fn the_worker_lives_through_random_questions() {
     // And it still answers as ever.
     let mut last = question(count, &volume, &mut dice);
     last.text = "segment the liver".to_owned();
-    last.task = None;
+    last.task = Some(Task::Seg);
     last.voxel_box = None;
     last.settings = GenerationSettings::default();
     worker.ask(last).unwrap();
@@ -218,12 +225,12 @@ fn the_worker_lives_through_random_questions() {
             .recv_timeout(Duration::from_mins(2))
             .unwrap()
         {
-            WorkerEvent::Question(_, Event::Done(answer)) => break answer,
-            WorkerEvent::Question(_, Event::Failed(error)) => panic!("{error}"),
+            WorkerEvent::Question(_, ReplyEvent::Done(answer)) => break answer,
+            WorkerEvent::Question(_, ReplyEvent::Failed(error)) => panic!("{error}"),
             _ => {}
         }
     };
-    assert!(answer.mask.is_some());
+    assert!(answer.found().next().is_some());
 }
 
 #[test]

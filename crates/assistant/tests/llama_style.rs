@@ -132,7 +132,7 @@ fn ask(session: &mut Session, task: Task, text: &str, voxel_box: Option<VoxelBox
         id: 1,
         volume: Arc::new(volume()),
         revision: 1,
-        task: Some(task),
+        task,
         text: text.to_owned(),
         voxel_box,
         window: CT_PRESETS[0].window,

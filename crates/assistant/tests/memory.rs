@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use m3d_assistant::inference::{Worker, WorkerEvent};
+use m3d_assistant::{Worker, WorkerEvent};
 use m3d_model::write_demo_checkpoint;
 use m3d_model::{DTypeChoice, DeviceChoice};
 

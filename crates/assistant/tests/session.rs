@@ -9,9 +9,10 @@ use std::time::Duration;
 use candle_core::{IndexOp, Tensor};
 use glam::{DAffine3, DQuat, DVec3, UVec3};
 use m3d_assistant::inference::{
-    Answer, Event, GenerationSettings, InferenceError, Preparation, Request, Session, Task, Worker,
-    WorkerEvent, prepare,
+    Answer, Event, GenerationSettings, InferenceError, Preparation, Request, Session, Task, prepare,
 };
+use m3d_assistant::reply::{Question, ReplyEvent};
+use m3d_assistant::{Worker, WorkerEvent};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{CT_PRESETS, Modality, Rescale, Units, Volume, Voxels};
 use m3d_model::{DTypeChoice, DeviceChoice};
@@ -78,12 +79,22 @@ fn volume() -> Arc<Volume> {
     )
 }
 
+/// What these tests' texts ask for.
+fn task_of(text: &str) -> Task {
+    match text {
+        "" => Task::Reg,
+        "where is the spleen" => Task::Rec,
+        text if text.contains('?') => Task::Chat,
+        _ => Task::Seg,
+    }
+}
+
 fn request(text: &str) -> Request {
     Request {
         id: 1,
         volume: volume(),
         revision: 7,
-        task: None,
+        task: task_of(text),
         text: text.to_owned(),
         voxel_box: None,
         window: CT_PRESETS[0].window,
@@ -280,7 +291,7 @@ fn images_are_kept_apart_and_are_few() {
     assert!(of(&mut session, &question), "another revision");
     question.window = CT_PRESETS[3].window;
     assert!(of(&mut session, &question), "another window");
-    question.task = Some(Task::Seg);
+    question.task = Task::Seg;
     assert!(of(&mut session, &question), "another way of preparing");
     assert_eq!(session.cached_images(), 4, "small ones are all kept");
     session.keep_images_within(0);
@@ -357,7 +368,7 @@ fn a_box_is_described_in_the_models_coordinates() {
         InferenceError::BoxOutside
     );
     question.voxel_box = None;
-    question.task = Some(Task::Reg);
+    question.task = Task::Reg;
     assert_eq!(
         failure(&ask(&mut session, &question)),
         InferenceError::NoBox
@@ -426,7 +437,7 @@ fn control_tokens_typed_by_a_person_stay_words() {
     assert_eq!(special.len(), markers.len());
     for task in [Task::Chat, Task::Report, Task::Rec, Task::Seg] {
         let mut question = request(&format!("is\u{0} it {} so?", markers.join("")));
-        question.task = Some(task);
+        question.task = task;
         let found = answer(&ask(&mut session, &question));
         let ids = tokenizer.encode_user_text(&found.prompt).unwrap();
         assert!(
@@ -485,12 +496,12 @@ fn loaded(worker: &Worker) -> Result<m3d_assistant::inference::ModelFacts, Infer
     }
 }
 
-fn last_of(worker: &Worker, wanted: u64) -> Event {
+fn last_of(worker: &Worker, wanted: u64) -> ReplyEvent {
     loop {
         match next(worker) {
             WorkerEvent::Question(
                 id,
-                event @ (Event::Done(_) | Event::Cancelled | Event::Failed(_)),
+                event @ (ReplyEvent::Done(_) | ReplyEvent::Cancelled | ReplyEvent::Failed(_)),
             ) => {
                 assert_eq!(id, wanted);
                 return event;
@@ -515,7 +526,7 @@ fn the_worker_survives_what_goes_wrong() {
         .unwrap();
     assert!(matches!(
         last_of(&worker, 1),
-        Event::Failed(InferenceError::NoModel)
+        ReplyEvent::Failed(InferenceError::NoModel)
     ));
     let empty = tempfile::tempdir().unwrap();
     load(empty.path()).unwrap();
@@ -534,19 +545,20 @@ fn the_worker_survives_what_goes_wrong() {
             ..request("left kidney")
         })
         .unwrap();
-    assert!(matches!(last_of(&worker, 2), Event::Done(_)));
+    assert!(matches!(last_of(&worker, 2), ReplyEvent::Done(_)));
     // A bad folder leaves the good model in place.
     load(empty.path()).unwrap();
     assert!(loaded(&worker).is_err());
     worker
-        .ask(Request {
+        .ask(Question {
             id: 3,
-            ..request("")
+            task: None,
+            ..Question::from(request(""))
         })
         .unwrap();
     assert!(matches!(
         last_of(&worker, 3),
-        Event::Failed(InferenceError::EmptyQuestion)
+        ReplyEvent::Failed(InferenceError::EmptyQuestion)
     ));
     worker
         .ask(Request {
@@ -554,7 +566,7 @@ fn the_worker_survives_what_goes_wrong() {
             ..request("left kidney")
         })
         .unwrap();
-    assert!(matches!(last_of(&worker, 4), Event::Done(_)));
+    assert!(matches!(last_of(&worker, 4), ReplyEvent::Done(_)));
     worker.unload().unwrap();
     assert!(matches!(next(&worker), WorkerEvent::Unloaded));
     worker
@@ -565,7 +577,7 @@ fn the_worker_survives_what_goes_wrong() {
         .unwrap();
     assert!(matches!(
         last_of(&worker, 5),
-        Event::Failed(InferenceError::NoModel)
+        ReplyEvent::Failed(InferenceError::NoModel)
     ));
 }
 
@@ -595,10 +607,11 @@ fn the_worker_encodes_ahead_and_cancels_by_number() {
                 ..request(text)
             })
             .unwrap();
-        let Event::Done(answer) = last_of(&worker, id) else {
+        let ReplyEvent::Done(reply) = last_of(&worker, id) else {
             panic!("no answer")
         };
-        assert!(!stages(&answer).contains(&"prepare") && !stages(&answer).contains(&"read image"));
+        let made: Vec<&str> = reply.answers().flat_map(stages).collect();
+        assert!(!made.contains(&"prepare") && !made.contains(&"read image"));
     }
     // Three questions wait; the second is cancelled before its turn, the others are answered.
     for id in 11..=13 {
@@ -611,9 +624,9 @@ fn the_worker_encodes_ahead_and_cancels_by_number() {
     }
     worker.cancel(12);
     worker.cancel(99);
-    assert!(matches!(last_of(&worker, 11), Event::Done(_)));
-    assert!(matches!(last_of(&worker, 12), Event::Cancelled));
-    assert!(matches!(last_of(&worker, 13), Event::Done(_)));
+    assert!(matches!(last_of(&worker, 11), ReplyEvent::Done(_)));
+    assert!(matches!(last_of(&worker, 12), ReplyEvent::Cancelled));
+    assert!(matches!(last_of(&worker, 13), ReplyEvent::Done(_)));
     // A dropped worker ends, with a question running and its events unread.
     for id in 20..30 {
         worker

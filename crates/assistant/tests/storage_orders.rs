@@ -57,7 +57,7 @@ fn ask(
         id: revision,
         volume: Arc::clone(volume),
         revision,
-        task: Some(task),
+        task,
         text: text.to_owned(),
         voxel_box: None,
         window: Window::SOFT_TISSUE,

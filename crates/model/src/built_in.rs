@@ -24,6 +24,7 @@ macro_rules! files {
 static SMALL: &[File] = files!(
     "small",
     "added_tokens.json",
+    "card.json",
     "config.json",
     "generation_config.json",
     "model.safetensors",

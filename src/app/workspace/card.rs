@@ -100,7 +100,7 @@ pub struct Card {
     pub image: ImageIdentity,
     /// The time point.
     pub time: u32,
-    /// The window on screen when it was asked.
+    /// The window that questions and reports were prepared with.
     pub window: Window,
     /// What the reader wrote or pressed.
     pub question: String,
@@ -131,6 +131,33 @@ pub struct Card {
 }
 
 impl Card {
+    /// A question that was asked about an image as it stands at a time point, prepared with a window; nothing has come yet.
+    pub fn asked(
+        image: ImageIdentity,
+        time: u32,
+        window: Window,
+        question: String,
+        task: Option<Task>,
+    ) -> Self {
+        Self {
+            id: CardId::fresh(),
+            image,
+            time,
+            window,
+            question,
+            task,
+            plan: Vec::new(),
+            read_as: None,
+            outcome: None,
+            cautions: Vec::new(),
+            prompt: String::new(),
+            text: String::new(),
+            state: CardState::Queued,
+            findings: Vec::new(),
+            made_from: None,
+        }
+    }
+
     /// Whether it is the draft of a report.
     pub fn is_report(&self) -> bool {
         self.task == Some(Task::Report) || self.plan.iter().any(|s| s.kind == StepKind::Report)

@@ -19,8 +19,8 @@ pub struct Request {
     pub volume: Arc<Volume>,
     /// The revision of the study the volume comes from. Equal revisions mean equal voxels.
     pub revision: u64,
-    /// The task; `None` to tell it from the words ([`recognise`](super::recognise)).
-    pub task: Option<Task>,
+    /// The task.
+    pub task: Task,
     /// What the reader typed; may be empty for a report or a box.
     pub text: String,
     /// The box drawn, on the volume's grid.

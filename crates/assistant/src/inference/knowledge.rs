@@ -33,10 +33,21 @@ pub struct Target {
     pub term: &'static Term,
     /// The name it was taught.
     pub name: String,
-    /// How well its masks cover what they should, as Dice, where that was measured.
-    pub dice: Option<f64>,
+    /// How well its masks cover what they should, where that was measured.
+    pub dice: Option<Overlap>,
     /// How often it names a finding that is there, and one that is not, where that was measured.
     pub detection: Option<Detection>,
+}
+
+/// How well a model's masks cover what they should.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Overlap {
+    /// The mean Dice.
+    pub mean: f64,
+    /// Over how many images.
+    pub n: u32,
+    /// What kind of images: `phantoms`, `real CTs`.
+    pub on: String,
 }
 
 /// How well a model tells whether a finding is there.
@@ -78,7 +89,7 @@ struct Card {
 #[derive(Deserialize)]
 struct CardTarget {
     name: String,
-    dice: Option<f64>,
+    dice: Option<Overlap>,
     detection: Option<Detection>,
 }
 

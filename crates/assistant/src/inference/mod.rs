@@ -25,13 +25,13 @@ pub use answer::{Answer, Event, ModelFacts, Request};
 pub use cache::CacheStats;
 pub use error::InferenceError;
 pub use frame::ModelFrame;
-pub use knowledge::{CARD_FILE, Detection, Knowledge, Target};
+pub use knowledge::{CARD_FILE, Detection, Knowledge, Overlap, Target};
 pub use memory::release_freed_memory;
 pub use prepare::{Preparation, PreparedImage, prepare, prepare_in};
 pub use prepared::PreparedAnswer;
 pub use prompt::{Prompt, build_prompt};
 pub use sampling::GenerationSettings;
 pub use session::{OpenedModel, Session};
-pub use task::{Task, recognise};
+pub use task::Task;
 
 pub use m3d_imaging::wording::ModelBox;

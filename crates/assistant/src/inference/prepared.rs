@@ -15,7 +15,7 @@ pub struct PreparedAnswer {
 impl Session {
     /// Answers a request whose volume is a prepared image (0 to 1, its grid's `k, j, i` being depth, height, width) and
     /// whose text is the question as the model is to get it. Only the space before it is added, which every task but a
-    /// report has. The box and the window do not matter; a request without a task is a plain question.
+    /// report has. The box and the window do not matter.
     ///
     /// Everything after that is as in [`Session::ask`]: the image is encoded once for all its questions.
     ///
@@ -26,7 +26,7 @@ impl Session {
         request: &Request,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<PreparedAnswer, InferenceError> {
-        let task = request.task.unwrap_or(Task::Chat);
+        let task = request.task;
         let text = request.text.trim();
         if text.is_empty() {
             return Err(InferenceError::EmptyQuestion);

@@ -14,8 +14,7 @@ use super::prompt::{Prompt, build_prompt};
 use super::room::{Alternatives, choose, free_bytes};
 use super::sampling::Sampler;
 use super::{
-    GenerationSettings, InferenceError, Knowledge, ModelBox, ModelFrame, Preparation, Task,
-    prepare, recognise,
+    GenerationSettings, InferenceError, Knowledge, ModelBox, ModelFrame, Preparation, Task, prepare,
 };
 use m3d_engine::compute_on_this_thread;
 use m3d_imaging::volume::{Mask, Volume, Window};
@@ -282,10 +281,7 @@ impl Session {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Answer, InferenceError> {
         request.settings.check()?;
-        let has_box = request.voxel_box.is_some();
-        let task = request
-            .task
-            .unwrap_or_else(|| recognise(&request.text, has_box));
+        let task = request.task;
         let words = |frame: Option<&ModelFrame>| prompt_of(task, request, frame);
         let way = task.preparation(request.window);
         let answer = self.answer_as(request, way, &words, emit, cancelled)?;

@@ -34,7 +34,10 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     fn read(text: &str, has_box: bool, knowledge: &'a Knowledge) -> Self {
-        let mut mentions = Lexicon::built_in().mentions(text);
+        // The choices of a question are not what it is about.
+        let choices = text.find("Choices:").or_else(|| text.find("choices:"));
+        let asked = &text[..choices.unwrap_or(text.len())];
+        let mut mentions = Lexicon::built_in().mentions(asked);
         mentions.truncate(MOST_SUBJECTS);
         let named: Vec<_> = mentions.iter().map(|m| m.bytes.clone()).collect();
         Self {

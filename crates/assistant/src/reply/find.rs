@@ -60,10 +60,10 @@ impl Responder<'_> {
             term: subject.and_then(Subject::term),
             place: Place::Mask(Arc::clone(&mask), drawn_at_mm),
         }];
-        reply.measures = Some(measures.clone());
+        reply.measures = Some(Box::new(measures.clone()));
         let drawn = Drawn {
             mask,
-            drawn_at_mm,
+            voxel_mm: drawn_at_mm,
             measures,
         };
         self.masks.insert(reply.name(), drawn);
@@ -210,7 +210,7 @@ impl Responder<'_> {
                 if !measures.cut_by.is_empty() {
                     self.warn_cut(name);
                 }
-                reply.measures = Some(measures);
+                reply.measures = Some(Box::new(measures));
             }
             reply
                 .found
@@ -226,7 +226,7 @@ impl Responder<'_> {
 impl StepReply {
     /// With what the model answered.
     pub(super) fn with(mut self, answer: Answer) -> Self {
-        self.answer = Some(answer);
+        self.answer = Some(Box::new(answer));
         self
     }
 

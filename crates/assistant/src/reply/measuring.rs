@@ -6,6 +6,7 @@ use m3d_imaging::volume::measure::{Comparison, Unit, Unknown, diameter_along};
 use super::respond::{Drawn, Responder};
 use super::wording::{capital, listed};
 use super::{Outcome, StepReply};
+use crate::inference::Overlap;
 use crate::plan::{Quantity, Step, StepKind, Subject};
 
 impl Responder<'_> {
@@ -16,7 +17,7 @@ impl Responder<'_> {
         let plain =
             |outcome, text: String| StepReply::plain(StepKind::Measure, subject, outcome, text);
         if step.quantity == Some(Quantity::Count) {
-            return self.count(step, before);
+            return count(step, before);
         }
         let Some(drawn) = self.masks.get(&name).cloned() else {
             // What stood in the way is said by the step that should have drawn it.
@@ -66,17 +67,18 @@ impl Responder<'_> {
             }
         };
         if let Some(dice) = self.dice_of(subject) {
-            reply.text +=
-                &format!(" The model's masks of it overlap the truth by a Dice of {dice:.2}.");
+            let Overlap { mean, n, on } = dice;
+            let said = format!(" The model's masks of it reach a Dice of {mean:.2} on {n} {on}.");
+            reply.text.push_str(&said);
         }
-        reply.measures = Some(drawn.measures);
+        reply.measures = Some(Box::new(drawn.measures));
         reply
     }
 
     /// The diameter across a vessel, along its centre line.
     fn diameter(subject: Option<&Subject>, drawn: &Drawn) -> StepReply {
         let called = capital(subject.map_or("", |s| s.name()));
-        let (outcome, text) = match diameter_along(&drawn.mask, Some(drawn.drawn_at_mm)) {
+        let (outcome, text) = match diameter_along(&drawn.mask, Some(drawn.voxel_mm)) {
             Ok(tube) => (
                 Outcome::Measured,
                 format!(
@@ -94,105 +96,105 @@ impl Responder<'_> {
         StepReply::plain(StepKind::Measure, subject, outcome, text)
     }
 
-    fn dice_of(&self, subject: Option<&Subject>) -> Option<f64> {
+    fn dice_of(&self, subject: Option<&Subject>) -> Option<&Overlap> {
         let term = subject.and_then(Subject::term)?;
-        self.knowledge.target(term)?.dice
+        self.knowledge.target(term)?.dice.as_ref()
     }
+}
 
-    /// How many of the things asked for were found.
-    fn count(&self, step: &Step, before: &[StepReply]) -> StepReply {
-        let subject = step.subject.as_ref();
-        let plain =
-            |outcome, text: String| StepReply::plain(StepKind::Measure, subject, outcome, text);
-        let is_finding = subject
-            .and_then(Subject::term)
-            .is_some_and(|term| term.kind() == Kind::Finding);
-        if is_finding {
-            let text = "Findings are not counted: a mask does not tell how many there are.";
-            return plain(Outcome::NotKnown, text.to_owned());
-        }
-        let drawn = before.iter().filter(|s| s.kind == StepKind::Segment);
-        let found: Vec<&str> = drawn
-            .clone()
-            .filter(|s| s.outcome.is_success())
-            .filter_map(|s| s.subject.as_deref())
-            .collect();
-        let name = subject.map_or("", |s| s.name());
-        // Said once, behind the last of them.
-        if drawn.last().and_then(|s| s.subject.as_deref()) != Some(name) || found.is_empty() {
-            let failed = before
-                .iter()
-                .rev()
-                .find(|s| s.subject.as_deref() == Some(name));
-            let outcome = failed.map_or(Outcome::Unusable, |s| s.outcome);
-            let outcome = if outcome == Outcome::Answered {
-                Outcome::Measured
-            } else {
-                outcome
-            };
-            return plain(outcome, String::new());
-        }
-        let text = format!("Found: {} ({}).", found.len(), listed(&found, "and"));
-        plain(Outcome::Measured, text)
+/// How many of the things asked for were found.
+fn count(step: &Step, before: &[StepReply]) -> StepReply {
+    let subject = step.subject.as_ref();
+    let plain = |outcome, text: String| StepReply::plain(StepKind::Measure, subject, outcome, text);
+    let is_finding = subject
+        .and_then(Subject::term)
+        .is_some_and(|term| term.kind() == Kind::Finding);
+    if is_finding {
+        let text = "Findings are not counted: a mask does not tell how many there are.";
+        return plain(Outcome::NotKnown, text.to_owned());
     }
-
-    /// Which of what was measured is the larger.
-    pub(super) fn compare(&mut self, before: &[StepReply]) -> StepReply {
-        let plain =
-            |outcome, text: String| StepReply::plain(StepKind::Compare, None, outcome, text);
-        let measured: Vec<&StepReply> = before
+    let drawn = before.iter().filter(|s| s.kind == StepKind::Segment);
+    let found: Vec<&str> = drawn
+        .clone()
+        .filter(|s| s.outcome.is_success())
+        .filter_map(|s| s.subject.as_deref())
+        .collect();
+    let name = subject.map_or("", |s| s.name());
+    // Said once, behind the last of them.
+    if drawn.clone().next_back().and_then(|s| s.subject.as_deref()) != Some(name)
+        || found.is_empty()
+    {
+        let failed = before
             .iter()
-            .filter(|s| s.kind == StepKind::Measure && s.measures.is_some())
-            .collect();
-        let [first, rest @ ..] = measured.as_slice() else {
-            return plain(Outcome::Unusable, "There is nothing to compare.".to_owned());
-        };
-        if rest.is_empty() {
-            return plain(
-                Outcome::Unusable,
-                "Only one of them was drawn: there is nothing to compare it with.".to_owned(),
-            );
-        }
-        let mut sentences = Vec::new();
-        let mut told = false;
-        for pair in std::iter::once(first)
-            .chain(rest)
-            .collect::<Vec<_>>()
-            .windows(2)
-        {
-            let (a, b) = (pair[0].name(), pair[1].name());
-            let (Some(left), Some(right)) = (&pair[0].measures, &pair[1].measures) else {
-                continue;
-            };
-            let volumes = format!(
-                "{:.0} and {:.0} mL",
-                left.volume_ml.value, right.volume_ml.value
-            );
-            sentences.push(match left.compare(right) {
-                Comparison::Larger => format!("The {a} is larger than the {b} ({volumes})."),
-                Comparison::Smaller => format!("The {b} is larger than the {a} ({volumes})."),
-                Comparison::Alike => {
-                    format!("The {a} and the {b} are alike within what the masks can tell ({volumes}).")
-                }
-                Comparison::CannotTell { why } => {
-                    let cut = match why {
-                        Unknown::FirstIsCut => format!("the {a} is"),
-                        Unknown::SecondIsCut => format!("the {b} is"),
-                        Unknown::BothAreCut => "both are".to_owned(),
-                    };
-                    sentences.push(format!(
-                        "Which of the {a} and the {b} is larger cannot be told: {cut} cut by the image ({volumes} are seen)."
-                    ));
-                    continue;
-                }
-            });
-            told = true;
-        }
-        let outcome = if told {
+            .rev()
+            .find(|s| s.subject.as_deref() == Some(name));
+        let outcome = failed.map_or(Outcome::Unusable, |s| s.outcome);
+        let outcome = if outcome == Outcome::Answered {
             Outcome::Measured
         } else {
-            Outcome::Unusable
+            outcome
         };
-        plain(outcome, sentences.join(" "))
+        return plain(outcome, String::new());
     }
+    let text = format!("Found: {} ({}).", found.len(), listed(&found, "and"));
+    plain(Outcome::Measured, text)
+}
+
+/// Which of what was measured is the larger.
+pub(super) fn compare(before: &[StepReply]) -> StepReply {
+    let plain = |outcome, text: String| StepReply::plain(StepKind::Compare, None, outcome, text);
+    let measured: Vec<&StepReply> = before
+        .iter()
+        .filter(|s| s.kind == StepKind::Measure && s.measures.is_some())
+        .collect();
+    let [first, rest @ ..] = measured.as_slice() else {
+        return plain(Outcome::Unusable, "There is nothing to compare.".to_owned());
+    };
+    if rest.is_empty() {
+        return plain(
+            Outcome::Unusable,
+            "Only one of them was drawn: there is nothing to compare it with.".to_owned(),
+        );
+    }
+    let mut sentences = Vec::new();
+    let mut told = false;
+    for pair in std::iter::once(first)
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .windows(2)
+    {
+        let (a, b) = (pair[0].name(), pair[1].name());
+        let (Some(left), Some(right)) = (&pair[0].measures, &pair[1].measures) else {
+            continue;
+        };
+        let volumes = format!(
+            "{:.0} and {:.0} mL",
+            left.volume_ml.value, right.volume_ml.value
+        );
+        sentences.push(match left.compare(right) {
+            Comparison::Larger => format!("The {a} is larger than the {b} ({volumes})."),
+            Comparison::Smaller => format!("The {b} is larger than the {a} ({volumes})."),
+            Comparison::Alike => {
+                format!("The {a} and the {b} are alike within what the masks can tell ({volumes}).")
+            }
+            Comparison::CannotTell { why } => {
+                let cut = match why {
+                    Unknown::FirstIsCut => format!("the {a} is"),
+                    Unknown::SecondIsCut => format!("the {b} is"),
+                    Unknown::BothAreCut => "both are".to_owned(),
+                };
+                sentences.push(format!(
+                    "Which of the {a} and the {b} is larger cannot be told: {cut} cut by the image ({volumes} are seen)."
+                ));
+                continue;
+            }
+        });
+        told = true;
+    }
+    let outcome = if told {
+        Outcome::Measured
+    } else {
+        Outcome::Unusable
+    };
+    plain(outcome, sentences.join(" "))
 }

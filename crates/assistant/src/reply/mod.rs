@@ -70,7 +70,7 @@ impl From<Request> for Question {
             volume: request.volume,
             revision: request.revision,
             text: request.text,
-            task: request.task,
+            task: Some(request.task),
             voxel_box: request.voxel_box,
             window: Some(request.window),
             settings: request.settings,
@@ -152,9 +152,9 @@ pub struct StepReply {
     /// What was found.
     pub found: Vec<Found>,
     /// The figures, of a step that measures.
-    pub measures: Option<Measures>,
+    pub measures: Option<Box<Measures>>,
     /// What the model answered, of a step that asked it.
-    pub answer: Option<Answer>,
+    pub answer: Option<Box<Answer>>,
 }
 
 /// An answer with all that is needed to judge it and to get it again.
@@ -194,7 +194,7 @@ impl Reply {
 
     /// The model's answers, in the order they were asked for.
     pub fn answers(&self) -> impl Iterator<Item = &Answer> {
-        self.steps.iter().filter_map(|step| step.answer.as_ref())
+        self.steps.iter().filter_map(|step| step.answer.as_deref())
     }
 
     /// Milliseconds per stage over all of the model's answers, in the order they were first reached.

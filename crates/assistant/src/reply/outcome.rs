@@ -42,7 +42,7 @@ impl Outcome {
 
     /// That of several steps: of the first that did not succeed, unless all about another subject did; then measured
     /// where anything was, else answered. `steps` are each step's outcome and what it was about.
-    pub fn of_steps<'a>(steps: impl Iterator<Item = (Self, Option<&'a str>)> + Clone) -> Self {
+    pub fn of_steps<'a>(steps: &(impl Iterator<Item = (Self, Option<&'a str>)> + Clone)) -> Self {
         let failed = steps.clone().find(|(outcome, _)| !outcome.is_success());
         let measured = steps.clone().any(|(outcome, _)| outcome == Self::Measured);
         let success = if measured {
@@ -100,7 +100,7 @@ mod tests {
             (vec![], Answered),
         ] {
             assert_eq!(
-                Outcome::of_steps(steps.iter().copied()),
+                Outcome::of_steps(&steps.iter().copied()),
                 wanted,
                 "{steps:?}"
             );

@@ -6,7 +6,7 @@ use m3d_imaging::terms::Term;
 use super::respond::Responder;
 use super::wording::{box_words, capital, share_words};
 use super::{Outcome, StepReply};
-use crate::inference::{InferenceError, Task};
+use crate::inference::{Detection, InferenceError, Task};
 use crate::plan::{Step, StepKind, Subject};
 
 /// How the contrast phase is asked for (M3D-VQA).
@@ -43,7 +43,8 @@ impl Responder<'_> {
             .and_then(|t| t.detection.clone());
         let answer = self.ask_model(Task::Rec, &name, false)?;
         if let Err(reply) = self.judged(kind, subject, &name, &answer) {
-            let tells = !term.is_finding() || detection.as_ref().is_some_and(|d| d.tells_absence());
+            let tells =
+                !term.is_finding() || detection.as_ref().is_some_and(Detection::tells_absence);
             if reply.outcome == Outcome::Absent && !tells {
                 let misses = detection.as_ref().map_or_else(
                     || "how often it misses one was not measured".to_owned(),
@@ -70,7 +71,7 @@ impl Responder<'_> {
             .first()
             .map(|place| box_words(place, self.question.volume.grid(), sides_known));
         let model = self.model();
-        if term.is_finding() && !detection.as_ref().is_some_and(|d| d.tells_presence()) {
+        if term.is_finding() && !detection.as_ref().is_some_and(Detection::tells_presence) {
             let text = format!(
                 "{}: {model} names one, but too often where there is none to be believed. Look at the {}.",
                 capital(&name),

@@ -10,6 +10,7 @@ use m3d_imaging::terms::Term;
 use m3d_imaging::volume::measure::Measures;
 use m3d_imaging::volume::{Mask, Window};
 
+use super::measuring::compare;
 use super::statement::statements_of;
 use super::wording::{capital, listed};
 use super::{
@@ -48,7 +49,8 @@ pub fn respond(
 #[derive(Clone)]
 pub(super) struct Drawn {
     pub mask: Arc<Mask>,
-    pub drawn_at_mm: DVec3,
+    /// The mm, along i, j and k, that one voxel of it as drawn really covers.
+    pub voxel_mm: DVec3,
     pub measures: Measures,
 }
 
@@ -79,13 +81,13 @@ impl Responder<'_> {
         let outcomes = steps
             .iter()
             .map(|step| (step.outcome, step.subject.as_deref()));
-        let outcome = Outcome::of_steps(outcomes);
+        let outcome = Outcome::of_steps(&outcomes);
         if outcome.is_success() {
             for step in steps.iter().filter(|step| !step.outcome.is_success()) {
                 self.warn(step.outcome.name(), step.text.clone());
             }
         }
-        let statements = self.statements(&steps);
+        let statements = statements(&steps);
         let texts: Vec<&str> = statements.iter().map(|s| s.text.as_str()).collect();
         let text = if self.question.task.is_some() {
             // A task that was chosen is answered in the model's words, as scripts know them.
@@ -143,6 +145,9 @@ impl Responder<'_> {
     fn planned(&mut self) -> Result<(Plan, Vec<StepReply>), InferenceError> {
         let question = self.question;
         let has_box = question.voxel_box.is_some();
+        if question.text.trim().is_empty() && !has_box {
+            return Err(InferenceError::EmptyQuestion);
+        }
         let plan = plan(&question.text, has_box, &self.knowledge);
         (self.emit)(ReplyEvent::Plan(plan.clone()));
         let mut steps = Vec::new();
@@ -173,7 +178,7 @@ impl Responder<'_> {
             },
             StepKind::Report => self.report(),
             StepKind::Measure => Ok(self.measure(step, before)),
-            StepKind::Compare => Ok(self.compare(before)),
+            StepKind::Compare => Ok(compare(before)),
             StepKind::Go => Ok(go(before)),
             StepKind::Header => Ok(self.header(step)),
         }
@@ -199,7 +204,7 @@ impl Responder<'_> {
             id: self.question.id,
             volume: Arc::clone(&self.question.volume),
             revision: self.question.revision,
-            task: Some(task),
+            task,
             text: text.to_owned(),
             voxel_box: self.question.voxel_box,
             window: self.window(),
@@ -326,33 +331,6 @@ impl Responder<'_> {
             names.join(", ")
         )
     }
-
-    /// The sentences of all steps, each with its place.
-    fn statements(&self, steps: &[StepReply]) -> Vec<Statement> {
-        let found: Vec<&Found> = steps.iter().flat_map(|step| &step.found).collect();
-        let mut statements = Vec::new();
-        for step in steps {
-            let mut own = if step.by_model() {
-                statements_of(&step.text)
-            } else if step.text.is_empty() {
-                Vec::new()
-            } else {
-                let subject = step.subject.as_deref();
-                let term =
-                    subject.and_then(|name| m3d_imaging::terms::Lexicon::built_in().get(name));
-                vec![Statement::own(step.text.clone(), term)]
-            };
-            for statement in &mut own {
-                let is_of = |found: &&&Found| {
-                    let term = statement.subject.map(Term::name);
-                    Some(found.name.as_str()) == term.or(step.subject.as_deref())
-                };
-                statement.place = found.iter().find(is_of).map(|found| found.name.clone());
-            }
-            statements.extend(own);
-        }
-        statements
-    }
 }
 
 impl StepReply {
@@ -387,6 +365,32 @@ impl StepReply {
     pub(super) fn place(&self) -> Option<&Place> {
         self.found.first().map(|found| &found.place)
     }
+}
+
+/// The sentences of all steps, each with its place.
+fn statements(steps: &[StepReply]) -> Vec<Statement> {
+    let found: Vec<&Found> = steps.iter().flat_map(|step| &step.found).collect();
+    let mut statements = Vec::new();
+    for step in steps {
+        let mut own = if step.by_model() {
+            statements_of(&step.text)
+        } else if step.text.is_empty() {
+            Vec::new()
+        } else {
+            let subject = step.subject.as_deref();
+            let term = subject.and_then(|name| m3d_imaging::terms::Lexicon::built_in().get(name));
+            vec![Statement::own(step.text.clone(), term)]
+        };
+        for statement in &mut own {
+            let is_of = |found: &&&Found| {
+                let term = statement.subject.map(Term::name);
+                Some(found.name.as_str()) == term.or(step.subject.as_deref())
+            };
+            statement.place = found.iter().find(is_of).map(|found| found.name.clone());
+        }
+        statements.extend(own);
+    }
+    statements
 }
 
 /// The views go to what was found.

@@ -132,15 +132,12 @@ fn without_measures(sentence: &str) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut at = 0;
     while at < words.len() {
-        match measure_at(&words[at..]) {
-            Some((count, tail)) => {
-                out.push(format!("{NOT_MEASURED}{tail}"));
-                at += count;
-            }
-            None => {
-                out.push(words[at].to_owned());
-                at += 1;
-            }
+        if let Some((count, tail)) = measure_at(&words[at..]) {
+            out.push(format!("{NOT_MEASURED}{tail}"));
+            at += count;
+        } else {
+            out.push(words[at].to_owned());
+            at += 1;
         }
     }
     out.join(" ")

@@ -300,7 +300,7 @@ impl<'a> ImageSession<'a> {
             id: 0,
             volume: Arc::clone(&self.volume),
             revision: self.number,
-            task: Some(task.inference()),
+            task: task.inference(),
             text: question.to_owned(),
             voxel_box: None,
             window: Window::new(0.5, 1.0),
