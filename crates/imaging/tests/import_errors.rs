@@ -380,6 +380,27 @@ fn an_orientation_of_no_use_is_not_called_missing() {
 }
 
 #[test]
+fn a_header_says_whether_it_knows_left_and_whether_it_holds_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stated.nii");
+    let stated = |codes: [u8; 2], intent: i16| {
+        let mut bytes = ramp();
+        bytes[252..256].copy_from_slice(&[codes[0], 0, codes[1], 0]);
+        bytes[68..70].copy_from_slice(&intent.to_le_bytes());
+        put(&mut bytes, 80, &[1.0, 1.0, 1.0]);
+        fs::write(&path, &bytes).unwrap();
+        let library = scan(&path);
+        let stated = &library.series().next().unwrap().stated;
+        (stated.side_known, stated.label_map)
+    };
+    assert_eq!(stated([0, 0], 0), (false, false));
+    assert_eq!(stated([1, 0], 0), (true, false));
+    // NIFTI_INTENT_LABEL, and a statistic.
+    assert_eq!(stated([1, 0], 1002), (true, true));
+    assert_eq!(stated([1, 0], 3), (true, false));
+}
+
+#[test]
 fn a_mask_is_above_zero_and_has_one_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mask.nii");

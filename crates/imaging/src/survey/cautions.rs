@@ -10,9 +10,6 @@ const FEWEST_SLICES: u32 = 8;
 /// Slices further apart hide whole organs, in mm.
 const MOST_SPACING_MM: f64 = 10.0;
 
-/// Sizes that a part of a body can have, in mm.
-const FIELD_OF_VIEW_MM: std::ops::RangeInclusive<f64> = 25.0..=2500.0;
-
 /// What a survey that is complete but for them gives reason to be careful about. `is_hounsfield`: the values are HU.
 pub(super) fn of(survey: &Survey, stated: &Stated, is_hounsfield: bool) -> Vec<Caution> {
     let mut found = Vec::new();
@@ -46,14 +43,13 @@ pub(super) fn of(survey: &Survey, stated: &Stated, is_hounsfield: bool) -> Vec<C
             "domain_values",
             "the values of this CT are not Hounsfield units".to_owned(),
         ),
-        Modality::Ct => {}
         Modality::Mr => warn("domain_modality", "an MR, no CT".to_owned()),
         Modality::Pet => warn("domain_modality", "a PET, no CT".to_owned()),
         Modality::Other if is_picture => warn(
             "domain_modality",
             "the file does not say what made it, and its values are not a CT's".to_owned(),
         ),
-        Modality::Other => {}
+        Modality::Ct | Modality::Other => {}
     }
     let [.., slices] = survey.voxels;
     if slices < FEWEST_SLICES {
@@ -68,7 +64,7 @@ pub(super) fn of(survey: &Survey, stated: &Stated, is_hounsfield: bool) -> Vec<C
             "domain_spacing",
             format!("voxels are {most:.1} mm apart, of {MOST_SPACING_MM} mm at most"),
         );
-    } else if !FIELD_OF_VIEW_MM.contains(&field.x) || !FIELD_OF_VIEW_MM.contains(&field.y) {
+    } else if !survey.is_of_a_body() {
         warn(
             "domain_spacing",
             format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::volume::{Stated, Upright};
+use crate::volume::{Stated, Upright, Volume};
 
 /// What the voxels of an image are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,18 +26,26 @@ const MOST_LABELS: usize = 512;
 /// So few different values are labels, whatever their places.
 const FEW_VALUES: usize = 8;
 
-/// The share of neighbours that are alike, above which values are labels. Among tissue it is a few in a hundred.
-const SAME_NEIGHBOURS: f64 = 0.4;
+/// The share of neighbours that are alike, above which values are labels: where there are at most so many different
+/// ones, and where there are more. Among tissue it is a few in a hundred, more in pictures of 8 bits.
+const SOME_VALUES: usize = 32;
+const SAME_OF_SOME: f64 = 0.35;
+const SAME_OF_MANY: f64 = 0.7;
 
-/// The correlation over a twelfth of an axis, below which values are noise, and from how many pairs it is believed.
+/// The correlation over a 24th of an axis (4 voxels at least), below which values are noise, and from how many pairs it is believed.
 const LEAST_CORRELATION: f64 = 0.12;
 const LEAST_PAIRS: usize = 1000;
 
 impl Content {
-    pub(super) fn of(upright: &Upright, stated: &Stated) -> Self {
+    pub(super) fn of(volume: &Volume, upright: &Upright, stated: &Stated) -> Self {
         let samples = Samples::of(upright);
         if samples.low >= samples.high {
-            return Self::Flat;
+            // A small mask falls between the samples.
+            return match different_values(volume) {
+                0 | 1 => Self::Flat,
+                2..=FEW_VALUES => Self::LabelMap,
+                _ => Self::Anatomy,
+            };
         }
         if stated.label_map || samples.are_labels() {
             return Self::LabelMap;
@@ -47,6 +55,18 @@ impl Content {
         }
         Self::Anatomy
     }
+}
+
+/// How many different values a volume holds, counted up to one more than [`FEW_VALUES`].
+fn different_values(volume: &Volume) -> usize {
+    let with = |mut found: Vec<f32>, value: f32| {
+        if found.len() <= FEW_VALUES && value.is_finite() && !found.contains(&value) {
+            found.push(value);
+        }
+        found
+    };
+    let both = |a: Vec<f32>, b: Vec<f32>| b.into_iter().fold(a, with);
+    volume.voxels().fold_chunks(Vec::new, with, both).len()
 }
 
 /// Values on a lattice, and what their neighbours have in common with them.
@@ -68,7 +88,7 @@ impl Samples {
             let count = size.min(SAMPLES);
             (0..count).map(move |n| (2 * n + 1) * size / (2 * count))
         });
-        let lags = dims.map(|size| (size / 12).max(2));
+        let lags = dims.map(|size| (size / 24).max(4));
         let mut found = Self {
             low: f32::INFINITY,
             high: f32::NEG_INFINITY,
@@ -146,7 +166,12 @@ impl Samples {
             all += 1;
             same += u32::from(a == b);
         }
-        f64::from(same) > SAME_NEIGHBOURS * f64::from(all)
+        let least = if labels.len() <= SOME_VALUES {
+            SAME_OF_SOME
+        } else {
+            SAME_OF_MANY
+        };
+        f64::from(same) > least * f64::from(all)
     }
 
     fn is_noise(&self) -> bool {

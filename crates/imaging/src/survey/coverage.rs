@@ -70,13 +70,23 @@ impl Coverage {
         }
     }
 
-    /// What is shown in place of the trunk, where hardly anything of it is.
+    /// What is shown in place of the trunk, where hardly anything of it is: by the likely levels less than a fifth of the
+    /// image, by the least favourable ones not even half of it.
     pub(super) fn outside_of_trunk(&self) -> Option<&'static str> {
         let mm = BodyLevel::adult_mm;
         let [upper, lower] = TRUNK.map(mm);
-        if mm(self.bottom.lowest) < upper + MARGIN_MM {
+        let share = |top: BodyLevel, bottom: BodyLevel| {
+            let shown = mm(bottom).min(lower) - mm(top).max(upper);
+            shown.max(0.0) / (mm(bottom) - mm(top)).max(1.0)
+        };
+        let [top, bottom] = [self.top, self.bottom];
+        let likely = share(top.level, bottom.level);
+        let most = share(top.highest, bottom.highest).max(share(top.lowest, bottom.lowest));
+        if likely >= 0.2 || most >= 0.5 {
+            None
+        } else if mm(bottom.lowest) < lower {
             Some("the head or the neck")
-        } else if mm(self.top.highest) > lower - MARGIN_MM {
+        } else if mm(top.highest) > upper {
             Some("the legs")
         } else {
             None

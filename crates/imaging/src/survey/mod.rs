@@ -4,14 +4,21 @@
 //! All of it comes from the voxels and from what the file says of them; where the two contradict each other the voxels
 //! are believed. The answers are the same for each of the 48 orders an image can be stored in.
 
+mod atlas;
 mod cautions;
 mod content;
 mod coverage;
+mod features;
+mod fit;
+mod regions;
+mod section;
 
 use glam::DVec3;
 
 pub use content::Content;
 pub use coverage::{Coverage, End, InView};
+use features::Features;
+use section::Sections;
 
 use crate::volume::{Modality, Stated, Upright, Volume, is_like_hounsfield};
 
@@ -60,7 +67,7 @@ impl Survey {
         let upright = Upright::new(volume);
         let spacing_mm = upright.spacing_mm();
         let voxels = upright.dims().map(|size| size as u32);
-        let content = Content::of(&upright, stated);
+        let content = Content::of(volume, &upright, stated);
         let like_hounsfield = content == Content::Anatomy && is_like_hounsfield(volume);
         let modality_by_values = volume.modality() == Modality::Other && like_hounsfield;
         let modality = if modality_by_values {
@@ -78,7 +85,26 @@ impl Survey {
             voxels,
             cautions: Vec::new(),
         };
+        if survey.modality == Modality::Ct && like_hounsfield && survey.is_of_a_body() {
+            survey.coverage = coverage_of(&upright);
+        }
         survey.cautions = cautions::of(&survey, stated, like_hounsfield);
         survey
     }
+
+    /// Whether it is as large as a part of a body can be.
+    fn is_of_a_body(&self) -> bool {
+        let [x, y, z] = self.field_of_view_mm.to_array();
+        [x, y].iter().all(|mm| BODY_MM.contains(mm)) && z <= *BODY_MM.end()
+    }
+}
+
+/// Sizes that a part of a body can have, in mm; slices may be few.
+const BODY_MM: std::ops::RangeInclusive<f64> = 25.0..=2500.0;
+
+/// The heights that a CT in HU shows.
+fn coverage_of(upright: &Upright) -> Option<Coverage> {
+    let length_mm = upright.dims()[2] as f64 * upright.spacing_mm().z;
+    let sections = Sections::of(upright);
+    fit::fit(&Features::of_all(&sections), sections.step_mm, length_mm)
 }

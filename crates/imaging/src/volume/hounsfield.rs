@@ -23,10 +23,13 @@ struct Histogram {
     inside: u32,
     /// Values above it.
     above: u32,
+    /// The lowest value in it, and how many have exactly that: what was clipped.
+    lowest: f32,
+    at_lowest: u32,
 }
 
 impl Histogram {
-    /// `None` where a value is not a number, or lies below what any scanner pads with.
+    /// `None` where a value lies below what any scanner pads with.
     fn of(volume: &Volume) -> Option<Self> {
         const LEAST_PADDING: f32 = -32768.0;
         let upright = Upright::new(volume);
@@ -38,28 +41,38 @@ impl Histogram {
             counts: vec![0; BINS],
             inside: 0,
             above: 0,
+            lowest: f32::INFINITY,
+            at_lowest: 0,
         };
         for z in zs {
             for y in ys.clone() {
                 for x in xs.clone() {
                     let value = upright.value([x, y, z]);
-                    if !(value >= LEAST_PADDING) {
+                    if value < LEAST_PADDING {
                         return None;
                     }
-                    if value < LOWEST {
-                        continue;
-                    }
-                    match found.counts.get_mut(((value - LOWEST) / BIN) as usize) {
-                        Some(count) => {
-                            *count += 1;
-                            found.inside += 1;
-                        }
-                        None => found.above += 1,
-                    }
+                    found.add(value);
                 }
             }
         }
         Some(found)
+    }
+
+    fn add(&mut self, value: f32) {
+        if value.is_nan() || value < LOWEST {
+            return;
+        }
+        if value < self.lowest {
+            (self.lowest, self.at_lowest) = (value, 0);
+        }
+        self.at_lowest += u32::from(value == self.lowest);
+        match self.counts.get_mut(((value - LOWEST) / BIN) as usize) {
+            Some(count) => {
+                *count += 1;
+                self.inside += 1;
+            }
+            None => self.above += 1,
+        }
     }
 
     fn between(&self, low: f32, high: f32) -> f32 {
@@ -87,19 +100,22 @@ impl Histogram {
             return false;
         }
         let air = self.between(LOWEST, -900.0) / all;
-        let body = self.between(-900.0, 3400.0);
-        let tissue = self.between(-200.0, 200.0) / body.max(1.0);
-        let dense = self.between(200.0, 3400.0) / body.max(1.0);
-        let (mode, _) = self.peak(-200.0, 200.0);
+        let solid = self.between(-500.0, 3400.0);
+        let tissue = self.between(-200.0, 200.0);
+        let dense = self.between(200.0, 3400.0) / solid.max(1.0);
+        let blurred = self.between(-600.0, -250.0);
+        let (mode, most) = self.peak(-200.0, 200.0);
+        if air > 0.002 {
+            let is_body = solid > 0.02 * all && tissue > 0.2 * solid && tissue > blurred;
+            let is_peak = (-150.0..=150.0).contains(&mode) && most > 0.09 * tissue;
+            return is_body && is_peak && dense < 0.75;
+        }
+        // Cut so close that no air is left, or air is clipped: fat and soft tissue, apart from each other.
+        let shown = all - self.at_lowest as f32;
         let (_, fats) = self.peak(-140.0, -60.0);
         let (_, softs) = self.peak(0.0, 100.0);
         let valley = self.between(-50.0, -20.0);
-        if air > 0.002 {
-            let is_body = body > 0.02 * all && tissue > 0.3 && (-150.0..=150.0).contains(&mode);
-            return is_body && dense < 0.5;
-        }
-        // Cut so close that no air is left: fat and soft tissue apart.
-        let apart = fats > 1.3 * valley && softs > 1.3 * valley;
-        apart && tissue > 0.7 && dense < 0.3 && fats > 0.01 * body
+        let are_apart = fats > 1.3 * valley && softs > 1.3 * valley && fats > 0.01 * shown;
+        are_apart && tissue > 0.7 * shown && dense < 0.3
     }
 }

@@ -375,3 +375,19 @@ pub(super) fn is_native(syntax: &str) -> bool {
         .get(syntax)
         .is_some_and(|syntax| !syntax.is_encapsulated_pixel_data())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lossy_syntaxes_are_known() {
+        for lossy in ["50", "51", "81"] {
+            assert!(is_always_lossy(&format!("1.2.840.10008.1.2.4.{lossy}")));
+        }
+        // Lossless, or both: Lossy Image Compression decides.
+        for lossless in ["57", "70", "80", "90", "91"] {
+            assert!(!is_always_lossy(&format!("1.2.840.10008.1.2.4.{lossless}")));
+        }
+    }
+}
