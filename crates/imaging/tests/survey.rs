@@ -48,30 +48,133 @@ fn a_slab_of_the_upper_abdomen_shows_neither_bladder_nor_brain() {
 /// One image, 48 ways to store it, one answer.
 #[test]
 fn the_order_of_voxels_changes_nothing() {
-    let slab = slab();
-    let image = cut(&slab, [2, 1, 0], [511, 490, 19], [4, 5, 1]);
-    let wanted = of(&image);
-    assert!(wanted.coverage.is_some());
-    let mut orders = 0;
-    for axes in [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ] {
-        for bits in 0..8 {
-            let reversed = [0, 1, 2].map(|n| bits >> n & 1 == 1);
-            assert_eq!(
-                of(&stored_as(&image, axes, reversed)),
-                wanted,
-                "{axes:?} {reversed:?}"
-            );
-            orders += 1;
-        }
+    let mut images = vec![cut(&slab(), [2, 1, 0], [511, 490, 19], [4, 5, 1])];
+    if let Some(path) = shared("nifti_ct_totalseg/example_ct.nii.gz") {
+        let image = load(&path);
+        images.push(cut(&image, [0, 0, 0], [121, 100, 110], [2, 3, 2]));
     }
-    assert_eq!(orders, 48);
+    for image in images {
+        let wanted = of(&image);
+        assert!(wanted.coverage.is_some());
+        let mut orders = 0;
+        for axes in [
+            [0, 1, 2],
+            [0, 2, 1],
+            [1, 0, 2],
+            [1, 2, 0],
+            [2, 0, 1],
+            [2, 1, 0],
+        ] {
+            for bits in 0..8 {
+                let reversed = [0, 1, 2].map(|n| bits >> n & 1 == 1);
+                let other = stored_as(&image, axes, reversed);
+                assert_eq!(of(&other), wanted, "{axes:?} {reversed:?}");
+                orders += 1;
+            }
+        }
+        assert_eq!(orders, 48);
+    }
+}
+
+/// Files of the wide collection are taken for what their makers say they are.
+#[test]
+fn files_are_known_for_what_they_are() {
+    use Modality::{Ct, Mr, Other, Pet};
+    for (path, content, modality) in [
+        (
+            "nifti_ct_totalseg/example_ct_sm.nii.gz",
+            Content::Anatomy,
+            Ct,
+        ),
+        (
+            "nifti_ct_totalseg/example_mr_sm.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+        (
+            "nifti_ct_totalseg/example_seg.nii.gz",
+            Content::LabelMap,
+            Other,
+        ),
+        (
+            "nifti_ct_totalseg/example_seg_mr.nii.gz",
+            Content::LabelMap,
+            Other,
+        ),
+        (
+            "ct_siemens_j2k_abdomen/example_seg_dicom.nii.gz",
+            Content::LabelMap,
+            Other,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/nifti/CT_image.nii.gz",
+            Content::Anatomy,
+            Ct,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/nifti/CT_mask.nii.gz",
+            Content::LabelMap,
+            Other,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/nifti/MR_T1_image.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/nifti/PET_image.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/dicom/PET/image",
+            Content::Anatomy,
+            Pet,
+        ),
+        (
+            "ibsi_sts008_ct_mr_pet/dicom/MR_T1/image",
+            Content::Anatomy,
+            Mr,
+        ),
+        (
+            "dcmqi_ct_seg/segmentations/24x38x3/image",
+            Content::LabelMap,
+            Ct,
+        ),
+        (
+            "nifti_misc_niivue/LAS_drawing_correct.nii.gz",
+            Content::LabelMap,
+            Other,
+        ),
+        ("nifti_misc_niivue/ras.hdr", Content::Anatomy, Other),
+        (
+            "nifti_rs_resources/avg152T1_LR_nifti.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+        ("nifti_rs_resources/zstat1.nii.gz", Content::Anatomy, Other),
+        ("nifti_orientations_12/PSL.nii.gz", Content::Anatomy, Other),
+        (
+            "mr_12bit_signed_unsigned/Ref/4.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+        (
+            "mr_siemens_xa30_enhanced/Ref/6_anat-T1w_acq-tfl.nii.gz",
+            Content::Anatomy,
+            Other,
+        ),
+    ] {
+        let Some(file) = shared(path) else {
+            continue;
+        };
+        let survey = of(&load(&file));
+        assert_eq!(
+            (survey.content, survey.modality),
+            (content, modality),
+            "{path}"
+        );
+    }
 }
 
 /// Slabs cut from a real CT whose vertebrae are labelled: the truth lies within the error that is told, and no organ
