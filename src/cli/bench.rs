@@ -60,8 +60,9 @@ struct TaskArguments {
     /// are not asked for again.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Take a share of the images, for job arrays: every N-th one. Numbers may begin at 0 or at 1.
-    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    /// Take a share of the images, for job arrays: every N-th one. I counts from 1 to N; where an array's jobs are
+    /// numbered from 0, give the number plus 1.
+    #[arg(long, value_name = "I/N", default_value = "1/1")]
     shard: Shard,
     /// Ask at most about the first N entries of the data's list.
     #[arg(long, value_name = "N", value_parser = numbers::tokens, allow_negative_numbers = true)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::engine::{Engine, ImageSession, Model};
-use super::rows::{RowFile, RunFacts, facts_path, files_named, rows_path};
+use super::rows::{RowFile, RunFacts, facts_path, files_named, rename_old, rows_path};
 use super::tasks::{Work, columns, retrieval, work};
 use super::{BenchOptions, EvaluationError, Helpers, Summary};
 
@@ -75,6 +75,7 @@ impl Bench {
         let BenchOptions {
             task, out, shard, ..
         } = &self.options;
+        rename_old(out, *shard)?;
         self.check_facts(engine, helpers)?;
         let columns = columns(*task, helpers.bertscore.is_some());
         let mut rows = RowFile::open(&rows_path(out, *shard), task.name(), &columns)?;

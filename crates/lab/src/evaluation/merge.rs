@@ -103,6 +103,8 @@ fn missing(tables: &[PathBuf]) -> Vec<String> {
             .and_then(|rest| rest.split_once("-of-"))
             .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
         match share {
+            // So the last one was called when shares were counted from 0.
+            Some((0, count)) => there.entry(count).or_default().push(count),
             Some((index, count)) => there.entry(count).or_default().push(index),
             // Everything was asked in one run.
             None => return Vec::new(),
@@ -110,7 +112,7 @@ fn missing(tables: &[PathBuf]) -> Vec<String> {
     }
     let mut missing = Vec::new();
     for (count, indices) in there {
-        let lacking = (0..count.min(100_000)).filter(|index| !indices.contains(index));
+        let lacking = (1..=count.min(100_000)).filter(|index| !indices.contains(index));
         missing.extend(lacking.map(|index| format!("{index}/{count}")));
     }
     missing.sort();
@@ -124,6 +126,8 @@ mod tests {
     #[test]
     fn shares_that_are_not_there_are_named() {
         let paths = |names: &[&str]| -> Vec<PathBuf> { names.iter().map(PathBuf::from).collect() };
+        let found = missing(&paths(&["a/samples.1-of-3.csv", "b/samples.3-of-3.csv"]));
+        assert_eq!(found, ["2/3"]);
         let found = missing(&paths(&["a/samples.0-of-3.csv", "b/samples.2-of-3.csv"]));
         assert_eq!(found, ["1/3"]);
         assert!(missing(&paths(&["samples.csv"])).is_empty());

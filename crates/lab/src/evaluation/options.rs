@@ -155,10 +155,10 @@ impl FromStr for Wording {
     }
 }
 
-/// A share of the images: of `count` shares that of number `index`.
+/// A share of the images: of `count` shares that of number `index`, from 1 to `count`.
 ///
-/// The image of number g belongs to the share g modulo `count`; `index` counts modulo `count`, too, so a job array
-/// may be numbered from 0 or from 1.
+/// The image of number g, from 0, belongs to the share whose number is g modulo `count`; multiples of `count` belong to
+/// the last share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     index: u32,
@@ -167,18 +167,15 @@ pub struct Shard {
 
 impl Shard {
     /// Everything.
-    pub const WHOLE: Self = Self { index: 0, count: 1 };
+    pub const WHOLE: Self = Self { index: 1, count: 1 };
 
     /// The most shares.
     const MOST: u32 = 100_000;
 
-    /// A share; `None` where there are no shares, too many, or `index` is above their number.
+    /// A share; `None` where there are no shares, too many, or `index` is 0 or above their number.
     pub fn new(index: u32, count: u32) -> Option<Self> {
-        let fits = (1..=Self::MOST).contains(&count) && index <= count;
-        fits.then(|| Self {
-            index: index % count,
-            count,
-        })
+        let fits = (1..=Self::MOST).contains(&count) && (1..=count).contains(&index);
+        fits.then_some(Self { index, count })
     }
 
     /// How many shares there are.
@@ -186,22 +183,32 @@ impl Shard {
         self.count
     }
 
-    /// The share's number, from 0.
+    /// The share's number, from 1.
     pub const fn index(self) -> u32 {
         self.index
     }
 
     /// Whether the image of this number belongs to the share.
     pub const fn has(self, image: usize) -> bool {
-        image % self.count as usize == self.index as usize
+        image % self.count as usize == (self.index % self.count) as usize
     }
 
-    /// What the share's files have in their names: nothing, or `.0-of-4`.
+    /// What the share's files have in their names: nothing, or `.4-of-4`.
     pub(super) fn suffix(self) -> String {
+        self.suffix_of(self.index)
+    }
+
+    /// What the last share's files had in their names when shares were counted from 0: `.0-of-4`.
+    pub(super) fn old_suffix(self) -> Option<String> {
+        let is_last = self.index == self.count && self != Self::WHOLE;
+        is_last.then(|| self.suffix_of(0))
+    }
+
+    fn suffix_of(self, index: u32) -> String {
         if self == Self::WHOLE {
             String::new()
         } else {
-            format!(".{self}", self = self.to_string().replace('/', "-of-"))
+            format!(".{index}-of-{}", self.count)
         }
     }
 }
@@ -220,7 +227,12 @@ impl FromStr for Shard {
         let parts = parts.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         parts
             .and_then(|(index, count)| Self::new(index, count))
-            .ok_or_else(|| format!("{word:?} is no share; write I/N with I from 0 to N, as 2/8"))
+            .ok_or_else(|| {
+                format!(
+                    "{word:?} is no share; write I/N with I from 1 to N, as 2/8 (where the jobs of an array are \
+                     numbered from 0, give the number plus 1)"
+                )
+            })
     }
 }
 
@@ -261,10 +273,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_may_be_counted_from_0_or_from_1() {
+    fn shares_count_from_1() {
         let last: Shard = "3/3".parse().unwrap();
-        assert_eq!(last, "0/3".parse().unwrap());
-        assert_eq!(last.suffix(), ".0-of-3");
+        assert_eq!((last.index(), last.count()), (3, 3));
+        assert_eq!(
+            (last.to_string(), last.suffix()),
+            ("3/3".into(), ".3-of-3".into())
+        );
+        assert_eq!(last.old_suffix().as_deref(), Some(".0-of-3"));
+        assert_eq!(Shard::new(2, 3).unwrap().old_suffix(), None);
         let taken: Vec<u32> = (0..9)
             .map(|image| {
                 (1..=3)
@@ -273,10 +290,14 @@ mod tests {
             })
             .collect();
         assert_eq!(taken, [1; 9]);
-        for bad in ["4/3", "0/0", "1", "a/b", "-1/2", "1/2/3"] {
+        for bad in ["4/3", "0/3", "0/1", "0/0", "1", "a/b", "-1/2", "1/2/3"] {
             assert!(bad.parse::<Shard>().is_err(), "{bad}");
         }
+        let from_0 = "0/4".parse::<Shard>().unwrap_err();
+        assert!(from_0.contains("plus 1"), "{from_0}");
+        assert_eq!(Shard::WHOLE, "1/1".parse().unwrap());
         assert_eq!(Shard::WHOLE.suffix(), "");
+        assert_eq!(Shard::WHOLE.old_suffix(), None);
     }
 
     #[test]

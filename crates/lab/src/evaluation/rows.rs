@@ -88,6 +88,26 @@ pub(super) fn facts_path(out: &Path, shard: Shard) -> PathBuf {
     out.join(format!("run{}.json", shard.suffix()))
 }
 
+/// Gives the files of a last share the names they have now: a run that was begun when shares were counted from 0 goes on.
+///
+/// # Errors
+/// When one cannot be renamed.
+pub(super) fn rename_old(out: &Path, shard: Shard) -> Result<(), EvaluationError> {
+    let Some(old) = shard.old_suffix() else {
+        return Ok(());
+    };
+    for (old, new) in [
+        (format!("run{old}.json"), facts_path(out, shard)),
+        (format!("samples{old}.csv"), rows_path(out, shard)),
+    ] {
+        let old = out.join(old);
+        if old.is_file() && !new.exists() {
+            fs::rename(&old, &new).map_err(|error| EvaluationError::write(&new, error))?;
+        }
+    }
+    Ok(())
+}
+
 /// The files of a folder whose names begin and end like this, in order.
 pub(super) fn files_named(
     out: &Path,
