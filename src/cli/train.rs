@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::output;
-use m3d_lab::training::{TrainingConfig, TrainingEvent, train};
+use m3d_lab::training::{Row, TrainingConfig, TrainingEvent, train};
 
 /// Arguments of `train`.
 #[derive(Args, Debug)]
@@ -52,59 +52,105 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     let config = TrainingConfig::open(&arguments.config)?;
     #[cfg(unix)]
     start_anew();
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
-        bar.set_style(style);
-    }
-    let mut smooth = None;
-    let mut shown = None;
-    let outcome = train(&config, arguments.resume, &mut |event| match event {
-        TrainingEvent::Stage {
-            name,
-            steps,
-            done,
-            parameters: (learnt, all),
-        } => {
-            bar.println(format!(
-                "stage {name}: {learnt} of {all} numbers are learnt"
-            ));
-            bar.set_prefix(name);
-            bar.set_length(steps);
-            bar.set_position(done);
-            smooth = None;
+    let mut shown = TrainingDisplay::new();
+    let outcome = train(&config, arguments.resume, &mut |event| shown.show(event));
+    shown.bar.finish_and_clear();
+    Ok(outcome?)
+}
+
+/// Seconds between two lines where there is no bar.
+const LINE_SECS: f64 = 60.0;
+
+/// How far a training is, on standard error: a bar on a terminal, plain lines elsewhere.
+struct TrainingDisplay {
+    bar: ProgressBar,
+    /// A running mean of the loss.
+    smooth: Option<f64>,
+    /// Seconds of training when the last line was written.
+    last_line: Option<f64>,
+}
+
+impl TrainingDisplay {
+    fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {msg}") {
+            bar.set_style(style);
         }
-        TrainingEvent::Step {
-            row,
-            volumes_per_sec,
-            left_secs,
-        } => {
-            let total = row.losses.total();
-            let mean = smooth.map_or(total, |old: f64| old + 0.02 * (total - old));
-            smooth = Some(mean);
-            bar.inc(1);
-            let left = HumanDuration(Duration::from_secs_f64(left_secs.clamp(0.0, 1e9)));
-            bar.set_message(format!(
-                "loss {mean:.3}, {volumes_per_sec:.2} volumes/s, {left} left"
-            ));
-            // Without a terminal there is no bar: a line a minute instead.
-            if bar.is_hidden() && shown.is_none_or(|at| row.secs - at > 60.0) {
-                shown = Some(row.secs);
-                output::note(&format!(
-                    "{} {}: loss {mean:.3} (text {:.3}, bce {:.4}, dice {:.3}, prompt {:.3}, dense {:.3}, facts {:.3}), {volumes_per_sec:.2} volumes/s, {left} left",
-                    row.stage,
-                    row.step,
-                    row.losses.text,
-                    row.losses.bce,
-                    row.losses.dice,
-                    row.losses.prompt,
-                    row.losses.dense,
-                    row.losses.facts
+        Self {
+            bar,
+            smooth: None,
+            last_line: None,
+        }
+    }
+
+    fn show(&mut self, event: TrainingEvent) {
+        match event {
+            TrainingEvent::Stage {
+                name,
+                steps,
+                done,
+                parameters: (learnt, all),
+            } => {
+                self.line(&format!(
+                    "stage {name}: {learnt} of {all} numbers are learnt, {done} of {steps} steps are done"
                 ));
+                self.bar.set_prefix(name);
+                self.bar.set_length(steps);
+                self.bar.set_position(done);
+                self.smooth = None;
+                self.last_line = None;
+            }
+            TrainingEvent::Step {
+                row,
+                volumes_per_sec,
+                left_secs,
+            } => self.step(&row, volumes_per_sec, left_secs),
+            TrainingEvent::Saved(path) => {
+                if self.bar.is_hidden() {
+                    self.line(&format!("saved {}", path.display()));
+                }
+            }
+            TrainingEvent::LeftOut(reason) => self.line(&format!("left out: {reason}")),
+            TrainingEvent::Done { model, left_out } => {
+                if left_out > 0 {
+                    self.line(&format!(
+                        "images and entries of the data that could not be used: {left_out}; each is told above"
+                    ));
+                }
+                self.line(&format!("the model is in {}", model.display()));
             }
         }
-        TrainingEvent::Saved(path) => tracing::info!("saved {}", path.display()),
-        TrainingEvent::Done(path) => bar.println(format!("the model is in {}", path.display())),
-    });
-    bar.finish_and_clear();
-    Ok(outcome?)
+    }
+
+    fn step(&mut self, row: &Row, volumes_per_sec: f64, left_secs: f64) {
+        let losses = &row.losses;
+        let total = losses.total();
+        let mean = (self.smooth).map_or(total, |old: f64| old + 0.02 * (total - old));
+        self.smooth = Some(mean);
+        self.bar.inc(1);
+        let left = HumanDuration(Duration::from_secs_f64(left_secs.clamp(0.0, 1e9)));
+        let pace = format!("{volumes_per_sec:.2} volumes/s, {left} left");
+        self.bar.set_message(format!("loss {mean:.3}, {pace}"));
+        let is_last = self.bar.length() == Some(self.bar.position());
+        let is_time = (self.last_line).is_none_or(|at| row.secs - at > LINE_SECS);
+        if self.bar.is_hidden() && (is_last || is_time) {
+            self.last_line = Some(row.secs);
+            self.line(&format!(
+                "{} {}: loss {mean:.3} (text {:.3}, bce {:.4}, dice {:.3}, prompt {:.3}, dense {:.3}, facts {:.3}), {pace}",
+                row.stage,
+                row.step,
+                losses.text,
+                losses.bce,
+                losses.dice,
+                losses.prompt,
+                losses.dense,
+                losses.facts
+            ));
+        }
+    }
+
+    /// A line of its own, above the bar where there is one. A hidden bar swallows lines.
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| output::note(text));
+    }
 }

@@ -100,10 +100,12 @@ fn viewer(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) {
+/// Runs it and gives what it says on standard error.
+fn run(arguments: &[&str]) -> String {
     let done = viewer(arguments).output().unwrap();
-    let told = String::from_utf8_lossy(&done.stderr);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
     assert!(done.status.success(), "{arguments:?}: {told}");
+    told
 }
 
 /// A model that has learnt nothing but masks of classes.
@@ -168,6 +170,42 @@ fn a_training_that_was_killed_ends_as_one_that_was_not() {
     let again = viewer(&["train", text(&whole)]).output().unwrap();
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("--resume"));
+}
+
+/// A batch system's log is read in an editor: whole lines, nothing that moves a cursor.
+#[test]
+fn without_a_terminal_there_are_plain_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configure(folder.path(), "plain", "", LAMED);
+    let told = run(&["train", text(&config)]);
+    assert!(!told.contains(['\r', '\u{1b}', '\u{8}']), "{told:?}");
+    let has = |begin: &str, end: &str| {
+        let mut lines = told.lines();
+        lines.any(|line| line.starts_with(begin) && line.contains(end))
+    };
+    for (stage, steps) in [("segmentation", 4), ("projector", 2), ("all", 4)] {
+        assert!(
+            has(
+                &format!("stage {stage}: "),
+                &format!("0 of {steps} steps are done")
+            ),
+            "{told}"
+        );
+    }
+    // The first and the last of each stage.
+    for step in ["segmentation 1", "segmentation 4", "all 7", "all 10"] {
+        assert!(
+            has(&format!("{step}: loss "), "volumes/s"),
+            "{step}: {told}"
+        );
+    }
+    assert!(has("saved ", "step-000000010"), "{told}");
+    let model = folder.path().join("plain/model");
+    assert!(has("the model is in ", text(&model)), "{told}");
+
+    let told = run(&["model", "verify", text(&model)]);
+    assert!(!told.contains(['\r', '\u{1b}', '\u{8}']), "{told:?}");
+    assert!(told.contains("checking model.safetensors\n"), "{told}");
 }
 
 #[test]
@@ -326,7 +364,18 @@ fn a_folder_is_learnt_from_and_one_damaged_image_is_passed_over() {
     let told = std::fs::read_to_string(&path).unwrap();
     let told = told.replace("[data]", "[data]\nfolder = \"data\"");
     std::fs::write(&path, told).unwrap();
-    run(&["train", text(&path)]);
+    // Stages come by the image again and again; it is told once, and counted at the end.
+    let told = run(&["train", text(&path)]);
+    let left_out: Vec<&str> = told
+        .lines()
+        .filter(|l| l.starts_with("left out: "))
+        .collect();
+    assert_eq!(left_out.len(), 1, "{told}");
+    assert!(left_out[0].contains("ct_case/000000/image.npy"), "{told}");
+    assert!(
+        told.contains("\nimages and entries of the data that could not be used: 1;"),
+        "{told}"
+    );
     let model = folder.path().join("from_folder/model");
     Checkpoint::open(&model).unwrap();
     // A word that phantoms' texts never have is one piece, with the space before it.

@@ -73,14 +73,31 @@ pub struct FolderSamples {
     classes: Vec<Arc<str>>,
     /// The order of the images in one round through them.
     order: Mutex<(u64, Vec<usize>)>,
+    left_out: Mutex<LeftOut>,
+}
+
+/// What could not be read, each reason once: an image comes again in every round.
+#[derive(Default)]
+struct LeftOut {
+    known: BTreeSet<String>,
+    /// What nobody has asked for yet.
+    fresh: Vec<String>,
+}
+
+impl LeftOut {
+    fn add(&mut self, reason: String) {
+        if self.known.insert(reason.clone()) {
+            self.fresh.push(reason);
+        }
+    }
 }
 
 impl FolderSamples {
     /// The samples of `folder` for images of this size; images without a report are left out where there are neither.
     ///
     /// # Errors
-    /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are named
-    /// in the log and left out.
+    /// When there is none of the four sets, or none has a part to train with. Entries that cannot be used are left out
+    /// and told by [`Samples::take_left_out`].
     pub fn open(
         folder: &Path,
         data: &DataConfig,
@@ -91,17 +108,25 @@ impl FolderSamples {
     ) -> Result<Self, TrainingError> {
         let mut images: BTreeMap<PathBuf, Vec<Known>> = BTreeMap::new();
         let mut missing = Vec::new();
+        let mut left_out = LeftOut::default();
         let contrast = wanted.questions == 0 && wanted.masks == 0;
-        let mut take = |found: Result<Vec<Known>, ReadError>| match found {
-            Ok(records) => {
+        let mut take = |found: Result<(Vec<Known>, Vec<String>), ReadError>| match found {
+            Ok((records, refused)) => {
+                refused.into_iter().for_each(|reason| left_out.add(reason));
                 for record in records {
                     match record.image().path() {
                         Ok(path) => images.entry(path).or_default().push(record),
-                        Err(error) => tracing::warn!("{error}"),
+                        Err(error) => left_out.add(error.to_string()),
                     }
                 }
             }
-            Err(error) => missing.push(error.to_string()),
+            Err(error) => {
+                // A set need not be there; one that is must be whole.
+                if !matches!(error, ReadError::NoSet { .. }) {
+                    left_out.add(error.to_string());
+                }
+                missing.push(error.to_string());
+            }
         };
         take(open_captions(folder).map(|set| training(&set, Known::Caption)));
         if !contrast {
@@ -137,7 +162,14 @@ impl FolderSamples {
             images: images.into_values().collect(),
             classes: classes.into_iter().collect(),
             order: Mutex::new((u64::MAX, Vec::new())),
+            left_out: Mutex::new(left_out),
         })
+    }
+
+    fn leave_out(&self, reason: &dyn std::fmt::Display) {
+        tracing::warn!("{reason}");
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        left_out.add(reason.to_string());
     }
 
     /// The image of a number: each once in every round, in an order of the round's own.
@@ -210,7 +242,7 @@ impl FolderSamples {
     }
 
     /// Texts in the forms of the data, to learn a vocabulary from: what is said about so many images. What cannot be
-    /// read is logged and left out.
+    /// read is left out.
     pub fn texts(&self, images: u64) -> Vec<String> {
         let mut texts = Vec::new();
         for number in 0..images.min(self.images.len() as u64) {
@@ -219,7 +251,7 @@ impl FolderSamples {
             let stored = match known.first().map(Known::load_image) {
                 Some(Ok(image)) => image.size,
                 Some(Err(error)) => {
-                    tracing::warn!("{error}");
+                    self.leave_out(&error);
                     continue;
                 }
                 None => continue,
@@ -230,7 +262,7 @@ impl FolderSamples {
                         texts.push(format!("{} {}", written.question, written.answer));
                     }
                     Ok(None) => {}
-                    Err(error) => tracing::warn!("{error}"),
+                    Err(error) => self.leave_out(&error),
                 }
             }
         }
@@ -355,32 +387,41 @@ impl FolderSamples {
     }
 }
 
-/// The records to train with.
-fn training<R: Record + Clone>(set: &Set<R>, known: impl Fn(R) -> Known) -> Vec<Known> {
-    for refused in set.refused() {
-        tracing::warn!("{refused}");
-    }
-    set.of(Split::Train).cloned().map(known).collect()
+/// The records to train with, and why the others of the list cannot be used.
+fn training<R: Record + Clone>(
+    set: &Set<R>,
+    known: impl Fn(R) -> Known,
+) -> (Vec<Known>, Vec<String>) {
+    let refused = set.refused().iter().map(ToString::to_string);
+    let records = set.of(Split::Train).cloned().map(known);
+    (records.collect(), refused.collect())
 }
 
 impl Samples for FolderSamples {
     fn sample(&self, number: u64) -> Result<Sample, TrainingError> {
-        let mut failed = None;
+        let mut first = None;
         for attempt in 0..TRIES {
-            // What cannot be read is logged and passed over: it must not end a training of days.
+            // What cannot be read is told and passed over: it must not end a training of days.
             match self.read(self.chosen(number.wrapping_add(attempt)), number) {
                 Ok(sample) => return Ok(sample),
-                Err(error) => tracing::warn!("{error}"),
+                Err(error) => {
+                    self.leave_out(&error);
+                    first = first.or(Some(error));
+                }
             }
-            failed = Some(number.wrapping_add(attempt));
         }
+        let first = first.map_or_else(String::new, |error| error.to_string());
         Err(TrainingError::Data(format!(
-            "{TRIES} images in a row, up to number {}, could not be read; see the log",
-            failed.unwrap_or(number)
+            "{TRIES} images in a row could not be read, the first: {first}"
         )))
     }
 
     fn class_count(&self) -> usize {
         self.classes.len()
+    }
+
+    fn take_left_out(&self) -> Vec<String> {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut left_out.fresh)
     }
 }

@@ -1,5 +1,6 @@
 //! A training from its configuration to a model.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,8 +61,15 @@ pub enum TrainingEvent {
     },
     /// The state is on disk.
     Saved(PathBuf),
-    /// All is done; the model is in this folder.
-    Done(PathBuf),
+    /// An image or an entry of the data cannot be used and is passed over: why, in a line. Each is told once.
+    LeftOut(String),
+    /// All is done.
+    Done {
+        /// The model's folder.
+        model: PathBuf,
+        /// Images and entries of the data that were passed over.
+        left_out: usize,
+    },
 }
 
 /// Trains as a configuration says. With `resume` it goes on from the newest state where there is one.
@@ -86,6 +94,8 @@ struct Trainer<'a> {
     device: Device,
     progress: TrainingProgress,
     resumed: Option<state::State>,
+    /// Why images and entries of the data were passed over.
+    left_out: BTreeSet<String>,
     /// Keeps other trainings out.
     _lock: File,
 }
@@ -152,6 +162,7 @@ impl<'a> Trainer<'a> {
             device,
             progress,
             resumed,
+            left_out: BTreeSet::new(),
             _lock: lock,
         };
         trainer.take_class_prompts()?;
@@ -195,8 +206,20 @@ impl<'a> Trainer<'a> {
                 _ => DType::F32,
             },
         )?;
-        report(TrainingEvent::Done(folder));
+        report(TrainingEvent::Done {
+            model: folder,
+            left_out: self.left_out.len(),
+        });
         Ok(())
+    }
+
+    /// Tells what could not be read and was not told before: each stage opens the data anew.
+    fn tell_left_out(&mut self, samples: &dyn Samples, report: &mut dyn FnMut(TrainingEvent)) {
+        for reason in samples.take_left_out() {
+            if self.left_out.insert(reason.clone()) {
+                report(TrainingEvent::LeftOut(reason));
+            }
+        }
     }
 
     /// Decides what is learnt, and takes up the state where there is one.
@@ -361,7 +384,8 @@ impl<'a> Trainer<'a> {
         }
         wanted.labels = stage.dense;
         wanted.findings = stage.findings;
-        let batches = batches(self.samples(wanted)?, self.progress.samples, stage.volumes)?;
+        let samples = self.samples(wanted)?;
+        let batches = batches(Arc::clone(&samples), self.progress.samples, stage.volumes)?;
         let begun = Instant::now();
         let (secs, stage_secs) = (self.progress.secs, self.progress.stage_secs);
         let mut seen = 0;
@@ -375,7 +399,9 @@ impl<'a> Trainer<'a> {
             if place >= 1.0 {
                 break;
             }
-            let (losses, sums, volumes) = self.accumulate(stage, objective, &batches)?;
+            let accumulated = self.accumulate(stage, objective, &batches);
+            self.tell_left_out(&*samples, report);
+            let (losses, sums, volumes) = accumulated?;
             let step = self.progress.step + 1;
             let norm = global_norm(&sums)?;
             if !norm.is_finite() || !losses.total().is_finite() {

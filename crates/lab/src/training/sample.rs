@@ -68,6 +68,11 @@ pub trait Samples: Send + Sync {
     /// How many classes the masks may have.
     fn class_count(&self) -> usize;
 
+    /// What could not be read since this was last asked, each file or entry once, with the reason in a line.
+    fn take_left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What is known of each image as a whole.
     fn fact_kinds(&self) -> FactKinds {
         FactKinds::default()
