@@ -168,6 +168,11 @@ fn label_maps_of_nnu_net() {
         &labels_of(&grid([40, 36, 19])),
     );
     put(&source.join("imagesTr/alone_0000.nii.gz"), &image);
+    // The image itself once more, where its labels should be.
+    let hounsfield = (0..place.len()).map(|n| (n * 7919 % 2003) as i16 - 1000);
+    let ct = volume(place, Voxels::I16(hounsfield.collect()));
+    put(&source.join("imagesTr/doubled_0000.nii.gz"), &ct);
+    put(&source.join("labelsTr/doubled.nii.gz"), &ct);
     put(&source.join("imagesTs/late_0000.nii.gz"), &image);
     put(&source.join("labelsTs/late.nii.gz"), &labels);
     fs::write(
@@ -190,7 +195,9 @@ fn label_maps_of_nnu_net() {
         let found = refused.iter().find(|r| r["case"] == case).unwrap();
         found["message"].as_str().unwrap().to_owned()
     };
-    assert_eq!(refused.len(), 2);
+    assert_eq!(refused.len(), 3);
+    assert!(reason("doubled").contains("this is an image, no label map"));
+    assert!(reason("moved").contains("40 x 36 x 19 voxels, the image has 40 x 36 x 20"));
     assert!(reason("moved").contains("do not lie on the image's voxels"));
     assert!(reason("alone").contains("no label map"));
     assert!(said.contains("moved was left out"), "{said}");
@@ -227,7 +234,7 @@ fn label_maps_of_nnu_net() {
 
     // Another size into the same folder is refused, another tag stands beside.
     let (done, _, said) = run(&source, &out, &["--size", "8,16,16"]);
-    assert!(!done && said.contains("none of 5 cases"), "{said}");
+    assert!(!done && said.contains("none of 6 cases"), "{said}");
     assert_eq!(fs::read(&list).unwrap(), before);
     let (done, _, _) = run(&source, &out, &["--tag", "0007"]);
     assert!(done);
@@ -245,7 +252,19 @@ fn images_paired_by_name_and_numbers_without_names() {
     put(&source.join("b.nii"), &image);
     put(&source.join("b_labels.nii"), &labels);
     fs::write(source.join("notes.txt"), "x").unwrap();
+    // Grey levels are no classes.
+    let grey = (0..place.len()).map(|n| (n * 7919 % 80) as i16);
+    put(&source.join("c.nii"), &image);
+    put(
+        &source.join("c_labels.nii"),
+        &volume(place, Voxels::I16(grey.collect())),
+    );
     let (done, report, said) = run(&source, &out, &[]);
+    assert!(
+        said.contains("c was left out: the labels hold 79 values"),
+        "{said}"
+    );
+    assert_eq!(report["classes"].as_array().unwrap().len(), 3);
     assert!(done && report["kind"] == "pairs", "{said}");
     let label = |name: &str| vec![name.strip_prefix("label ").unwrap().parse().unwrap()];
     check_masks(&out, "a_ct", &image, label, &labels);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use glam::{DAffine3, DVec3};
 use serde_json::{Map, Value, json};
 
 use super::index::{Index, read_map, write_json};
+use super::labels::labels_in;
 use super::names::{Class, read_names};
+use super::same_grid::label_from_image;
 use super::source::{LabelledCase, LabelledSet, Labels};
 use super::{
     CaseDone, Counter, Outcome, PrepareOptions, PrepareReport, PrepareSetError, is_whole, split_of,
@@ -17,9 +18,6 @@ use super::{
 use m3d_imaging::geometry::{AxisOrder, OrderedCrop, VoxelGrid};
 use m3d_imaging::io::{Progress, load, scan, write_npy_f32, write_npy_u8};
 use m3d_imaging::volume::{Preparation, Volume, nearest_voxels, prepare as shrink};
-
-/// Voxels of labels may be off by this share of a voxel and still be the image's.
-const SAME_VOXEL: f64 = 0.05;
 
 pub(super) fn prepare(
     set: &LabelledSet,
@@ -125,34 +123,15 @@ fn classes(set: &LabelledSet, options: &PrepareOptions) -> Result<Vec<Class>, Pr
         if let Labels::Map(path) = &case.labels
             && let Ok(map) = open(path)
         {
-            // A map with more labels than this is an image.
-            labels.extend(labels_in(&map).into_iter().take(MOST_LABELS));
+            // What is no label map is refused with its case.
+            labels.extend(labels_in(&map).unwrap_or_default());
         }
     }
     let class = |label: i64| Class {
         name: format!("label {label}"),
         labels: vec![label],
     };
-    Ok(labels.into_iter().take(MOST_LABELS).map(class).collect())
-}
-
-const MOST_LABELS: usize = 1000;
-
-fn labels_in(map: &Volume) -> BTreeSet<i64> {
-    let mut labels = BTreeSet::new();
-    let dims = map.grid().dims();
-    let mut slice = vec![0.0; dims.x as usize * dims.y as usize];
-    for k in 0..dims.z {
-        map.read_slice(k, &mut slice);
-        let mut last = f32::NAN;
-        for &value in &slice {
-            if value != last && value > 0.5 && labels.len() <= MOST_LABELS {
-                labels.insert(value.round() as i64);
-            }
-            last = value;
-        }
-    }
-    labels
+    Ok(labels.into_iter().map(class).collect())
 }
 
 /// The one volume of a file.
@@ -256,6 +235,7 @@ fn resized(
     size: [usize; 3],
 ) -> Result<Vec<i64>, String> {
     let there = label_from_image(map.grid(), image)?;
+    labels_in(map)?;
     let labels = nearest_voxels(crop, size).map(|voxel| {
         let at = map.grid().nearest(there.transform_point3(voxel.as_dvec3()));
         let value = at.and_then(|voxel| map.value(voxel)).unwrap_or(0.0);
@@ -267,35 +247,4 @@ fn resized(
         Ok(value.round() as i64)
     });
     labels.collect()
-}
-
-/// The way from the image's voxels to those of its labels.
-fn label_from_image(labels: &VoxelGrid, image: &VoxelGrid) -> Result<DAffine3, String> {
-    let there = labels.voxel_from_patient() * image.patient_from_voxel();
-    let far = image.dims().as_dvec3() - 1.0;
-    let last = labels.dims().as_dvec3() - 1.0;
-    let fits = (0..8).all(|n| {
-        let corner =
-            DVec3::from_array([0, 1, 2].map(|a| if n >> a & 1 == 1 { far[a] } else { 0.0 }));
-        let found = there.transform_point3(corner);
-        let nearest = found.round();
-        (found - nearest).abs().max_element() < SAME_VOXEL
-            && nearest.cmpge(DVec3::ZERO).all()
-            && nearest.cmple(last).all()
-    });
-    if fits && labels.len() == image.len() {
-        return Ok(there);
-    }
-    let words = |grid: &VoxelGrid| {
-        let (dims, spacing) = (grid.dims(), grid.spacing_mm());
-        format!(
-            "{} x {} x {} voxels of {:.2} x {:.2} x {:.2} mm",
-            dims.x, dims.y, dims.z, spacing.x, spacing.y, spacing.z
-        )
-    };
-    Err(format!(
-        "the labels ({}) do not lie on the image's voxels ({}); resample them to the image",
-        words(labels),
-        words(image)
-    ))
 }

@@ -15,7 +15,9 @@ mod caption;
 mod error;
 mod index;
 mod labelled;
+mod labels;
 mod names;
+mod same_grid;
 mod source;
 
 use std::fs;
