@@ -9,10 +9,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint_source::CheckpointSource;
-use super::config::TokenIds;
-use super::file_names::{CONFIG, GENERATION_CONFIG, GGUF, WEIGHTS, WEIGHTS_INDEX};
+use super::file_names::{CONFIG, GGUF, WEIGHTS, WEIGHTS_INDEX};
 use super::lora::Adapter;
 use super::lora_config::{base_folder, is_adapter};
+use super::stop_ids::stop_ids;
 use super::stored::Stored;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
@@ -101,11 +101,17 @@ impl Checkpoint {
             adapter
                 .check(|name| Some(shapes.get(name).copied().or_else(|| stored(name))?.to_vec()))?;
         }
-        let unused = place
+        let unused: Vec<String> = place
             .keys()
             .filter(|name| !shapes.contains_key(name.as_str()))
             .cloned()
             .collect();
+        if let Some(tensor) = unused.iter().find(|name| changes_numbers(name)) {
+            return Err(ModelError::UnknownTensor {
+                path: folder.path().to_path_buf(),
+                tensor: tensor.clone(),
+            });
+        }
         let stop_ids = stop_ids(&folder, &config)?;
         let fingerprint = fingerprint(&config_text, &files, adapter.as_ref());
         Ok(Self {
@@ -247,6 +253,12 @@ impl Checkpoint {
     }
 }
 
+/// Whether the reference would compute something with a tensor that the networks here do not take: a bias or a norm in
+/// one of the decoder's layers. Older checkpoints hold the frequencies of the rotary embedding, which are computed.
+fn changes_numbers(unused: &str) -> bool {
+    unused.starts_with("model.layers.") && !unused.ends_with(".rotary_emb.inv_freq")
+}
+
 /// A file that does not parse is damaged; one that does may still describe another network.
 fn parse_config(text: &[u8], path: &Path) -> Result<LamedConfig, ModelError> {
     let config: LamedConfig = serde_json::from_slice(text).map_err(|e| ModelError::Json {
@@ -367,31 +379,6 @@ pub(crate) fn check(
         });
     }
     file.stored(&tensor.name).map(drop)
-}
-
-#[derive(Deserialize)]
-struct GenerationConfig {
-    #[serde(default)]
-    eos_token_id: Option<TokenIds>,
-}
-
-/// `generation_config.json` names the stop ids; where there is none, `config.json` does.
-fn stop_ids(folder: &ModelFolder, config: &LamedConfig) -> Result<Vec<u32>, ModelError> {
-    let named = if folder.has(GENERATION_CONFIG) {
-        let text = folder.read(GENERATION_CONFIG, MAX_JSON_BYTES, CONFIG_HINT)?;
-        let parsed: GenerationConfig =
-            serde_json::from_slice(&text).map_err(|e| ModelError::Json {
-                path: folder.file(GENERATION_CONFIG),
-                message: e.to_string(),
-            })?;
-        parsed.eos_token_id
-    } else {
-        None
-    };
-    Ok(named
-        .or_else(|| config.eos_token_id.clone())
-        .map(|ids| ids.to_vec())
-        .unwrap_or_default())
 }
 
 fn fingerprint(config: &[u8], files: &[WeightsFile], adapter: Option<&Adapter>) -> String {

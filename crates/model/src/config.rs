@@ -51,15 +51,24 @@ pub struct LamedConfig {
     /// Activation of the decoder's MLP; `silu`.
     #[serde(default = "defaults::hidden_act")]
     pub hidden_act: String,
-    /// Scaling of the rotary embedding; must be absent or null.
+    /// Scaling of the rotary embedding; absent, null or of the kind `default`, which scales nothing.
     #[serde(default)]
     pub rope_scaling: Option<serde_json::Value>,
+    /// The same with the base, as newer transformers write it.
+    #[serde(default)]
+    pub rope_parameters: Option<serde_json::Value>,
     /// Part of each head that is rotated; 1.
     #[serde(default = "defaults::one")]
     pub partial_rotary_factor: f64,
     /// Bias in the attention's projections; false.
     #[serde(default)]
     pub attention_bias: bool,
+    /// Bias in the decoder's MLP; false.
+    #[serde(default)]
+    pub mlp_bias: bool,
+    /// Width of a head of the decoder, where it is named; that of all heads over their number.
+    #[serde(default, rename = "head_dim")]
+    pub named_head_dim: Option<usize>,
     /// First token of every prompt.
     #[serde(default = "defaults::bos_token_id")]
     pub bos_token_id: u32,
@@ -247,6 +256,27 @@ impl LamedConfig {
         self.hidden_size / self.num_attention_heads.max(1)
     }
 
+    /// The base of the rotary embedding: `rope_theta`, unless the newer words for it name another, which win in
+    /// transformers.
+    pub fn rope_base(&self) -> f64 {
+        let newer = self.rope_settings().map(|(_, settings)| settings);
+        newer
+            .and_then(|settings| settings.get("rope_theta")?.as_f64())
+            .unwrap_or(self.rope_theta)
+    }
+
+    /// The settings of the rotary embedding that hold, with their name: where there are both, the older.
+    fn rope_settings(&self) -> Option<(&'static str, &serde_json::Value)> {
+        let named = [
+            ("rope_scaling", &self.rope_scaling),
+            ("rope_parameters", &self.rope_parameters),
+        ];
+        let mut given = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.find(|(_, value)| !value.is_null())
+    }
+
     /// Positions a conversation may use: attention is full, so a sliding window bounds it too.
     pub fn context_length(&self) -> usize {
         self.sliding_window
@@ -423,21 +453,58 @@ impl LamedConfig {
                 self.vision_select_layer
             )
         })?;
-        require(
-            self.rope_scaling
-                .as_ref()
-                .is_none_or(serde_json::Value::is_null),
-            || "rope_scaling is not supported".to_string(),
-        )?;
+        if let Some((name, settings)) = self.rope_settings() {
+            check_rope(name, settings).map_err(ModelError::Config)?;
+        }
         require((self.partial_rotary_factor - 1.0).abs() < 1e-9, || {
             format!(
                 "partial_rotary_factor is {}, only 1 is known",
                 self.partial_rotary_factor
             )
         })?;
+        require(
+            self.named_head_dim.is_none_or(|n| n == self.head_dim()),
+            || {
+                format!(
+                    "head_dim is not the {} of hidden_size over num_attention_heads",
+                    self.head_dim()
+                )
+            },
+        )?;
         require(!self.attention_bias, || {
             "attention_bias is not supported".to_string()
-        })
+        })?;
+        require(!self.mlp_bias, || "mlp_bias is not supported".to_string())
+    }
+}
+
+/// Refuses settings of a rotary embedding other than the plain one. What scales an embedding of the kind `default` is
+/// not looked at, as in transformers.
+fn check_rope(name: &str, settings: &serde_json::Value) -> Result<(), String> {
+    let Some(fields) = settings.as_object() else {
+        return Err(format!("{name} is no table of settings"));
+    };
+    if let Some((layers, _)) = fields.iter().find(|(_, value)| value.is_object()) {
+        return Err(format!(
+            "{name} has settings of their own for {layers}; one for all layers is supported"
+        ));
+    }
+    let kind = fields.get("rope_type").or_else(|| fields.get("type"));
+    if let Some(kind) = kind.filter(|kind| kind.as_str() != Some("default")) {
+        return Err(format!(
+            "{name} is of the kind {kind}, only \"default\" is supported"
+        ));
+    }
+    let number = |field: &str| fields.get(field).filter(|value| !value.is_null());
+    let theta = number("rope_theta");
+    if theta.is_some_and(|theta| theta.as_f64().is_none_or(|t| !t.is_finite() || t <= 0.0)) {
+        return Err(format!("{name}.rope_theta is not positive"));
+    }
+    match number("partial_rotary_factor") {
+        Some(part) if part.as_f64().is_none_or(|part| (part - 1.0).abs() > 1e-9) => Err(format!(
+            "{name}.partial_rotary_factor is {part}, only 1 is known"
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -69,7 +69,7 @@ impl Rotary {
     fn new(config: &LamedConfig, device: &Device) -> Result<Self> {
         let (half, positions) = (config.head_dim() / 2, config.context_length());
         let inverse: Vec<f32> = (0..half)
-            .map(|i| (1.0 / config.rope_theta.powf(i as f64 / half as f64)) as f32)
+            .map(|i| (1.0 / config.rope_base().powf(i as f64 / half as f64)) as f32)
             .collect();
         let inverse = Tensor::from_vec(inverse, (1, half), device)?;
         let position: Vec<f32> = (0..positions).map(|p| p as f32).collect();

@@ -69,6 +69,18 @@ pub enum ModelError {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// A tensor that would change what the network computes has no place in it.
+    #[error(
+        "{}: the network here has no place for tensor {tensor}, which would change its answers; config.json belongs to \
+         another model, or the model is of a kind that is not supported",
+        path.display()
+    )]
+    UnknownTensor {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
     /// A tensor is stored in a number format that cannot be loaded.
     #[error("{}: tensor {tensor} is stored as {found}; only F32, F16, BF16, Q8_0 and Q4_K can be loaded", path.display())]
     TensorType {

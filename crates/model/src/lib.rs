@@ -42,6 +42,7 @@ pub mod rule;
 pub mod segvol;
 pub mod sentencepiece;
 pub mod source;
+mod stop_ids;
 pub mod stored;
 pub mod tensors;
 pub mod tokenizer;

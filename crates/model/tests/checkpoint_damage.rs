@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use m3d_model::{Checkpoint, Lamed, ModelError};
+use serde_json::json;
 
 /// A copy of the golden checkpoint `odd`, to be damaged.
 struct Case {
@@ -118,7 +119,8 @@ fn an_intact_checkpoint_opens_whole_or_in_parts() {
     case.write("generation_config.json", r#"{"eos_token_id": [7, 8]}"#);
     let parts = Checkpoint::open(case.folder.path()).unwrap();
     assert_eq!(load(&parts), expected);
-    assert_eq!(parts.stop_ids, [7, 8]);
+    // Whatever names a stop id has its say; config.json names 2.
+    assert_eq!(parts.stop_ids, [7, 8, 2]);
     assert_eq!(parts.unused(), whole.unused());
     assert_eq!(parts.parameter_count(), whole.parameter_count());
     assert_ne!(parts.fingerprint(), whole.fingerprint());
@@ -185,7 +187,6 @@ fn a_file_that_shrinks_after_opening_is_an_error() {
 
 #[test]
 fn configurations_that_do_not_parse_or_fit_are_refused() {
-    use serde_json::json;
     let case = Case::new();
     for text in ["", "not json", "{}", "[1, 2]", "{\"hidden_size\": -1}"] {
         case.write("config.json", text);
@@ -206,6 +207,21 @@ fn configurations_that_do_not_parse_or_fit_are_refused() {
         ("hidden_act", json!("gelu")),
         ("rope_scaling", json!({"type": "su"})),
         ("rope_theta", json!(0)),
+        (
+            "rope_parameters",
+            json!({"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0}),
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_type": "default", "partial_rotary_factor": 0.5}),
+        ),
+        ("rope_parameters", json!({"rope_theta": -1.0})),
+        (
+            "rope_parameters",
+            json!({"full_attention": {"rope_type": "default", "rope_theta": 1e4}}),
+        ),
+        ("head_dim", json!(64)),
+        ("mlp_bias", json!(true)),
         ("vision_select_layer", json!(-2)),
         ("mm_hidden_size", json!(768)),
         ("seg_token_id", json!(512)),
@@ -223,6 +239,65 @@ fn configurations_that_do_not_parse_or_fit_are_refused() {
     let case = Case::new();
     case.configure("num_hidden_layers", json!(3));
     case.fails(&["model.layers.2.", "missing"]);
+}
+
+/// What newer versions of transformers write, and the same in the older words, compute the same.
+#[test]
+fn the_base_of_the_rotary_embedding_is_honoured_in_either_words() {
+    let states = |changes: &[(&str, serde_json::Value)]| {
+        let case = Case::new();
+        for (field, value) in changes {
+            case.configure(field, value.clone());
+        }
+        let checkpoint = Checkpoint::open(case.folder.path()).unwrap();
+        hidden(&Lamed::load(&checkpoint, &Device::Cpu, DType::F32, &|_| {}).unwrap())
+    };
+    let plain = states(&[]);
+    let default = json!({"rope_type": "default", "rope_theta": 1e4});
+    assert_eq!(states(&[("rope_parameters", default)]), plain);
+    assert_eq!(
+        states(&[("rope_scaling", json!({"type": "default"}))]),
+        plain
+    );
+    let older = states(&[("rope_theta", json!(500.0))]);
+    assert_ne!(older, plain);
+    let newer = json!({"rope_type": "default", "rope_theta": 500.0});
+    assert_eq!(states(&[("rope_parameters", newer)]), older);
+}
+
+#[test]
+fn tensors_that_would_change_the_numbers_are_not_passed_over() {
+    let case = Case::new();
+    let mut tensors = case.tensors();
+    let zeros = Tensor::zeros(96, DType::F32, &Device::Cpu).unwrap();
+    let frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    tensors.insert(frequencies.into(), zeros.clone());
+    case.save(&tensors);
+    let opened = Checkpoint::open(case.folder.path()).unwrap();
+    assert!(opened.unused().iter().any(|name| name == frequencies));
+    let bias = "model.layers.0.self_attn.o_proj.bias";
+    tensors.insert(bias.into(), zeros);
+    case.save(&tensors);
+    let error = case.fails(&[bias]);
+    assert!(matches!(error, ModelError::UnknownTensor { .. }));
+}
+
+/// A tokenizer whose end is in no other file still ends answers.
+#[test]
+fn the_end_that_the_tokenizer_names_stops_too() {
+    let case = Case::new();
+    let golden = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/golden/tokenizer"
+    ));
+    for name in ["tokenizer.model", "tokenizer_config.json"] {
+        case.write(name, std::fs::read(golden.join(name)).unwrap());
+    }
+    let stops = || Checkpoint::open(case.folder.path()).unwrap().stop_ids;
+    assert_eq!(stops(), [2, 32_000]);
+    let settings = r#"{"eos_token": {"content": "<|end|>", "lstrip": false}}"#;
+    case.write("special_tokens_map.json", settings);
+    assert_eq!(stops(), [2, 32_000, 32_007]);
 }
 
 #[test]
@@ -256,4 +331,6 @@ fn damaged_generation_settings_are_refused() {
     let case = Case::new();
     case.write("generation_config.json", "not json");
     case.fails(&["generation_config.json", "not valid"]);
+    case.write("generation_config.json", r#"{"repetition_penalty": 1.3}"#);
+    case.fails(&["generation_config.json", "repetition_penalty"]);
 }
