@@ -34,6 +34,8 @@ enum Action {
     Verify(VerifyArguments),
     /// Write a model with its weights in fewer bits.
     Quantize(QuantizeArguments),
+    /// Write the files of a model, as the built-in small, into a folder of their own.
+    Export(ExportArguments),
 }
 
 #[derive(Args, Debug)]
@@ -68,12 +70,23 @@ struct VerifyArguments {
     json: bool,
 }
 
+#[derive(Args, Debug)]
+struct ExportArguments {
+    /// The model's name or folder.
+    #[arg(value_name = "NAME")]
+    model: String,
+    /// The folder to write, new or empty.
+    #[arg(value_name = "DIR")]
+    out: PathBuf,
+}
+
 pub(super) fn run(arguments: &ModelArguments) -> anyhow::Result<()> {
     match &arguments.action {
         Action::List(arguments) => list(arguments),
         Action::Fetch(arguments) => fetch(arguments),
         Action::Verify(arguments) => verify(arguments),
         Action::Quantize(arguments) => model_quantize::run(arguments),
+        Action::Export(arguments) => export(arguments),
     }
 }
 
@@ -262,25 +275,39 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
-fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
-    let folder = local::resolve(&arguments.model)?;
+/// Runs a job on a model that tells how much there is to do once it knows.
+fn with_display<T>(job: impl FnOnce(&TransferProgress) -> T) -> T {
     let shown: Cell<Option<TransferDisplay>> = Cell::new(None);
-    let report = hub::verify(
-        &folder,
-        &TransferProgress::new(
-            &|status| {
-                let bar = shown
-                    .take()
-                    .unwrap_or_else(|| TransferDisplay::new(status.total));
-                bar.set(&status);
-                shown.set(Some(bar));
-            },
-            &|| false,
-        ),
-    );
+    let done = job(&TransferProgress::new(
+        &|status| {
+            let bar = shown
+                .take()
+                .unwrap_or_else(|| TransferDisplay::new(status.total));
+            bar.set(&status);
+            shown.set(Some(bar));
+        },
+        &|| false,
+    ));
     if let Some(bar) = shown.take() {
         bar.finish();
     }
+    done
+}
+
+fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
+    let folder = local::resolve(&arguments.model)?;
+    let bytes = with_display(|progress| hub::export(&folder, &arguments.out, progress))?;
+    output::note(&format!(
+        "{folder}: {} written to {}",
+        size_text(bytes),
+        arguments.out.display()
+    ));
+    Ok(())
+}
+
+fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
+    let folder = local::resolve(&arguments.model)?;
+    let report = with_display(|progress| hub::verify(&folder, progress));
     let report = report.map_err(|error| no_checkpoint(error, &folder))?;
     if arguments.json {
         output::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;

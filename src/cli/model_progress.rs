@@ -39,6 +39,7 @@ impl TransferDisplay {
         let what = match status.stage {
             TransferStage::Fetching => "",
             TransferStage::Checking => "checking ",
+            TransferStage::Writing => "writing ",
             TransferStage::Waiting => "waiting to try again: ",
         };
         if let Some(bar) = &self.bar {

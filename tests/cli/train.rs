@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
 use m3d_lab::training::TrainingConfig;
-use m3d_model::{Checkpoint, ClipCheckpoint, Lamed, Tokenizer};
+use m3d_model::{BuiltIn, Checkpoint, ClipCheckpoint, Lamed, ModelFolder, Tokenizer};
 
 const SIZES: &str = r#"
 seed = 7
@@ -275,6 +275,61 @@ freeze = ["training.class_prompts"]
     let losses = std::fs::read_to_string(folder.path().join("next/losses.csv")).unwrap();
     let dense = column(&losses, "dense");
     assert!(dense[..2] == [0.0; 2] && dense[2..].iter().all(|dense| *dense > 0.0));
+}
+
+/// From the binary alone: a configuration anywhere goes on from the model in the program, prompts of classes included.
+#[test]
+fn the_built_in_model_is_a_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = r#"
+[[stages]]
+stage = "segmentation"
+steps = 1
+volumes = 1
+masks = 1
+rate = 1e-4
+freeze = ["training.class_prompts"]
+"#;
+    let next = configure(folder.path(), "next", "base = \"small\"", rest);
+    run(&["train", text(&next)]);
+    let model = folder.path().join("next/model");
+    let (made, base) = (
+        Checkpoint::open(&model).unwrap(),
+        Checkpoint::open(BuiltIn::Small).unwrap(),
+    );
+    assert_eq!(made.config, base.config);
+    // Its prompts, not new ones.
+    let exported = folder.path().join("small");
+    let told = run(&["model", "export", "small", text(&exported)]);
+    assert!(told.contains("18 MB written"), "{told}");
+    let prompts = |folder: &Path| {
+        let path = folder.join("class_prompts.safetensors");
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+        let prompts = tensors["training.class_prompts"]
+            .to_dtype(DType::F32)
+            .unwrap();
+        prompts.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    assert!(prompts(&exported) == prompts(&model));
+    run(&["model", "verify", text(&exported)]);
+    let again = viewer(&["model", "export", "small", text(&exported)])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(1));
+
+    // A folder of that name beside the configuration is meant before the model in the program.
+    let there = configure(folder.path(), "there", "base = \"small\"", rest);
+    assert!(matches!(
+        TrainingConfig::open(&there).unwrap().base,
+        Some(ModelFolder::Disk(path)) if path == exported
+    ));
+    let lost = configure(folder.path(), "lost", "base = \"nothing\"", rest);
+    let failed = viewer(&["train", text(&lost)]).output().unwrap();
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(
+        told.contains("base: ") && told.contains("model list"),
+        "{told}"
+    );
 }
 
 fn column(losses: &str, name: &str) -> Vec<f64> {

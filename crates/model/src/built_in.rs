@@ -25,6 +25,7 @@ static SMALL: &[File] = files!(
     "small",
     "added_tokens.json",
     "card.json",
+    "class_prompts.safetensors",
     "config.json",
     "generation_config.json",
     "model.safetensors",

@@ -22,6 +22,9 @@ pub const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 /// All weights in the types that `model quantize` writes.
 pub const GGUF: &str = "model.gguf";
 
+/// The prompts of the classes that a model's segmentation network was taught; only a training that goes on reads it.
+pub const CLASS_PROMPTS: &str = "class_prompts.safetensors";
+
 /// What belongs to M3D-LaMed's tokenizer.
 pub const TOKENIZER_FILES: [&str; 5] = [
     GENERATION_CONFIG,
@@ -51,7 +54,10 @@ mod tests {
     fn the_built_in_models_have_these_files_and_no_other() {
         for model in BuiltIn::ALL {
             for (name, _) in model.files() {
-                assert!(COMPANIONS.contains(name) || *name == WEIGHTS, "{name}");
+                assert!(
+                    COMPANIONS.contains(name) || [WEIGHTS, CLASS_PROMPTS].contains(name),
+                    "{name}"
+                );
             }
         }
     }

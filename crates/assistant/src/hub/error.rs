@@ -166,7 +166,7 @@ pub enum HubError {
         free: u64,
     },
     /// Something else has the folder's name.
-    #[error("{} holds {what}; move it away, or choose another folder with --to", folder.display())]
+    #[error("{} holds {what}; move it away, or choose another folder", folder.display())]
     Occupied {
         /// The folder.
         folder: PathBuf,

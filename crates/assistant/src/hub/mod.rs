@@ -13,6 +13,7 @@
 mod catalogue;
 mod disk;
 mod error;
+mod export;
 mod fetch;
 pub mod local;
 mod names;
@@ -26,6 +27,7 @@ mod weights;
 pub use catalogue::{ModelKind, PUBLISHED, Published, published};
 pub use disk::free_bytes;
 pub use error::HubError;
+pub use export::export;
 pub use fetch::{Fetched, fetch, target};
 pub use local::LocalModel;
 pub use m3d_model::{BuiltIn, ModelFolder};

@@ -9,6 +9,8 @@ pub enum TransferStage {
     Fetching,
     /// Bytes on disk are read and summed.
     Checking,
+    /// Bytes are written to disk.
+    Writing,
     /// The connection broke; the next attempt is about to begin.
     Waiting,
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::TrainingError;
 use super::optimiser::{OptimiserSettings, Rule};
+use m3d_assistant::hub::local;
+use m3d_model::ModelFolder;
 
 /// Largest configuration file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -30,9 +32,10 @@ pub struct TrainingConfig {
     /// Minutes between two saved states.
     #[serde(default = "five")]
     pub save_minutes: f64,
-    /// A checkpoint folder to start from; without it a new model of the sizes in `model` is made.
-    #[serde(default)]
-    pub base: Option<PathBuf>,
+    /// A checkpoint to start from: its folder, or the name of a model on this machine or in the program, as `small`;
+    /// without it a new model of the sizes in `model` is made.
+    #[serde(default, deserialize_with = "model_folder")]
+    pub base: Option<ModelFolder>,
     /// The size, (D,H,W), that the patches of the base's vision tower get; smaller, it sees finer.
     #[serde(default)]
     pub patch_size: Option<[usize; 3]>,
@@ -230,6 +233,19 @@ pub struct LoraConfig {
     pub targets: Vec<String>,
 }
 
+fn model_folder<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ModelFolder>, D::Error> {
+    Ok(Option::<PathBuf>::deserialize(from)?.map(ModelFolder::Disk))
+}
+
+/// A folder below the configuration's wins over a model of that name; where there is neither, the folder will be missed.
+fn find_base(folder: &Path, base: &Path) -> ModelFolder {
+    let path = folder.join(base);
+    let named = base.to_str().filter(|_| !path.is_dir());
+    named
+        .and_then(|name| local::resolve(name).ok())
+        .unwrap_or(ModelFolder::Disk(path))
+}
+
 fn auto() -> String {
     "auto".into()
 }
@@ -303,7 +319,9 @@ impl TrainingConfig {
         let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
         let from_here = |path: &mut PathBuf| *path = folder.join(&*path);
         from_here(&mut config.out);
-        config.base.iter_mut().for_each(from_here);
+        if let Some(ModelFolder::Disk(base)) = &config.base {
+            config.base = Some(find_base(&folder, base));
+        }
         config.vision.iter_mut().for_each(from_here);
         config
             .data

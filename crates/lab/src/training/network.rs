@@ -27,6 +27,9 @@ pub(super) const CLIP_VISION: &str = "vision_encoder.";
 /// Where SegVol's lies, which is built alike: the vision tower may begin as it.
 pub(super) const SEGMENTATION_ENCODER: &str = "model.seg_module.image_encoder.";
 
+/// Largest settings or tokenizer that is copied.
+const LARGEST_COMPANION: u64 = 256 << 20;
+
 /// What is trained, without its weights.
 pub(super) enum Network {
     /// M3D-LaMed.
@@ -51,10 +54,16 @@ impl Network {
     pub fn open(training: &TrainingConfig, folder: &Path) -> Result<Self, TrainingError> {
         let path = folder.join(file_names::CONFIG);
         if let Some(base) = &training.base {
+            if base.size(file_names::CONFIG).is_none() {
+                return Err(TrainingError::Data(format!(
+                    "base: {base} is neither a checkpoint's folder nor a model on this machine; m3d-viewer model list \
+                     shows those"
+                )));
+            }
             for name in file_names::COMPANIONS {
-                let (from, to) = (base.join(name), folder.join(name));
-                if from.exists() {
-                    std::fs::copy(&from, &to).map_err(|e| TrainingError::io(&from, e))?;
+                if base.size(name).is_some() {
+                    let bytes = base.read(name, LARGEST_COMPANION, "")?;
+                    write_whole(&folder.join(name), &bytes)?;
                 }
             }
             set_patches(training, &path)?;

@@ -496,9 +496,9 @@ impl<'a> Trainer<'a> {
         if let Some(lora) = &stage.lora {
             let folder = self.config.out.join("adapter");
             std::fs::create_dir_all(&folder).map_err(|e| TrainingError::io(&folder, e))?;
-            let base = self.config.base.as_deref().unwrap_or(Path::new(""));
+            let base = self.config.base.as_ref().map(ToString::to_string);
             let settings = AdapterSettings {
-                base: &base.to_string_lossy(),
+                base: base.as_deref().unwrap_or_default(),
                 rank: lora.rank,
                 alpha: lora.alpha,
                 targets: &lora.targets,

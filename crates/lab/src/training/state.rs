@@ -19,7 +19,7 @@ use super::files::write_whole;
 use super::optimiser::Optimiser;
 use super::step::{CLASS_PROMPTS, OWN};
 use super::{TrainingError, Variables};
-use m3d_model::file_names;
+use m3d_model::{ModelFolder, file_names};
 
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,8 +47,8 @@ const KEPT: usize = 2;
 const PROGRESS: &str = "training.json";
 const OWN_TENSORS: &str = "training.safetensors";
 const ADAPTER: &str = "adapter.";
-/// Beside a model's weights; only the training reads it.
-const PROMPTS: &str = "class_prompts.safetensors";
+/// Largest file of class prompts that is read.
+const MAX_PROMPT_BYTES: u64 = 64 << 20;
 
 /// Writes a state; `companions` is the folder with the model's other files.
 pub(super) fn save(
@@ -118,21 +118,25 @@ pub(super) fn save_model(
         .collect::<candle_core::Result<HashMap<_, _>>>()?;
     save_tensors(&tensors, &folder.join(file_names::WEIGHTS))?;
     match own.into_iter().find(|(name, _)| name == CLASS_PROMPTS) {
-        Some(prompts) => save_tensors(&HashMap::from([prompts]), &folder.join(PROMPTS)),
+        Some(prompts) => save_tensors(
+            &HashMap::from([prompts]),
+            &folder.join(file_names::CLASS_PROMPTS),
+        ),
         None => Ok(()),
     }
 }
 
 /// The prompts of classes that a model was trained with, beside its weights; `None` where there are none.
 pub(super) fn class_prompts(
-    folder: &Path,
+    folder: &ModelFolder,
     device: &Device,
 ) -> Result<Option<Tensor>, TrainingError> {
-    let path = folder.join(PROMPTS);
-    if !path.exists() {
+    if !folder.has(file_names::CLASS_PROMPTS) {
         return Ok(None);
     }
-    let mut tensors = candle_core::safetensors::load(&path, device)?;
+    let path = folder.file(file_names::CLASS_PROMPTS);
+    let bytes = folder.read(file_names::CLASS_PROMPTS, MAX_PROMPT_BYTES, "")?;
+    let mut tensors = candle_core::safetensors::load_buffer(&bytes, device)?;
     match tensors.remove(CLASS_PROMPTS) {
         Some(prompts) if prompts.rank() == 2 => Ok(Some(prompts.to_dtype(DType::F32)?)),
         _ => Err(TrainingError::state(
