@@ -324,7 +324,9 @@ fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
 fn no_checkpoint(error: HubError, folder: &ModelFolder) -> anyhow::Error {
     match &error {
         HubError::Disk { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            anyhow::anyhow!("{folder} holds no config.json; give the folder of a checkpoint")
+            anyhow::anyhow!(
+                "{folder} holds no config.json and no adapter; give the folder of a checkpoint or an adapter"
+            )
         }
         _ => error.into(),
     }
@@ -366,11 +368,14 @@ fn verification_text(report: &Verification) -> String {
     }
     for file in &report.files {
         let known = match &file.recorded {
-            Some(sum) if *sum == file.sha256 => "as fetched",
-            Some(_) => "NOT as fetched",
-            None => "not fetched by this program",
+            Some(sum) if *sum == file.sha256 => "as recorded",
+            Some(_) => "NOT as recorded",
+            None => "no sum was recorded",
         };
         line(format!("  {}  {}  {known}", file.sha256, file.name));
+    }
+    for note in &report.notes {
+        line(format!("  note: {note}"));
     }
     for problem in &report.problems {
         line(format!("  problem: {problem}"));

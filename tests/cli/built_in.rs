@@ -137,7 +137,7 @@ fn model_list_tells_what_is_built_in() {
 #[test]
 fn model_verify_checks_what_is_built_in() {
     let home = tempfile::tempdir().unwrap();
-    for (name, files) in [("small", 3), ("small-clip", 3)] {
+    for (name, files) in [("small", 8), ("small-clip", 3)] {
         let report = json(&viewer(home.path(), &["model", "verify", name, "--json"]));
         assert_eq!(
             (&report["ok"], &report["folder"]),

@@ -99,7 +99,7 @@ fn the_command_fetches_lists_and_verifies() {
     let report: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!(report["ok"], true);
     assert!(report["used"].as_u64().unwrap() > 100);
-    assert_eq!(report["fingerprint"].as_str().unwrap().len(), 16);
+    assert_eq!(report["fingerprint"].as_str().unwrap().len(), 64);
     assert_eq!(report["files"].as_array().unwrap().len(), names.len());
 
     // One bit of one number.

@@ -11,6 +11,7 @@ mod pipes;
 mod quantize;
 #[path = "../../crates/model/tests/support/small_model.rs"]
 mod small_model;
+mod sums;
 mod train;
 
 use std::path::{Path, PathBuf};

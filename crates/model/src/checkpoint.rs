@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::checkpoint_source::CheckpointSource;
 use super::file_names::{CONFIG, GGUF, WEIGHTS, WEIGHTS_INDEX};
@@ -14,6 +14,7 @@ use super::lora::Adapter;
 use super::lora_config::{base_folder, is_adapter};
 use super::stop_ids::stop_ids;
 use super::stored::Stored;
+use super::sums;
 use super::tensors::{WantedTensor, wanted_tensors};
 use super::weights::WeightsFile;
 use super::{LamedConfig, ModelError, ModelFolder, ModelPlace, Precision};
@@ -42,7 +43,7 @@ pub struct Checkpoint {
     adapter: Option<Adapter>,
     wanted: Vec<WantedTensor>,
     unused: Vec<String>,
-    fingerprint: String,
+    fingerprint: OnceLock<String>,
 }
 
 impl Checkpoint {
@@ -113,7 +114,6 @@ impl Checkpoint {
             });
         }
         let stop_ids = stop_ids(&folder, &config)?;
-        let fingerprint = fingerprint(&config_text, &files, adapter.as_ref());
         Ok(Self {
             folder,
             config,
@@ -123,7 +123,7 @@ impl Checkpoint {
             adapter,
             wanted,
             unused,
-            fingerprint,
+            fingerprint: OnceLock::new(),
         })
     }
 
@@ -167,11 +167,21 @@ impl Checkpoint {
         &self.wanted
     }
 
-    /// Sixteen hexadecimal digits that name this checkpoint: a hash over `config.json`, and of the weights and an adapter
-    /// over headers, sizes and the beginning of each tensor. It tells models apart; it does not prove that 16 GB of data
-    /// arrived whole.
+    /// What names this checkpoint, the same everywhere: [`sums::fingerprint_of`] its weight files, the adapter's
+    /// included, 64 hexadecimal digits. Files that were not counted before are read whole, once. Empty where one cannot be
+    /// read, which whoever loads the checkpoint is told of.
     pub fn fingerprint(&self) -> String {
-        self.fingerprint.clone()
+        let counted = || {
+            let adapter = self
+                .adapter
+                .as_ref()
+                .map(|adapter| adapter.folder.as_path());
+            sums::model_fingerprint(&self.folder, adapter).unwrap_or_else(|error| {
+                tracing::warn!("{error}");
+                String::new()
+            })
+        };
+        self.fingerprint.get_or_init(counted).clone()
     }
 
     /// Parameters in the files, used or not.
@@ -379,19 +389,4 @@ pub(crate) fn check(
         });
     }
     file.stored(&tensor.name).map(drop)
-}
-
-fn fingerprint(config: &[u8], files: &[WeightsFile], adapter: Option<&Adapter>) -> String {
-    let mut hash = Sha256::new();
-    hash.update((config.len() as u64).to_le_bytes());
-    hash.update(config);
-    for file in files {
-        file.hash(&mut hash);
-    }
-    if let Some(adapter) = adapter {
-        adapter.hash(&mut hash);
-    }
-    let digest = hash.finalize();
-    let head: [u8; 8] = std::array::from_fn(|n| digest[n]);
-    format!("{:016x}", u64::from_be_bytes(head))
 }

@@ -18,6 +18,7 @@ pub(crate) const TWO_WAY_HEADS: usize = 8;
 
 /// The decoder's and the image side's sizes, named as in `config.json`; unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are config.json's")]
 pub struct LamedConfig {
     /// `lamed_phi3` or `lamed_llama`; informative, the weights' names decide.
     #[serde(default)]

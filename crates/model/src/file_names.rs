@@ -22,6 +22,12 @@ pub const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 /// All weights in the types that `model quantize` writes.
 pub const GGUF: &str = "model.gguf";
 
+/// The weights of a LoRA adapter, as PEFT writes them.
+pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
+
+/// The settings of a LoRA adapter.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+
 /// The prompts of the classes that a model's segmentation network was taught; only a training that goes on reads it.
 pub const CLASS_PROMPTS: &str = "class_prompts.safetensors";
 

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::file_names::ADAPTER_WEIGHTS;
 use super::lora_config::LoraConfig;
 use super::weights::WeightsFile;
 
-const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT puts before the names of the model that it wraps.
 const PREFIX: &str = "base_model.model.";
 /// Elements of a product that are computed at a time.
@@ -59,7 +58,7 @@ impl Adapter {
     /// Opens a folder with `adapter_config.json` and `adapter_model.safetensors`, reading headers only.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config = LoraConfig::open(folder)?;
-        let file = WeightsFile::open(&folder.join(WEIGHTS_FILE))?;
+        let file = WeightsFile::open(&folder.join(ADAPTER_WEIGHTS))?;
         let mut adapter = Self {
             folder: folder.to_path_buf(),
             pairs: BTreeMap::new(),
@@ -136,13 +135,6 @@ impl Adapter {
             }
             _ => Ok(values),
         }
-    }
-
-    /// Puts what tells this adapter from others into a hash: its settings and its weights.
-    pub fn hash(&self, hash: &mut Sha256) {
-        hash.update((self.config.text.len() as u64).to_le_bytes());
-        hash.update(&self.config.text);
-        self.file.hash(hash);
     }
 
     /// Adds a pair to the rows of a matrix, some rows at a time.
@@ -258,6 +250,27 @@ impl Adapter {
             message,
         }
     }
+}
+
+/// What the headers of an adapter's folder tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterFacts {
+    /// Its tensors.
+    pub tensors: usize,
+    /// Parameters in them.
+    pub parameters: u64,
+}
+
+/// Opens an adapter by itself, without the model it is for.
+///
+/// # Errors
+/// When it is damaged, incomplete or of a kind that cannot be merged.
+pub fn adapter_facts(folder: &Path) -> Result<AdapterFacts, ModelError> {
+    let file = Adapter::open(folder)?.file;
+    Ok(AdapterFacts {
+        tensors: file.names().count(),
+        parameters: file.names().map(|name| file.element_count(name)).sum(),
+    })
 }
 
 /// The tensor of the model that a tensor of an adapter is for.

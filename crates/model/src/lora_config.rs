@@ -7,10 +7,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::checkpoint::has_weights;
-use super::file_names::CONFIG;
+use super::file_names::{ADAPTER_CONFIG, CONFIG};
 use super::{BuiltIn, ModelError, ModelFolder};
 
-pub(super) const CONFIG_FILE: &str = "adapter_config.json";
 const MAX_BYTES: u64 = 16 << 20;
 const HINT: &str = "choose the folder that holds adapter_config.json and adapter_model.safetensors";
 const MAX_RANK: usize = 1 << 16;
@@ -18,8 +17,6 @@ const MAX_RANK: usize = 1 << 16;
 /// What an adapter's settings say that matters here.
 #[derive(Debug)]
 pub(super) struct LoraConfig {
-    /// The file as it is.
-    pub text: Vec<u8>,
     /// Whether the matrices it was made for are stored `[in,out]`.
     pub fan_in_fan_out: bool,
     /// Modules that have pairs; none where they are named by a pattern.
@@ -69,17 +66,17 @@ impl LoraConfig {
     /// Reads the settings in an adapter's folder and refuses what is no plain LoRA.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let folder = ModelFolder::from(folder);
-        let path = folder.file(CONFIG_FILE);
-        let text = folder.read(CONFIG_FILE, MAX_BYTES, HINT)?;
+        let path = folder.file(ADAPTER_CONFIG);
+        let text = folder.read(ADAPTER_CONFIG, MAX_BYTES, HINT)?;
         let fields: Fields = serde_json::from_slice(&text).map_err(|error| ModelError::Json {
             path: path.clone(),
             message: error.to_string(),
         })?;
-        let config = Self::build(fields, text, path.clone());
+        let config = Self::build(fields, path.clone());
         config.map_err(|message| ModelError::Adapter { path, message })
     }
 
-    fn build(fields: Fields, text: Vec<u8>, path: PathBuf) -> Result<Self, String> {
+    fn build(fields: Fields, path: PathBuf) -> Result<Self, String> {
         let kind = fields.peft_type.unwrap_or_default();
         if kind != "LORA" {
             return Err(format!(
@@ -135,7 +132,6 @@ impl LoraConfig {
             ));
         }
         Ok(Self {
-            text,
             fan_in_fan_out: fields.fan_in_fan_out.unwrap_or(false),
             target_modules: match fields.target_modules {
                 Some(Names::List(names)) => names,
@@ -178,7 +174,7 @@ impl LoraConfig {
 ///
 /// # Errors
 /// When the settings cannot be read or there is no such model.
-pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFolder, ModelError> {
+pub fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFolder, ModelError> {
     let config = LoraConfig::open(adapter)?;
     let base = config.base.as_deref().unwrap_or_default().trim();
     let missing = |message: String| ModelError::Adapter {
@@ -217,6 +213,6 @@ pub(super) fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFol
 }
 
 /// Whether a folder holds an adapter and no weights of a model; some trainers put the model's settings beside it.
-pub(super) fn is_adapter(folder: &ModelFolder) -> bool {
-    folder.size(CONFIG_FILE).is_some() && !has_weights(folder)
+pub fn is_adapter(folder: &ModelFolder) -> bool {
+    folder.size(ADAPTER_CONFIG).is_some() && !has_weights(folder)
 }

@@ -7,6 +7,7 @@ use std::{fs, io};
 use super::file_names::{self, GGUF};
 use super::gguf_writer::{GgufWriter, Slot, Value, file_bytes};
 use super::stored::Stored;
+use super::sums::{SUMS_FILE, record_sums};
 use super::tensors::wanted_tensors;
 use super::{Checkpoint, ModelError, Precision};
 
@@ -84,6 +85,8 @@ pub fn quantize(
     }
     let whole = unfinished.file(GGUF);
     fs::rename(&partial, &whole).map_err(|e| ModelError::io(&whole, e))?;
+    unfinished.file(SUMS_FILE);
+    record_sums(out)?;
     unfinished.finish();
     Ok(Quantized {
         tensors: plan.slots.len(),

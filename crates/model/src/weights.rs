@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
-use sha2::{Digest, Sha256};
 
 use super::weights_bytes::WeightsBytes;
 use super::{ModelError, gguf};
@@ -15,8 +14,6 @@ pub use super::stored::Stored;
 
 /// Longest header accepted; the published ones are under 100 kB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
-/// Bytes of each tensor that tell it from others.
-const HASHED_BYTES: usize = 4096;
 
 /// Where a tensor lies in a file.
 #[derive(Debug, Clone)]
@@ -181,18 +178,6 @@ impl WeightsFile {
     pub fn blocks(&self, name: &str) -> Result<&[u8], ModelError> {
         self.stored(name)?;
         self.bytes(name)
-    }
-
-    /// Puts what tells this file from others into a hash: its size, the header and the beginning of each tensor, which
-    /// no training leaves as it was.
-    pub(super) fn hash(&self, hash: &mut Sha256) {
-        hash.update(self.size().to_le_bytes());
-        hash.update((self.header.len() as u64).to_le_bytes());
-        hash.update(&self.header);
-        for entry in self.entries.values() {
-            let bytes = self.bytes.get(entry.bytes.clone()).unwrap_or_default();
-            hash.update(&bytes[..bytes.len().min(HASHED_BYTES)]);
-        }
     }
 
     /// Tells the system that a tensor's part of the file will not be needed soon, so that loading a model does not

@@ -103,7 +103,7 @@ fn hidden(model: &Lamed) -> Vec<f32> {
 fn an_intact_checkpoint_opens_whole_or_in_parts() {
     let case = Case::new();
     let whole = Checkpoint::open(case.folder.path()).unwrap();
-    assert_eq!(whole.fingerprint().len(), 16);
+    assert_eq!(whole.fingerprint().len(), 64);
     assert_eq!(whole.stop_ids, [2]);
     let load = |checkpoint: &Checkpoint| {
         let seen = std::cell::RefCell::new(Vec::new());

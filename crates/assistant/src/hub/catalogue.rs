@@ -11,6 +11,8 @@ pub enum ModelKind {
     Assistant,
     /// Compares images with texts (M3D-CLIP); answers no questions.
     Clip,
+    /// Changes an assistant (a LoRA adapter); is no model without it.
+    Adapter,
 }
 
 impl ModelKind {
@@ -19,14 +21,16 @@ impl ModelKind {
         match self {
             Self::Assistant => "assistant",
             Self::Clip => "clip",
+            Self::Adapter => "adapter",
         }
     }
 
-    /// The file with the pieces of its tokenizer, without which no text could be read.
-    pub(super) const fn tokenizer_file(self) -> &'static str {
+    /// The file with the pieces of its tokenizer, without which no text could be read; an adapter has none.
+    pub(super) const fn tokenizer_file(self) -> Option<&'static str> {
         match self {
-            Self::Assistant => file_names::TOKENIZER,
-            Self::Clip => file_names::VOCABULARY,
+            Self::Assistant => Some(file_names::TOKENIZER),
+            Self::Clip => Some(file_names::VOCABULARY),
+            Self::Adapter => None,
         }
     }
 }

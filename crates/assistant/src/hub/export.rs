@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::{HubError, TransferProgress, TransferStage, TransferStatus};
+use super::{FetchRecord, HubError, TransferProgress, TransferStage, TransferStatus};
 use m3d_model::ModelFolder;
+use m3d_model::sums::{record_sums, recorded_sums};
 
 /// Bytes copied at a time.
 const CHUNK: usize = 1 << 20;
@@ -57,6 +58,10 @@ pub fn export(
         writer.sync_all().map_err(|e| HubError::write(&part, e))?;
         fs::rename(&part, &to).map_err(|e| HubError::write(&to, e))?;
     }
+    // What its files were when they were made is copied with them.
+    if recorded_sums(out).is_empty() && FetchRecord::read(out).is_none() {
+        record_sums(out)?;
+    }
     Ok(done)
 }
 
@@ -72,11 +77,9 @@ mod tests {
         let model = ModelFolder::from(BuiltIn::Small);
         let bytes = export(&model, &out, &TransferProgress::silent()).unwrap();
         let copy = ModelFolder::from(out.as_path());
-        assert_eq!(copy.files(), model.files());
-        assert_eq!(
-            bytes,
-            copy.files().iter().filter_map(|n| copy.size(n)).sum()
-        );
+        let sizes = model.files().into_iter().filter_map(|name| copy.size(&name));
+        assert_eq!(bytes, sizes.sum::<u64>());
+        assert_eq!(recorded_sums(&out).len(), model.files().len());
         for name in model.files() {
             let limit = 1 << 26;
             assert!(copy.read(&name, limit, "").unwrap() == model.read(&name, limit, "").unwrap());

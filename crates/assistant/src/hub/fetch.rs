@@ -13,6 +13,7 @@ use super::{
 };
 use m3d_model::file_names;
 use m3d_model::lock::lock_file;
+use m3d_model::sums::{FileSum, remember};
 
 /// Held while a process fetches into a folder.
 const LOCK_FILE: &str = ".lock";
@@ -84,6 +85,15 @@ pub fn fetch(
     // Windows renames no folder with an open file in it; elsewhere nobody misses it.
     let _ = fs::remove_file(part.join(LOCK_FILE));
     fs::rename(&part, folder).map_err(|e| HubError::write(folder, e))?;
+    // What was summed on its way need not be read again for the model's fingerprint.
+    let sums = record.files.iter().filter_map(|file| {
+        Some(FileSum {
+            name: file.name.clone(),
+            size: file.size,
+            sha256: file.sha256.clone()?,
+        })
+    });
+    remember(folder, &sums.collect::<Vec<_>>());
     Ok(Fetched {
         folder: folder.to_owned(),
         was_here: false,

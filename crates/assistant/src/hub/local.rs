@@ -215,8 +215,8 @@ pub fn inspect(folder: impl Into<ModelFolder>) -> Option<LocalModel> {
     } else {
         ModelKind::Assistant
     };
-    if !has(kind.tokenizer_file()) {
-        missing.push(kind.tokenizer_file().to_owned());
+    if let Some(tokenizer) = kind.tokenizer_file().filter(|name| !has(name)) {
+        missing.push(tokenizer.to_owned());
     }
     let (files, wrong) = weights_files(&folder);
     missing.extend(wrong);

@@ -8,9 +8,17 @@ use serde::Serialize;
 
 use super::local::{self, LARGEST_CONFIG};
 use super::weights::{not_finite, sum, weights_files};
-use super::{FetchRecord, HubError, ModelKind, TransferProgress, TransferStage, TransferStatus};
+use super::{
+    FetchRecord, FileRecord, HubError, ModelKind, TransferProgress, TransferStage, TransferStatus,
+};
+use m3d_model::sums::{
+    FileSum, counted_before, file_sums, fingerprint_of, recorded_sums, remember,
+};
 use m3d_model::tensors::wanted_tensors;
-use m3d_model::{Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Precision, file_names};
+use m3d_model::{
+    Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Precision, adapter_facts, base_folder,
+    file_names, is_adapter,
+};
 
 /// Everything that was found out about a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,7 +31,7 @@ pub struct Verification {
     pub kind: ModelKind,
     /// Its configuration, where it can be read.
     pub config: Option<LamedConfig>,
-    /// Sixteen digits that name it, where it can be opened.
+    /// What names it, 64 hexadecimal digits, from sums counted anew; of an adapter together with its model.
     pub fingerprint: Option<String>,
     /// Parameters in the files.
     pub parameters: u64,
@@ -39,6 +47,8 @@ pub struct Verification {
     pub files: Vec<FileCheck>,
     /// What is wrong, a line each.
     pub problems: Vec<String>,
+    /// What could not be looked at, a line each.
+    pub notes: Vec<String>,
 }
 
 /// A tensor with infinite values or NaN.
@@ -59,53 +69,63 @@ pub struct FileCheck {
     pub size: u64,
     /// Its SHA-256 now.
     pub sha256: String,
-    /// Its SHA-256 when it was fetched; none for files that were not.
+    /// Its SHA-256 when it was fetched or written by this program; none for other files.
     pub recorded: Option<String>,
 }
 
-/// Opens a checkpoint and reads every byte of it once.
+/// Opens a checkpoint or an adapter and reads every byte of it once.
 ///
 /// What is wrong with it is in [`Verification::problems`], not an error.
 ///
 /// # Errors
-/// When the folder holds no `config.json`, a file cannot be read, or the caller stops.
+/// When the folder holds neither `config.json` nor an adapter, a file cannot be read, or the caller stops.
 pub fn verify(
     folder: impl Into<ModelFolder>,
     progress: &TransferProgress,
 ) -> Result<Verification, HubError> {
     let folder = &folder.into();
-    let Some(found) = local::inspect(folder) else {
-        return Err(HubError::read(
-            &folder.file(file_names::CONFIG),
-            std::io::Error::from(std::io::ErrorKind::NotFound),
-        ));
+    let adapter = folder.on_disk().filter(|_| is_adapter(folder));
+    let found = adapter.map_or_else(|| local::inspect(folder), |_| None);
+    let (kind, parameters) = match (&found, adapter) {
+        (Some(found), _) => (found.kind, found.parameters),
+        (None, Some(_)) => (ModelKind::Adapter, 0),
+        (None, None) => {
+            return Err(HubError::read(
+                &folder.file(file_names::CONFIG),
+                std::io::Error::from(std::io::ErrorKind::NotFound),
+            ));
+        }
     };
     let mut report = Verification {
         folder: folder.clone(),
         ok: false,
-        kind: found.kind,
+        kind,
         config: None,
         fingerprint: None,
-        parameters: found.parameters,
+        parameters,
         used: 0,
         unused: Vec::new(),
         missing: Vec::new(),
         not_finite: Vec::new(),
         files: Vec::new(),
         problems: Vec::new(),
+        notes: Vec::new(),
     };
-    match found.kind {
-        ModelKind::Assistant => open(folder, &mut report),
-        ModelKind::Clip => open_clip(folder, &mut report),
+    let mut base = None;
+    match (kind, adapter) {
+        (ModelKind::Adapter, Some(path)) => base = open_adapter(path, &mut report),
+        (ModelKind::Clip, _) => open_clip(folder, &mut report),
+        _ => open(folder, &mut report),
     }
     // Without them the network would be whole and no text could be read.
-    let tokenizer = found.kind.tokenizer_file();
-    if folder.size(tokenizer).is_none() {
+    let tokenizer = kind.tokenizer_file();
+    if let Some(tokenizer) = tokenizer.filter(|name| folder.size(name).is_none()) {
         let path = folder.file(tokenizer);
         let line = format!("{} is missing; fetch it", path.display());
         report.problems.push(line);
     }
     read_files(folder, &mut report, progress)?;
+    report.fingerprint = fingerprint(folder, base.as_ref(), &report);
     let lines = report.not_finite.iter().map(|wrong| {
         let NotFinite { tensor, count } = wrong;
         format!("{tensor}: {count} of its numbers are infinite or no numbers; fetch the file again")
@@ -116,13 +136,66 @@ pub fn verify(
     Ok(report)
 }
 
+/// The fingerprint of the model from the sums that were just counted, and those of an adapter's base.
+fn fingerprint(
+    folder: &ModelFolder,
+    base: Option<&ModelFolder>,
+    report: &Verification,
+) -> Option<String> {
+    let weights = if report.kind == ModelKind::Adapter {
+        vec![file_names::ADAPTER_WEIGHTS.to_owned()]
+    } else {
+        weights_files(folder).0
+    };
+    let mut sums: Vec<FileSum> = Vec::new();
+    for name in &weights {
+        let file = report.files.iter().find(|file| file.name == *name)?;
+        sums.push(FileSum {
+            name: file.name.clone(),
+            size: file.size,
+            sha256: file.sha256.clone(),
+        });
+    }
+    if report.kind == ModelKind::Adapter {
+        let base = base?;
+        sums.extend(file_sums(base, &weights_files(base).0).ok()?);
+    }
+    (!sums.is_empty()).then(|| fingerprint_of(&sums))
+}
+
+/// What an adapter's headers tell, by itself and on the model that it names, where that is on this machine.
+fn open_adapter(path: &Path, report: &mut Verification) -> Option<ModelFolder> {
+    match adapter_facts(path) {
+        Ok(facts) => {
+            report.used = facts.tensors;
+            report.parameters = facts.parameters;
+        }
+        Err(error) => {
+            report.problems.push(error.to_string());
+            return None;
+        }
+    }
+    let base = match base_folder(path, &local::search_folders()) {
+        Ok(base) => base,
+        Err(error) => {
+            let line = format!("whether it fits its model was not looked at: {error}");
+            report.notes.push(line);
+            return None;
+        }
+    };
+    match Checkpoint::open_with_adapter(&base, Some(path)) {
+        Ok(checkpoint) => report.config = Some(checkpoint.config.clone()),
+        Err(error) => report.problems.push(error.to_string()),
+    }
+    Some(base)
+}
+
 /// What the headers tell.
 fn open(folder: &ModelFolder, report: &mut Verification) {
     match Checkpoint::open(folder) {
         Ok(checkpoint) => {
             report.used = checkpoint.used().len();
             report.unused = checkpoint.unused().to_vec();
-            report.fingerprint = Some(checkpoint.fingerprint());
             report.config = Some(checkpoint.config.clone());
         }
         Err(error) => {
@@ -158,34 +231,64 @@ fn missing_tensors(folder: &ModelFolder) -> Option<Vec<String>> {
     Some(wanted.filter(|name| !names.contains(name)).collect())
 }
 
+/// What is recorded of a folder's files, and the word for how they came here.
+fn recorded(folder: &Path) -> Option<(Vec<FileRecord>, &'static str)> {
+    if let Some(record) = FetchRecord::read(folder) {
+        return Some((record.files, "fetched"));
+    }
+    let written = recorded_sums(folder).into_iter().map(|file| FileRecord {
+        name: file.name,
+        size: file.size,
+        sha256: Some(file.sha256),
+    });
+    let written: Vec<FileRecord> = written.collect();
+    (!written.is_empty()).then_some((written, "written"))
+}
+
+/// The files to read: those recorded, and whatever the model is made of.
+fn names(folder: &ModelFolder, kind: ModelKind, recorded: &[FileRecord]) -> BTreeSet<String> {
+    // The names in a record are as little to be trusted as any file's contents.
+    let plain = |name: &&str| Path::new(name).file_name().is_some_and(|n| n == *name);
+    let recorded = recorded.iter().map(|file| file.name.as_str());
+    let own: &[&str] = match kind {
+        ModelKind::Adapter => &[file_names::ADAPTER_CONFIG, file_names::ADAPTER_WEIGHTS],
+        _ => &file_names::COMPANIONS,
+    };
+    let weights = match kind {
+        ModelKind::Adapter => Vec::new(),
+        _ => weights_files(folder).0,
+    };
+    let names = recorded
+        .filter(plain)
+        .chain(own.iter().copied())
+        .chain([file_names::CLASS_PROMPTS]);
+    names.map(str::to_owned).chain(weights).collect()
+}
+
 fn read_files(
     folder: &ModelFolder,
     report: &mut Verification,
     progress: &TransferProgress,
 ) -> Result<(), HubError> {
     let on_disk = folder.on_disk();
-    let record = on_disk.and_then(|path| Some((path, FetchRecord::read(path)?)));
-    let mut names: Vec<String> = Vec::new();
-    if let Some((path, record)) = &record {
-        for name in record.missing(path) {
-            let line = format!("{name} is missing or has another size than when it was fetched");
-            report.problems.push(line);
+    let (records, how) = on_disk.and_then(recorded).unwrap_or_default();
+    for file in &records {
+        if folder.size(&file.name) != Some(file.size) {
+            report.problems.push(format!(
+                "{} is missing or has another size than when it was {how}",
+                file.name
+            ));
         }
-        // The names in a record are as little to be trusted as any file's contents.
-        let plain = |name: &&str| Path::new(name).file_name().is_some_and(|n| n == *name);
-        let recorded = record.files.iter().map(|file| file.name.as_str());
-        names.extend(recorded.filter(plain).map(str::to_owned));
-    } else {
-        names.push(file_names::CONFIG.to_owned());
-        names.extend(weights_files(folder).0);
-        names.extend([file_names::TOKENIZER, file_names::VOCABULARY].map(str::to_owned));
     }
-    let sized = names.into_iter().filter_map(|name| {
-        let size = folder.size(&name)?;
-        Some((name, size))
-    });
+    let sized = names(folder, report.kind, &records)
+        .into_iter()
+        .filter_map(|name| {
+            let size = folder.size(&name)?;
+            Some((name, size))
+        });
     let files: Vec<(String, u64)> = sized.collect();
     let (mut done, total) = (0, files.iter().map(|(_, size)| size).sum());
+    let mut counted = Vec::new();
     for (name, size) in files {
         let sha256 = sum(folder, &name, &mut |bytes| {
             done += bytes;
@@ -203,21 +306,33 @@ fn read_files(
             let wrong = not_finite(&weights, &mut || progress.check())?;
             report.not_finite.extend(wrong);
         }
-        let known = record
-            .as_ref()
-            .and_then(|(_, r)| r.files.iter().find(|f| f.name == name));
-        let recorded = known.and_then(|file| file.sha256.clone());
+        let record = records.iter().find(|file| file.name == name);
+        let recorded = record.and_then(|file| file.sha256.clone());
+        let before = on_disk.and_then(|path| counted_before(path, &name));
         if recorded.as_ref().is_some_and(|sum| *sum != sha256) {
             report.problems.push(format!(
-                "{name} is not what was fetched: its SHA-256 is {sha256}; fetch the model again"
+                "{name} is not what was {how}: its SHA-256 is {sha256}; fetch or make the model again"
+            ));
+        } else if before.is_some_and(|before| before != sha256) {
+            report.problems.push(format!(
+                "{name} holds other bytes than when it was last counted, and the same time: the disk may be failing; \
+                 fetch or make the model again"
             ));
         }
+        counted.push(FileSum {
+            name: name.clone(),
+            size,
+            sha256: sha256.clone(),
+        });
         report.files.push(FileCheck {
             name,
             size,
             sha256,
             recorded,
         });
+    }
+    if let Some(path) = on_disk {
+        remember(path, &counted);
     }
     Ok(())
 }

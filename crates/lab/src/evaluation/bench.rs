@@ -159,6 +159,7 @@ impl Bench {
             least_voxels: options.least_voxels,
             model: engine.name(),
             fingerprint: engine.fingerprint().to_owned(),
+            settings: engine.settings().to_owned(),
             numbers: engine.numbers().to_owned(),
             synonyms: helpers.wordnet.is_some(),
             bertscore: helpers.bertscore.is_some(),

@@ -1,7 +1,6 @@
 //! The models that are measured.
 
 use std::fmt::Write as _;
-use std::io::{Read, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,9 +16,8 @@ use m3d_assistant::inference::{
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::volume::{Modality, Rescale, Units, Volume, Voxels, Window};
 use m3d_model::resize::trilinear;
-use m3d_model::{
-    Clip, ClipCheckpoint, Contents, ModelFolder, ModelPlace, WordPieceTokenizer, file_names,
-};
+use m3d_model::sums::model_fingerprint;
+use m3d_model::{Clip, ClipCheckpoint, ModelFolder, ModelPlace, WordPieceTokenizer, file_names};
 use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// The most tokens of an answer: the benchmark's.
@@ -31,6 +29,7 @@ const LARGEST_CONFIG: u64 = 1 << 20;
 pub struct Engine {
     pub(super) model: Model,
     fingerprint: String,
+    settings: String,
 }
 
 /// The two kinds of models.
@@ -79,7 +78,9 @@ impl Engine {
         if task == BenchTask::Retrieval {
             let ranker = Ranker::load(folder, device, dtype)?;
             return Ok(Self {
-                fingerprint: fingerprint(&[&ranker.folder]),
+                fingerprint: model_fingerprint(&ranker.folder, None)
+                    .map_err(EvaluationError::Model)?,
+                settings: settings(&[&ranker.folder]),
                 model: Model::Ranks(Box::new(ranker)),
             });
         }
@@ -100,7 +101,8 @@ impl Engine {
         folders.extend(&adapter);
         folders.dedup();
         Ok(Self {
-            fingerprint: fingerprint(&folders),
+            fingerprint: session.facts().fingerprint.clone(),
+            settings: settings(&folders),
             model: Model::Answers(Box::new(session)),
         })
     }
@@ -113,9 +115,14 @@ impl Engine {
         }
     }
 
-    /// Sixteen hexadecimal digits that tell the model from others, and from itself at another time of its training.
+    /// The fingerprint of its weights, the same as `ask` and `model verify` tell.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Sixteen hexadecimal digits over its settings and its tokenizer: the same weights may be computed otherwise.
+    pub fn settings(&self) -> &str {
+        &self.settings
     }
 
     /// What its weights are held in.
@@ -195,25 +202,23 @@ impl Ranker {
     }
 }
 
-/// Blocks of a weights file that are looked at.
-const BLOCKS: u64 = 64;
-const BLOCK_BYTES: u64 = 4096;
+/// The names of records of sums, which say nothing of how a model computes.
+const RECORDS: &str = "m3d-";
+/// Largest file of settings or of a tokenizer that is looked at.
+const LARGEST_SETTINGS: u64 = 256 << 20;
 
-/// Sixteen hexadecimal digits over a folder's configurations and over blocks spread through its weights: training
-/// leaves no block as it was, so answers of two checkpoints of one model are never mixed up.
-fn fingerprint(folders: &[&ModelFolder]) -> String {
+/// Sixteen hexadecimal digits over the settings and the tokenizer in folders.
+fn settings(folders: &[&ModelFolder]) -> String {
     let mut digest = Sha256::new();
     for folder in folders {
         for name in folder.files() {
             let ending = Path::new(&name).extension().and_then(|e| e.to_str());
-            if !matches!(ending, Some("safetensors" | "gguf" | "json" | "bin")) {
+            if name.starts_with(RECORDS) || !matches!(ending, Some("json" | "model" | "txt")) {
                 continue;
             }
             digest.update(name.as_bytes());
             // A file that cannot be read is reported by whoever loads the model.
-            let _ = folder
-                .open(&name)
-                .and_then(|file| sample(file, &mut digest));
+            digest.update(folder.read(&name, LARGEST_SETTINGS, "").unwrap_or_default());
         }
     }
     let sum = digest.finalize();
@@ -222,20 +227,6 @@ fn fingerprint(folders: &[&ModelFolder]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn sample(mut file: impl Contents, digest: &mut Sha256) -> std::io::Result<()> {
-    let length = file.seek(SeekFrom::End(0))?;
-    digest.update(length.to_le_bytes());
-    let mut block = Vec::new();
-    for n in 0..BLOCKS {
-        let at = length.saturating_sub(BLOCK_BYTES) / BLOCKS.max(1) * n;
-        file.seek(SeekFrom::Start(at))?;
-        block.clear();
-        file.by_ref().take(BLOCK_BYTES).read_to_end(&mut block)?;
-        digest.update(&block);
-    }
-    Ok(())
 }
 
 /// An image in front of a model that answers.

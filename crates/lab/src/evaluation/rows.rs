@@ -23,6 +23,8 @@ pub(super) struct RunFacts {
     pub least_voxels: usize,
     pub model: String,
     pub fingerprint: String,
+    #[serde(default)]
+    pub settings: String,
     pub numbers: String,
     pub synonyms: bool,
     pub bertscore: bool,
@@ -40,6 +42,7 @@ impl RunFacts {
                 ("tag", run.data_set.clone()),
                 ("least voxels", run.least_voxels.to_string()),
                 ("model", format!("{} {}", run.model, run.fingerprint)),
+                ("settings", run.settings.clone()),
                 ("dtype", run.numbers.clone()),
                 ("synonyms", run.synonyms.to_string()),
                 ("bertscore", run.bertscore.to_string()),

@@ -6,8 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::TrainingError;
 use super::optimiser::{OptimiserSettings, Rule};
-use m3d_assistant::hub::local;
-use m3d_model::ModelFolder;
+use m3d_model::{BuiltIn, ModelFolder};
 
 /// Largest configuration file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -32,8 +31,8 @@ pub struct TrainingConfig {
     /// Minutes between two saved states.
     #[serde(default = "five")]
     pub save_minutes: f64,
-    /// A checkpoint to start from: its folder, or the name of a model on this machine or in the program, as `small`;
-    /// without it a new model of the sizes in `model` is made.
+    /// A checkpoint to start from: its folder, or the name of a model in the program, as `small`; without it a new model
+    /// of the sizes in `model` is made.
     #[serde(default, deserialize_with = "model_folder")]
     pub base: Option<ModelFolder>,
     /// The size, (D,H,W), that the patches of the base's vision tower get; smaller, it sees finer.
@@ -237,13 +236,13 @@ fn model_folder<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ModelFolder
     Ok(Option::<PathBuf>::deserialize(from)?.map(ModelFolder::Disk))
 }
 
-/// A folder below the configuration's wins over a model of that name; where there is neither, the folder will be missed.
+/// A folder below the configuration's wins over a model of that name in the program.
 fn find_base(folder: &Path, base: &Path) -> ModelFolder {
     let path = folder.join(base);
     let named = base.to_str().filter(|_| !path.is_dir());
     named
-        .and_then(|name| local::resolve(name).ok())
-        .unwrap_or(ModelFolder::Disk(path))
+        .and_then(BuiltIn::named)
+        .map_or(ModelFolder::Disk(path), ModelFolder::BuiltIn)
 }
 
 fn auto() -> String {

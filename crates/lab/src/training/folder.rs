@@ -112,7 +112,9 @@ impl FolderSamples {
         let contrast = wanted.questions == 0 && wanted.masks == 0;
         let mut take = |found: Result<(Vec<Known>, Vec<String>), ReadError>| match found {
             Ok((records, refused)) => {
-                refused.into_iter().for_each(|reason| left_out.add(reason));
+                for reason in refused {
+                    left_out.add(reason);
+                }
                 for record in records {
                     match record.image().path() {
                         Ok(path) => images.entry(path).or_default().push(record),

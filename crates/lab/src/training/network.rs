@@ -56,8 +56,7 @@ impl Network {
         if let Some(base) = &training.base {
             if base.size(file_names::CONFIG).is_none() {
                 return Err(TrainingError::Data(format!(
-                    "base: {base} is neither a checkpoint's folder nor a model on this machine; m3d-viewer model list \
-                     shows those"
+                    "base: {base} is neither a checkpoint's folder nor one of the models in the program (small, small-clip)"
                 )));
             }
             for name in file_names::COMPANIONS {
