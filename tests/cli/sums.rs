@@ -1,5 +1,6 @@
 //! Models that are recorded: what names one is the same in every command, and no byte of one changes unseen.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -14,7 +15,13 @@ use super::train::{LAMED, configure, run, text, viewer};
 use super::{json, root, sample};
 
 fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// What `sha256sum FILES | sort | sha256sum` prints.

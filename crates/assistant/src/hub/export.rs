@@ -77,7 +77,10 @@ mod tests {
         let model = ModelFolder::from(BuiltIn::Small);
         let bytes = export(&model, &out, &TransferProgress::silent()).unwrap();
         let copy = ModelFolder::from(out.as_path());
-        let sizes = model.files().into_iter().filter_map(|name| copy.size(&name));
+        let sizes = model
+            .files()
+            .into_iter()
+            .filter_map(|name| copy.size(&name));
         assert_eq!(bytes, sizes.sum::<u64>());
         assert_eq!(recorded_sums(&out).len(), model.files().len());
         for name in model.files() {

@@ -28,7 +28,7 @@ use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted
 use m3d_model::DeviceChoice;
 use m3d_model::checkpoint::open_weights;
 use m3d_model::sums::record_sums;
-use m3d_model::{Checkpoint, LamedConfig, ModelFolder, Precision};
+use m3d_model::{LamedConfig, Precision};
 
 /// The auxiliary layers that an image encoder is supervised through.
 const HEADS: [&str; 2] = [DENSE_HEAD, FACTS_HEAD];
@@ -206,8 +206,8 @@ impl<'a> Trainer<'a> {
                 "bf16" => DType::BF16,
                 _ => DType::F32,
             },
-        record_sums(&folder)?;
         )?;
+        record_sums(&folder)?;
         report(TrainingEvent::Done {
             model: folder,
             left_out: self.left_out.len(),
