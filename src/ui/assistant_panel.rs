@@ -125,7 +125,9 @@ fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     if !card.text.is_empty() {
         answer_text(ui, card, outbox);
     }
-    for caution in &card.cautions {
+    // What a step that failed says stands in the answer already.
+    let is_said = |message: &str| card.text.contains(message);
+    for caution in card.cautions.iter().filter(|c| !is_said(&c.message)) {
         ui.label(
             RichText::new(&caution.message)
                 .small()

@@ -139,7 +139,9 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         output::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     } else {
         output::print(&document::places(&reply, &image.volume))?;
-        for warning in &reply.warnings {
+        // What a step that failed says stands in the answer already.
+        let is_said = |message: &str| reply.text.contains(message);
+        for warning in reply.warnings.iter().filter(|w| !is_said(&w.message)) {
             output::note(&format!("caution ({}): {}", warning.code, warning.message));
         }
         output::note(RESEARCH_NOTICE);

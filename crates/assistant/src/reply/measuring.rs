@@ -57,7 +57,7 @@ impl Responder<'_> {
                 }
                 let mut reply = plain(
                     Outcome::Measured,
-                    format!("{called}: {}.", words.join("; ")),
+                    format!("{}.", capital(&words.join("; "))),
                 );
                 if is_vessel {
                     let across = Self::diameter(subject, &drawn);
@@ -82,7 +82,7 @@ impl Responder<'_> {
             Ok(tube) => (
                 Outcome::Measured,
                 format!(
-                    "{called}: across its centre line {} at most, {} on average, over {:.0} mm.",
+                    "{called}: largest diameter across its centre line {}; mean {} over {:.0} mm.",
                     tube.largest_mm.words(Unit::Mm),
                     tube.mean_mm.words(Unit::Mm),
                     tube.length_mm

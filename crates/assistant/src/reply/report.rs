@@ -37,6 +37,12 @@ impl Responder<'_> {
         if !hidden.is_empty() {
             kept.push(format!("Not in view: {}.", listed(&hidden, "and")));
         }
+        if !self.knowledge.is_open() {
+            let model = self.model();
+            kept.push(format!(
+                "\"Normal\" means that {model} named nothing there; it misses findings."
+            ));
+        }
         self.warn(
             "unchecked",
             "a draft in the model's own words; nothing here has checked it",
