@@ -136,7 +136,7 @@ fn same_preparation(path: &Path) {
     for way in [Preparation::Segmentation, Preparation::Caption { window }] {
         let wanted = prepare(&first, way, size, &|| false).unwrap();
         // A mask with an outline that no mirroring leaves as it is.
-        let logits: Vec<f32> = wanted.voxels.iter().map(|v| v - 0.55).collect();
+        let logits: Vec<f32> = wanted.voxels.iter().map(|v| v - 0.3).collect();
         let mask = wanted.frame.mask_from_logits(&logits);
         assert!(mask.count() > 1000);
         for order in AxisOrder::all() {

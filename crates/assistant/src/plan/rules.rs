@@ -7,8 +7,8 @@ use super::words::Words;
 use super::{HeaderFact, Plan, Quantity, Step, StepKind, Subject, Topic};
 use crate::inference::{Knowledge, ModelBox};
 
-/// The most things that one question names; what follows is passed over.
-const MOST_SUBJECTS: usize = 24;
+/// The most things that one question is about; what follows is passed over.
+const MOST_SUBJECTS: usize = 128;
 
 /// The steps that a text asks for of a model. `has_box` says whether a box is drawn.
 ///
@@ -142,14 +142,6 @@ impl<'a> Asked<'a> {
     }
 
     fn steps_without_subject(&self, text: &str) -> Vec<Step> {
-        if self.have(v::EVERYTHING)
-            && !self.knowledge.is_open()
-            && (self.have(v::SEGMENT) || self.words.are_only(v::FILLERS))
-        {
-            let targets = self.knowledge.targets().iter();
-            let all = targets.filter(|t| t.term.kind() != Kind::Finding);
-            return all.map(|t| step_of(StepKind::Segment, t.term)).collect();
-        }
         if self.have(v::REPORT) {
             return vec![Step::only(StepKind::Report, None)];
         }

@@ -367,22 +367,6 @@ pub(super) const PHASE: &[&str] = &[
     "期",
 ];
 
-/// Everything the model knows.
-pub(super) const EVERYTHING: &[&str] = &[
-    "everything",
-    "every organ",
-    "every structure",
-    "all organs",
-    "all structures",
-    "all the organs",
-    "all the structures",
-    "all anatomy",
-    "whole anatomy",
-    "as much as you can",
-    "全部",
-    "所有",
-];
-
 /// A question that names something to ask about in the model's own form.
 pub(super) const CHOICES: &str = "choices:";
 
