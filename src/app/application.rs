@@ -10,6 +10,7 @@ use m3d_assistant::inference::release_freed_memory;
 use m3d_imaging::io::{IoError, Library};
 use m3d_imaging::volume::{ImageKey, LabelMap};
 
+use super::desk::{Arrival, Desk};
 use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
@@ -48,6 +49,10 @@ pub struct Application {
     /// The time points that are being played.
     pub playback: Option<Playback>,
     pub(super) active: ViewId,
+    /// The views and steps of studies that were left, the last one left last.
+    pub(super) desks: Vec<Desk>,
+    /// What was opened and is not on screen yet.
+    pub(super) arrival: Option<Arrival>,
     /// Images that could not be read again; they are not tried in every frame.
     pub(super) unreadable: BTreeSet<ImageKey>,
     pub(super) dialogs: Vec<DialogRequest>,
@@ -98,6 +103,8 @@ impl Application {
             tool: Tool::Window,
             draft: Draft::default(),
             playback: None,
+            desks: Vec::new(),
+            arrival: None,
             unreadable: BTreeSet::new(),
             dialogs: Vec::new(),
             gpu,

@@ -9,7 +9,7 @@ use super::jobs::{DrawThumbnails, LoadImage, Scan, first_window};
 use super::resources::{ImageTime, OpenImage};
 use super::session::removal;
 use super::workspace::{Edit, Frame, ImageRecord, Layer, Look, View, ViewId, ViewKind};
-use super::{Application, NoticeKind, Opening, Placement, SESSION_EXTENSION, Step};
+use super::{Application, NoticeKind, Opening, Placement, SESSION_EXTENSION, Step, StudyId};
 use crate::render::{ColourMap, RenderError};
 
 /// A folder may hold thousands of series; the first ones get a small picture.
@@ -46,6 +46,23 @@ impl Application {
             return self.place(&key, 0, placement);
         }
         self.read_again(series, placement);
+    }
+
+    /// Clears the views for a listed series of another study.
+    pub(super) fn leave_for_listed(&mut self, series: &SeriesId) {
+        let mut listed = self.library.iter().flat_map(Library::series);
+        let series = listed.find(|listed| listed.id() == *series).cloned();
+        if let Some(series) = series {
+            self.leave_for(series);
+        }
+    }
+
+    /// Where a series goes: the first one of a study that was opened fills the views.
+    fn placement_on_arrival(&self, placement: Placement) -> Placement {
+        match placement {
+            Placement::Active | Placement::View(_) if self.awaits_arrival() => Placement::AllViews,
+            placement => placement,
+        }
     }
 
     fn read_again(&mut self, series: &SeriesId, placement: Placement) {
@@ -87,9 +104,6 @@ impl Application {
         for listed in library.series() {
             self.resources.list(listed);
         }
-        if opening == Opening::Instead {
-            self.release_read_only();
-        }
         let refused = library.refused.len();
         if refused > 0 {
             let text = format!("Files not opened: {refused}. The study panel says why.");
@@ -107,6 +121,15 @@ impl Application {
         let series_to_draw = undrawn.take(MOST_THUMBNAILS).cloned().collect();
         let nothing_shown = self.seen_active().is_none();
         let shown = (opening == Opening::Instead || nothing_shown).then_some(series);
+        if opening == Opening::Instead
+            && (!self.awaits_images() || !nothing_shown)
+            && let Some(series) = &shown
+        {
+            self.leave_for_listed(series);
+        }
+        if opening == Opening::Instead {
+            self.release_read_only();
+        }
         if self.awaits_images() {
             self.look_for_images(Vec::new(), shown);
         } else if let Some(series) = shown {
@@ -130,6 +153,7 @@ impl Application {
             self.notices.add(NoticeKind::Warning, text);
         }
         let key = image.identity.key.clone();
+        let placement = self.placement_on_arrival(placement);
         let record = self.record_of(&image);
         let known = self.workspace.images.get(&key);
         if let Some(known) = known.filter(|known| !known.is_same_image(&record)) {
@@ -157,6 +181,9 @@ impl Application {
         let id = series.id();
         let key = self.resources.key_of(&id).cloned();
         self.unreadable.extend(key);
+        if let Some(arrival) = self.arrival.as_mut().filter(|a| a.series.id() == id) {
+            arrival.failure = Some(error.to_string());
+        }
         self.fail(error);
     }
 
@@ -164,6 +191,8 @@ impl Application {
     fn retire(&mut self, key: &ImageKey) {
         self.apply_all(removal(&self.workspace, |image| image == key));
         self.history.clear();
+        let changed = StudyId::of(key);
+        self.forget_desks(|study| study == changed);
     }
 
     fn record_of(&self, image: &OpenImage) -> ImageRecord {
@@ -190,6 +219,8 @@ impl Application {
         let Some(layer) = self.first_layer(key, time) else {
             return;
         };
+        let placement = self.placement_on_arrival(placement);
+        let arrives = self.arrival.take().is_some() && placement == Placement::AllViews;
         let (views, step) = match placement {
             Placement::Wanted => return,
             Placement::Over(view) => return self.lay_over(view, layer),
@@ -219,6 +250,9 @@ impl Application {
             }
         }
         self.activate_a_shown_view();
+        if arrives {
+            self.return_to(key);
+        }
         self.encode_active();
     }
 

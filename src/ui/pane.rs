@@ -80,17 +80,18 @@ impl Pane {
 }
 
 /// Why a view shows nothing.
-fn absence(app: &Application, view: &View) -> &'static str {
+fn absence(app: &Application, view: &View) -> String {
     let Some(layer) = view.base() else {
-        return "Drag a series here, or double-click one";
+        let arriving = app.arrival_text();
+        return arriving.unwrap_or_else(|| "Drag a series here, or double-click one".into());
     };
     let source = app.resources.source(&layer.image);
     let loading =
         source.is_some_and(|series| app.jobs.goes_on(&LoadImage::slot_of(series, layer.time)));
     if loading {
-        "Loading…"
+        "Loading…".into()
     } else {
-        "This image is not here. Open the folder or file it is in."
+        "This image is not here. Open the folder or file it is in.".into()
     }
 }
 

@@ -24,11 +24,14 @@ pub struct LoadImage {
 }
 
 impl LoadImage {
+    /// What readings are among the slots.
+    pub const KIND: &str = "load";
+
     /// The slot of reading a series: one reading of it at a time.
     pub fn slot_of(series: &Series, time: u32) -> Slot {
         let id = series.id();
         let key = format!("{}\n{}\n{time}", id.path.display(), id.uid);
-        Slot::latest_for("load", key)
+        Slot::latest_for(Self::KIND, key)
     }
 }
 

@@ -155,6 +155,13 @@ impl Jobs {
         }
     }
 
+    /// Asks all jobs of a kind to stop.
+    pub(super) fn cancel_kind(&self, kind: &str) {
+        let is_one =
+            |job: &&Running| matches!(job.slot, Slot::Latest { kind: known, .. } if known == kind);
+        self.running.iter().filter(is_one).for_each(Running::cancel);
+    }
+
     /// What has finished since the last call; cancelled and replaced jobs are dropped.
     pub(super) fn drain(&mut self) -> Vec<Finish> {
         let mut done = Vec::new();

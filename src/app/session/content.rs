@@ -33,7 +33,7 @@ pub(super) struct Session<S = Shape> {
 
 /// Views, and how they share the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Arrangement {
+pub(in crate::app) struct Arrangement {
     pub views: Vec<(ViewId, View)>,
     pub layout: Layout,
     pub links: Links,
@@ -140,7 +140,8 @@ pub(super) fn active_study(workspace: &Workspace, active: ViewId) -> Option<Stud
 }
 
 impl Arrangement {
-    fn of(workspace: &Workspace, active: ViewId) -> Self {
+    /// The views as they are now.
+    pub fn of(workspace: &Workspace, active: ViewId) -> Self {
         let views = workspace.views.iter();
         Self {
             views: views.map(|(&id, view)| (id, view.clone())).collect(),

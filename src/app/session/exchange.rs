@@ -60,6 +60,7 @@ impl Application {
         self.cancel_answers_about(study);
         self.remove_work_on(study);
         self.history.clear();
+        self.forget_desks(|left| left == study);
         let reason =
             "This study was forgotten: nothing of it is saved. Open it again to work on it.";
         self.forbid(study, reason.into());
@@ -157,6 +158,7 @@ impl Application {
             Found::Nowhere => {
                 self.notices.add(NoticeKind::Warning, WHERE_ARE_THEY);
                 if let Some(series) = otherwise {
+                    self.leave_for_listed(series);
                     self.show(series, Placement::AllViews);
                 }
             }

@@ -230,7 +230,7 @@ impl Application {
         })
     }
 
-    pub(super) fn arrange_as(&mut self, arrangement: &super::content::Arrangement) {
+    pub(in crate::app) fn arrange_as(&mut self, arrangement: &super::content::Arrangement) {
         self.apply_all(restore::arrangement(arrangement, &self.workspace));
         self.active = arrangement.active;
         self.activate_a_shown_view();
@@ -259,6 +259,11 @@ impl Application {
         Snapshot {
             workspace: self.workspace.clone(),
             active: self.active,
+            left: self
+                .desks
+                .iter()
+                .map(|desk| (desk.study, desk.arrangement.clone()))
+                .collect(),
             studies: sessions.map(super::Sessions::writable).unwrap_or_default(),
         }
     }
@@ -335,6 +340,7 @@ impl Application {
         sessions
             .studies
             .retain(|study, _| !released.contains(study));
+        self.forget_desks(|study| released.contains(&study));
         for study in released {
             self.notices.settle(&Topic::ReadOnly(study));
             self.remove_work_on(study);

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use content::Arrangement;
 pub use recent::Recent;
 pub(super) use restore::removal;
 pub use study::StudyId;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use m3d_imaging::volume::Digest;
 
 use super::StudyId;
-use super::content::Session;
+use super::content::{Arrangement, Session};
 use super::recent::{self, Recent};
 use super::store::Store;
 use crate::app::jobs::Waker;
@@ -28,6 +28,8 @@ pub(super) struct Snapshot {
     pub workspace: Workspace,
     /// The view the reader works in.
     pub active: ViewId,
+    /// How the studies that were left were last looked at.
+    pub left: BTreeMap<StudyId, Arrangement>,
     /// The studies that are to be saved: those whose earlier work is in the workspace.
     pub studies: BTreeSet<StudyId>,
 }
@@ -218,7 +220,10 @@ impl Work {
         let Some(store) = self.stores.get_mut(&study) else {
             return Ok(());
         };
-        let session = Session::of(&snapshot.workspace, study, snapshot.active);
+        let mut session = Session::of(&snapshot.workspace, study, snapshot.active);
+        if session.arrangement.is_none() {
+            session.arrangement = snapshot.left.get(&study).cloned();
+        }
         store.save(session).map_err(|error| error.to_string())
     }
 
