@@ -151,3 +151,24 @@ fn a_cancelled_study_leaves_no_picture_of_another_patient() {
     );
     assert_eq!(app.arrival_text(), None);
 }
+
+#[test]
+fn a_view_shows_another_plane() {
+    let mut harness = open_sample(None);
+    let kind = |h: &Harness<Viewer>| seen(h).view.kind;
+    assert_eq!(kind(&harness), ViewKind::Slice(Orientation::Axial));
+    harness.key_press(Key::F4);
+    harness.run_steps(3);
+    assert_eq!(kind(&harness), ViewKind::Slice(Orientation::Coronal));
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::Z]);
+    harness.run_steps(3);
+    assert_eq!(kind(&harness), ViewKind::Slice(Orientation::Axial));
+    // The name in the corner is a menu.
+    harness.get_by_label("Plane: Axial").click();
+    harness.run_steps(3);
+    harness.get_by_label_contains("3-D F5").click();
+    harness.run_steps(3);
+    assert_eq!(kind(&harness), ViewKind::Volume);
+    run(&mut harness, Command::Undo);
+    assert_eq!(kind(&harness), ViewKind::Slice(Orientation::Axial));
+}

@@ -17,7 +17,7 @@ use super::session::{Import, Sessions};
 use super::workspace::{Edit, ViewId, Workspace};
 use super::{
     Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
-    Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, Tool, Topic,
+    Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, StudyId, Tool, Topic,
 };
 use crate::render::Gpu;
 
@@ -163,7 +163,11 @@ impl Application {
     /// Changes the reader's work as (a part of) a step, unless it may not be changed here.
     pub(super) fn change(&mut self, edit: Edit, step: Step) {
         if !self.refuses(&edit) {
-            self.history.apply(&mut self.workspace, edit, step);
+            // An answer may come when the reader has gone to another study.
+            let study = self.image_of(&edit).map(|image| StudyId::of(&image));
+            let left = self.desks.iter_mut().find(|d| Some(d.study) == study);
+            let history = left.map_or(&mut self.history, |desk| &mut desk.history);
+            history.apply(&mut self.workspace, edit, step);
             self.changes = self.changes.next();
         }
     }

@@ -2,8 +2,10 @@
 
 use m3d_imaging::volume::ImageKey;
 
-use super::workspace::{Edit, Layer, Layout, NamedLayout, StandardLayout, View, ViewId, ViewKind};
-use super::{Application, Seen};
+use super::workspace::{
+    Edit, Layer, Layout, Look, NamedLayout, StandardLayout, View, ViewId, ViewKind,
+};
+use super::{Application, Seen, Step};
 
 impl Application {
     /// What a view shows, when its base image is here.
@@ -75,6 +77,20 @@ impl Application {
         };
         self.active = id;
         self.apply(Edit::Layout(layout));
+    }
+
+    /// Shows another plane, or the volume, in the active view.
+    pub(super) fn show_plane(&mut self, kind: ViewKind) {
+        let view = self.workspace.views.get(&self.active);
+        if let Some(view) = view.filter(|view| view.kind != kind) {
+            // What was zoomed and moved in one plane is elsewhere in another.
+            let view = View {
+                kind,
+                look: Look::default(),
+                ..view.clone()
+            };
+            self.change(Edit::view(self.active, view), Step::new("plane"));
+        }
     }
 
     /// The layout after this one: the four views, one large with the others beside it, one alone.

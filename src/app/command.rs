@@ -1,6 +1,7 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
-use super::{Shortcut, StandardLayout, Tool};
+use super::{Shortcut, StandardLayout, Tool, ViewKind};
+use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
 /// One thing the reader can do.
@@ -38,6 +39,8 @@ pub enum Command {
     NextLayout,
     /// Use one of the standard layouts.
     Layout(StandardLayout),
+    /// Show another plane, or the volume, in the active view.
+    Plane(ViewKind),
     /// Show the active view alone, or all again.
     Maximise,
     /// Name the arrangement of the views.
@@ -99,6 +102,7 @@ impl Command {
             Self::NextLayout,
         ]);
         all.extend(StandardLayout::ALL.map(Self::Layout));
+        all.extend(ViewKind::ALL.map(Self::Plane));
         all.extend([
             Self::Maximise,
             Self::SaveLayout,
@@ -150,6 +154,7 @@ impl Command {
             Self::ResetView => "Reset",
             Self::NextLayout => "Layout",
             Self::Layout(layout) => layout.name(),
+            Self::Plane(kind) => kind.name(),
             Self::Maximise => "Maximise",
             Self::SaveLayout => "Save layout…",
             Self::LinkZoom => "Link zoom",
@@ -178,6 +183,7 @@ impl Command {
             Self::WindowPreset(_) | Self::WindowFromValues => "Window",
             Self::Layout(_) | Self::NextLayout => "Layout",
             Self::VolumePreset(_) => "3-D",
+            Self::Plane(_) => "View",
             _ => "",
         }
     }
@@ -209,6 +215,8 @@ impl Command {
             }
             Self::Layout(StandardLayout::OneByTwo) => "Two views side by side, for two series",
             Self::Layout(StandardLayout::TwoByThree) => "Six views, for six series",
+            Self::Plane(ViewKind::Slice(_)) => "Show this plane in the active view",
+            Self::Plane(ViewKind::Volume) => "Show the volume in the active view",
             Self::Maximise => "Show the active view alone, or all again",
             Self::SaveLayout => "Give the arrangement of the views a name",
             Self::LinkZoom => "Views with the same coordinates share zoom and pan",
@@ -257,6 +265,12 @@ impl Command {
             Self::NextTime => Shortcut::plain("."),
             Self::PreviousTime => Shortcut::plain(","),
             Self::LinkPlaces => Shortcut::plain("L"),
+            Self::Plane(kind) => Shortcut::plain(match kind {
+                ViewKind::Slice(Orientation::Axial) => "F2",
+                ViewKind::Slice(Orientation::Sagittal) => "F3",
+                ViewKind::Slice(Orientation::Coronal) => "F4",
+                ViewKind::Volume => "F5",
+            }),
             Self::Maximise => Shortcut::plain("M"),
             Self::Palette => Shortcut::ctrl("K"),
             Self::Keys => Shortcut::plain("F1"),

@@ -19,7 +19,7 @@ pub(super) struct Desk {
     /// The study that was worked on.
     pub study: StudyId,
     pub arrangement: Arrangement,
-    history: History,
+    pub history: History,
 }
 
 impl Desk {

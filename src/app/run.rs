@@ -43,6 +43,7 @@ impl Application {
                 let named = standard.layout(self.active_kind());
                 self.arrange(&named);
             }
+            Command::Plane(kind) => self.show_plane(kind),
             Command::Maximise => self.toggle_maximised(self.active),
             Command::LinkZoom => {
                 let links = self.workspace.links;
@@ -106,6 +107,7 @@ impl Application {
             | Command::NextLayout
             | Command::Layout(_)
             | Command::SaveLayout
+            | Command::Plane(_)
             | Command::Maximise
             | Command::LinkZoom
             | Command::LinkWindow => true,

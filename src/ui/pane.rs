@@ -1,6 +1,6 @@
 //! One view of the window: a slice, a volume, or the room for one.
 
-use egui::{Align2, FontId, Response, Sense, Ui};
+use egui::{Align2, FontId, Popup, Rect, Response, Sense, Ui, Vec2, pos2, vec2};
 use glam::DVec3;
 
 use super::canvas::Painters;
@@ -9,8 +9,11 @@ use super::slice_pane::SlicePane;
 use super::theme;
 use super::volume_pane::VolumePane;
 use crate::app::jobs::LoadImage;
-use crate::app::{Application, Command, Outbox, Seen, View, ViewId, ViewKind};
+use crate::app::{Application, Command, Effect, Outbox, Seen, View, ViewId, ViewKind};
 use crate::render::LabelStyle;
+
+/// The room of the plane's name in the corner of a view, in points.
+const NAME_SIZE: Vec2 = vec2(96.0, 22.0);
 
 /// What every view is given to draw.
 pub struct PaneContext<'a> {
@@ -45,6 +48,14 @@ impl Pane {
         }
     }
 
+    /// What kind of view it draws.
+    pub const fn kind(&self) -> ViewKind {
+        match self {
+            Self::Slice(pane) => ViewKind::Slice(pane.orientation()),
+            Self::Volume(_) => ViewKind::Volume,
+        }
+    }
+
     /// Shows the view in all of `ui`.
     pub fn show(&mut self, ui: &mut Ui, view: &View, cx: &mut PaneContext<'_>) -> Response {
         let rect = ui.available_rect_before_wrap();
@@ -67,13 +78,14 @@ impl Pane {
             return response;
         };
         if response.double_clicked() {
-            cx.outbox.push(crate::app::Effect::Activate(cx.id));
+            cx.outbox.push(Effect::Activate(cx.id));
             cx.outbox.run(Command::Maximise);
         }
         match self {
             Self::Slice(pane) => pane.show(ui, &response, &seen, cx),
             Self::Volume(pane) => pane.show(ui, &response, &seen, cx),
         }
+        plane_choice(ui, rect, view.kind, cx);
         response.context_menu(|ui| menu(ui, &seen, cx));
         response
     }
@@ -95,6 +107,32 @@ fn absence(app: &Application, view: &View) -> String {
     }
 }
 
+/// The name of the plane in the corner is a menu of all of them.
+fn plane_choice(ui: &Ui, rect: Rect, kind: ViewKind, cx: &mut PaneContext<'_>) {
+    let corner = Rect::from_min_max(
+        pos2(rect.right() - NAME_SIZE.x, rect.top()),
+        pos2(rect.right(), rect.top() + NAME_SIZE.y),
+    );
+    let name = ui.interact(
+        corner.intersect(rect),
+        ui.id().with("plane"),
+        Sense::click(),
+    );
+    let label = format!("Plane: {}", kind.name());
+    name.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
+    if name.clicked() {
+        cx.outbox.push(Effect::Activate(cx.id));
+    }
+    let name = name.on_hover_cursor(egui::CursorIcon::PointingHand);
+    Popup::menu(&name).show(|ui| planes(ui, cx));
+}
+
+fn planes(ui: &mut Ui, cx: &mut PaneContext<'_>) {
+    for kind in ViewKind::ALL {
+        command_ui::entry(ui, cx.app, Command::Plane(kind), cx.outbox);
+    }
+}
+
 /// What a right click offers.
 fn menu(ui: &mut Ui, seen: &Seen<'_>, cx: &mut PaneContext<'_>) {
     ui.menu_button("Window", |ui| {
@@ -102,6 +140,7 @@ fn menu(ui: &mut Ui, seen: &Seen<'_>, cx: &mut PaneContext<'_>) {
             command_ui::entry(ui, cx.app, command, cx.outbox);
         }
     });
+    ui.menu_button("Plane", |ui| planes(ui, cx));
     for command in [Command::Invert, Command::ResetView, Command::Maximise] {
         command_ui::entry(ui, cx.app, command, cx.outbox);
     }

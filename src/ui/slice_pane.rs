@@ -59,6 +59,11 @@ impl SlicePane {
         }
     }
 
+    /// The plane.
+    pub const fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
     /// Draws the slice and what stands over it, and takes the mouse.
     pub fn show(
         &mut self,

@@ -4,7 +4,7 @@ use egui::Ui;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
 use super::command_ui::{button, entry, toggle, window_commands};
-use crate::app::{Application, Command, Effect, Outbox, Seen, StandardLayout, Tool};
+use crate::app::{Application, Command, Effect, Outbox, Seen, StandardLayout, Tool, ViewKind};
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
@@ -101,6 +101,11 @@ fn layout_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
                 ui.close();
             }
         }
+        ui.menu_button("Plane", |ui| {
+            for kind in ViewKind::ALL {
+                entry(ui, app, Command::Plane(kind), outbox);
+            }
+        });
         ui.separator();
         for command in [Command::SaveLayout, Command::Maximise, Command::NextLayout] {
             entry(ui, app, command, outbox);

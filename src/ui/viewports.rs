@@ -44,6 +44,9 @@ impl Viewports {
                 continue;
             };
             let pane = self.panes.entry(id).or_insert_with(|| Pane::new(view.kind));
+            if pane.kind() != view.kind {
+                *pane = Pane::new(view.kind);
+            }
             let labels = label_styles(app, id);
             let mut cx = PaneContext {
                 app,

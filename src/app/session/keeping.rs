@@ -49,7 +49,13 @@ impl Application {
 
     /// Whether a step must not be made; then the reader is told why. How images are looked at is not refused.
     pub(in crate::app) fn refuses(&mut self, edit: &Edit) -> bool {
-        let image = match edit {
+        let image = self.image_of(edit);
+        image.is_some_and(|image| self.refuses_work_on(&image))
+    }
+
+    /// The image whose findings, boxes or answers an edit changes; none for how images are looked at.
+    pub(in crate::app) fn image_of(&self, edit: &Edit) -> Option<ImageKey> {
+        match edit {
             Edit::Finding { id, finding, .. } => {
                 let known = self.workspace.finding(*id).or(finding.as_deref());
                 known.map(|finding| finding.image.clone())
@@ -71,8 +77,7 @@ impl Application {
             | Edit::Links(_)
             | Edit::Display(_)
             | Edit::Image { .. } => None,
-        };
-        image.is_some_and(|image| self.refuses_work_on(&image))
+        }
     }
 
     /// An image was read: the work on its study is wanted.
