@@ -172,3 +172,19 @@ fn a_view_shows_another_plane() {
     run(&mut harness, Command::Undo);
     assert_eq!(kind(&harness), ViewKind::Slice(Orientation::Axial));
 }
+
+#[test]
+fn a_study_is_opened_beside_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ann, bruno) = (study(folder.path(), "Ann"), study(folder.path(), "Bruno"));
+    let mut harness = start(Some(ann), None);
+    wait_for(&mut harness, "Ann");
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::L]);
+    harness.run_steps(3);
+    harness.event(egui::Event::Text(bruno.display().to_string()));
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::Enter);
+    wait(&mut harness, "both", |v| listed(v).len() == 2);
+    harness.run_steps(3);
+    assert_eq!(seen(&harness).record.patient, "Ann");
+}

@@ -13,6 +13,8 @@ pub enum Command {
     OpenFile,
     /// Type a path and open it.
     OpenPath,
+    /// Choose a folder and list what is in it beside what is open.
+    OpenBeside,
     /// Open a session that was taken along.
     OpenSession,
     /// Write the session of the active study to a file to take along.
@@ -86,6 +88,7 @@ impl Command {
             Self::OpenFolder,
             Self::OpenFile,
             Self::OpenPath,
+            Self::OpenBeside,
             Self::OpenSession,
             Self::SaveSession,
             Self::ForgetStudy,
@@ -139,6 +142,7 @@ impl Command {
             Self::OpenFolder => "Open folder…",
             Self::OpenFile => "Open file…",
             Self::OpenPath => "Open path…",
+            Self::OpenBeside => "Open beside…",
             Self::OpenSession => "Open session…",
             Self::SaveSession => "Save session as…",
             Self::ForgetStudy => "Forget this study…",
@@ -194,6 +198,7 @@ impl Command {
             Self::OpenFolder => "Open every DICOM and NIfTI image in a folder and below",
             Self::OpenFile => "Open one NIfTI or DICOM file",
             Self::OpenPath => "Type the path of a folder or file",
+            Self::OpenBeside => "List another study beside what is open, to compare them",
             Self::OpenSession => "Open work that was saved as a file, here or elsewhere",
             Self::SaveSession => "Write the work on this study to one file, to be opened elsewhere",
             Self::ForgetStudy => "Remove everything that was saved of this study",
@@ -280,6 +285,7 @@ impl Command {
             Self::Undo => Shortcut::ctrl("Z"),
             Self::Redo => Shortcut::ctrl_shift("Z"),
             Self::OpenSession
+            | Self::OpenBeside
             | Self::ForgetStudy
             | Self::ShowModels
             | Self::ChooseModel

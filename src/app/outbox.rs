@@ -41,6 +41,8 @@ pub enum DialogRequest {
     OpenFile,
     /// Type a path.
     OpenPath,
+    /// Choose a folder of images to be listed beside what is open.
+    OpenBeside,
     /// Choose the folder of a model.
     ChooseModel,
     /// Choose where a mask is written.

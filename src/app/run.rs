@@ -15,6 +15,7 @@ impl Application {
             Command::OpenFolder => self.dialogs.push(DialogRequest::OpenFolder),
             Command::OpenFile => self.dialogs.push(DialogRequest::OpenFile),
             Command::OpenPath => self.dialogs.push(DialogRequest::OpenPath),
+            Command::OpenBeside => self.dialogs.push(DialogRequest::OpenBeside),
             Command::OpenSession => self.dialogs.push(DialogRequest::OpenSession),
             Command::SaveSession => self.dialogs.push(DialogRequest::SaveSession),
             Command::ForgetStudy => {
@@ -98,6 +99,7 @@ impl Application {
             Command::OpenFolder
             | Command::OpenFile
             | Command::OpenPath
+            | Command::OpenBeside
             | Command::OpenSession
             | Command::ShowModels
             | Command::ChooseModel

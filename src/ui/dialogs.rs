@@ -18,6 +18,8 @@ use crate::app::{
 enum Purpose {
     /// To open the images there.
     Open,
+    /// To list the images there beside what is open.
+    OpenBeside,
     /// To load the model there.
     Model,
     /// To write a mask there.
@@ -89,6 +91,9 @@ impl Dialogs {
     pub fn open(&mut self, request: DialogRequest) {
         match request {
             DialogRequest::OpenFolder => self.pick_folder(Purpose::Open, "Open a folder"),
+            DialogRequest::OpenBeside => {
+                self.pick_folder(Purpose::OpenBeside, "Open a folder beside what is open");
+            }
             DialogRequest::OpenFile => self.pick_file(Purpose::Open, "Open a file"),
             DialogRequest::ChooseModel => {
                 self.pick_folder(Purpose::Model, "Choose the folder of a model");
@@ -120,6 +125,7 @@ impl Dialogs {
         for (purpose, path) in self.receiver.try_iter() {
             outbox.push(match purpose {
                 Purpose::Open => Effect::Open(vec![path], Opening::Instead),
+                Purpose::OpenBeside => Effect::Open(vec![path], Opening::Beside),
                 Purpose::Model => Effect::Model(ModelAction::Use(ModelFolder::from(path))),
                 Purpose::ExportMask(id) => Effect::ExportMask(id, path),
                 Purpose::OpenSession => Effect::OpenSession(path),
@@ -151,7 +157,7 @@ impl Dialogs {
         let Some((asked, text)) = &mut self.asked else {
             return;
         };
-        let (mut open, mut confirmed) = (true, false);
+        let (mut open, mut confirmed, mut opening) = (true, false, Opening::Instead);
         egui::Window::new(asked.title())
             .open(&mut open)
             .collapsible(false)
@@ -164,12 +170,22 @@ impl Dialogs {
                     .labelled_by(label.id);
                 edit.request_focus();
                 let entered = ui.input(|i| i.key_pressed(egui::Key::Enter));
-                confirmed = ui.button(asked.button()).clicked() || entered;
+                let shift = ui.input(|i| i.modifiers.shift);
+                ui.horizontal(|ui| {
+                    confirmed = ui.button(asked.button()).clicked() || entered;
+                    if *asked == Asked::Path {
+                        let beside = ui.button("Open beside");
+                        let beside = beside.on_hover_text("Keep what is open (Shift+Enter)");
+                        if beside.clicked() || (entered && shift) {
+                            (confirmed, opening) = (true, Opening::Beside);
+                        }
+                    }
+                });
             });
         let words = text.trim().to_owned();
         if confirmed && !words.is_empty() {
             outbox.push(match asked {
-                Asked::Path => Effect::Open(vec![PathBuf::from(words)], Opening::Instead),
+                Asked::Path => Effect::Open(vec![PathBuf::from(words)], opening),
                 Asked::LayoutName => Effect::SaveLayout(words),
             });
         }

@@ -10,7 +10,12 @@ use crate::app::{Application, Command, Effect, Outbox, Seen, StandardLayout, Too
 pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     ui.horizontal_wrapped(|ui| {
         ui.menu_button("Open", |ui| {
-            for command in [Command::OpenFolder, Command::OpenFile, Command::OpenPath] {
+            for command in [
+                Command::OpenFolder,
+                Command::OpenFile,
+                Command::OpenPath,
+                Command::OpenBeside,
+            ] {
                 entry(ui, app, command, outbox);
             }
             recent_menu(ui, app, outbox);
