@@ -188,3 +188,39 @@ fn a_study_is_opened_beside_another() {
     harness.run_steps(3);
     assert_eq!(seen(&harness).record.patient, "Ann");
 }
+
+#[test]
+fn keys_behind_ctrl_l_are_typed_and_escape_closes_a_menu() {
+    let mut harness = open_sample(None);
+    let key = |key, modifiers| egui::Event::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers,
+    };
+    // All in one frame, as they come when a frame is slow; I would invert.
+    harness.event(key(Key::L, Modifiers::COMMAND));
+    harness.event(key(Key::I, Modifiers::NONE));
+    harness.event(egui::Event::Text("i".into()));
+    harness.step();
+    harness.event(key(Key::M, Modifiers::NONE));
+    harness.event(egui::Event::Text("m".into()));
+    harness.step();
+    harness.event(key(Key::P, Modifiers::NONE));
+    harness.event(egui::Event::Text("p".into()));
+    harness.run_steps(3);
+    assert!(!seen(&harness).layer.invert);
+    assert_eq!(harness.state().app.workspace.layout.maximised, None);
+    let field = harness.get_by_role(egui::accesskit::Role::TextInput);
+    assert_eq!(field.value().as_deref(), Some("imp"));
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+
+    harness.get_by_label("Plane: Axial").click();
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("Coronal F4").is_some());
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("Coronal F4").is_none());
+}

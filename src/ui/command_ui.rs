@@ -1,6 +1,6 @@
 //! Commands as buttons, menu entries and keys.
 
-use egui::{Key, KeyboardShortcut, Modifiers, Response, Ui};
+use egui::{Event, Key, KeyboardShortcut, Modifiers, Response, Ui};
 use m3d_imaging::volume::{CT_PRESETS, Modality};
 
 use crate::app::{Application, Command, Outbox, Seen, Shortcut};
@@ -22,10 +22,11 @@ pub fn key_text(ctx: &egui::Context, shortcut: &Shortcut) -> String {
     keys.map_or_else(String::new, |keys| ctx.format_shortcut(&keys))
 }
 
-/// Runs the commands whose keys were pressed; none while the reader is typing.
-pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
+/// Runs the commands whose keys were pressed, in order; none while the reader is typing. What is typed
+/// behind the key that opens a field comes back: it belongs there.
+pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> String {
     if ctx.egui_wants_keyboard_input() {
-        return;
+        return String::new();
     }
     let mut with_keys: Vec<(Command, KeyboardShortcut)> = Command::all()
         .into_iter()
@@ -33,13 +34,44 @@ pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
         .collect();
     // egui matches modifiers loosely: the more special shortcut must be asked first.
     with_keys.sort_by_key(|(_, keys)| !(keys.modifiers.shift || keys.modifiers.alt));
+    let menu = egui::Popup::is_any_open(ctx);
     ctx.input_mut(|input| {
-        for (command, keys) in &with_keys {
-            if input.consume_shortcut(keys) {
-                outbox.run(*command);
+        let mut at = 0;
+        while let Some(event) = input.events.get(at) {
+            // Escape closes an open menu.
+            let mut candidates = with_keys
+                .iter()
+                .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape));
+            let Some((command, _)) = candidates.find(|(_, keys)| is_press(event, keys)) else {
+                at += 1;
+                continue;
+            };
+            input.events.remove(at);
+            outbox.run(*command);
+            if opens_field(*command) {
+                let behind = input.events.drain(at..);
+                let typed = behind.filter_map(|event| match event {
+                    Event::Text(text) => Some(text),
+                    _ => None,
+                });
+                return typed.collect();
             }
         }
-    });
+        String::new()
+    })
+}
+
+fn is_press(event: &Event, keys: &KeyboardShortcut) -> bool {
+    matches!(event, Event::Key { key, modifiers, pressed: true, .. }
+        if *key == keys.logical_key && modifiers.matches_logically(keys.modifiers))
+}
+
+/// Whether a command opens a field that the reader types in.
+const fn opens_field(command: Command) -> bool {
+    matches!(
+        command,
+        Command::OpenPath | Command::Palette | Command::SaveLayout
+    )
 }
 
 /// What a tooltip says: what the command does and its key.

@@ -70,6 +70,8 @@ pub struct Dialogs {
     palette: Option<Palette>,
     keys: Option<KeysDialog>,
     question: Option<Question>,
+    /// Whether a field was opened since the last frame.
+    fresh: bool,
 }
 
 impl Dialogs {
@@ -84,6 +86,7 @@ impl Dialogs {
             palette: None,
             keys: None,
             question: None,
+            fresh: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl Dialogs {
             DialogRequest::SaveLayout => self.ask_for(Asked::LayoutName),
             DialogRequest::Palette => {
                 self.palette = self.palette.is_none().then(Palette::default);
+                self.fresh = self.palette.is_some();
             }
             DialogRequest::Keys => self.keys = self.keys.is_none().then(KeysDialog::default),
         }
@@ -117,6 +121,38 @@ impl Dialogs {
     fn ask_for(&mut self, asked: Asked) {
         if self.asked.as_ref().is_none_or(|(open, _)| *open != asked) {
             self.asked = Some((asked, String::new()));
+            self.fresh = true;
+        }
+    }
+
+    /// Whether a field is open that keys belong to.
+    pub const fn is_typed_in(&self) -> bool {
+        self.asked.is_some() || self.palette.is_some()
+    }
+
+    /// Puts what was typed while a field was being opened into it.
+    pub fn type_ahead(&mut self, typed: &str) {
+        if let Some((_, text)) = &mut self.asked {
+            text.push_str(typed);
+        } else if let Some(palette) = &mut self.palette {
+            palette.type_ahead(typed);
+        }
+    }
+
+    /// Takes what is typed in the first frame of a field, in which it cannot have the keyboard yet.
+    fn take_first_keys(&mut self, ctx: &egui::Context) {
+        if std::mem::take(&mut self.fresh) {
+            let typed: String = ctx.input_mut(|i| {
+                let texts = i
+                    .events
+                    .extract_if(.., |e| matches!(e, egui::Event::Text(_)));
+                let texts = texts.filter_map(|event| match event {
+                    egui::Event::Text(text) => Some(text),
+                    _ => None,
+                });
+                texts.collect()
+            });
+            self.type_ahead(&typed);
         }
     }
 
@@ -139,6 +175,7 @@ impl Dialogs {
 
     /// Shows our own dialogs.
     pub fn show(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
+        self.take_first_keys(ctx);
         self.show_asked(ctx, outbox);
         self.show_question(ctx, outbox);
         if let Some(palette) = &mut self.palette

@@ -14,6 +14,11 @@ pub struct Palette {
 }
 
 impl Palette {
+    /// Puts what was typed while it was being opened into its field.
+    pub fn type_ahead(&mut self, typed: &str) {
+        self.text.push_str(typed);
+    }
+
     /// Shows the palette; whether it stays open.
     pub fn show(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> bool {
         let mut found = matches(app, &self.text);

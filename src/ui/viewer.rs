@@ -88,8 +88,11 @@ impl eframe::App for Viewer {
         } = self;
         let app = &*app;
         dialogs.show(&ctx, app, outbox);
-        command_ui::keys(&ctx, app, outbox);
-        arrow_keys(&ctx, app, outbox);
+        let mut typed = String::new();
+        if !dialogs.is_typed_in() {
+            typed = command_ui::keys(&ctx, app, outbox);
+            arrow_keys(&ctx, app, outbox);
+        }
         Panel::top("top bar").show(ui, |ui| {
             top_bar::show(ui, app, outbox);
         });
@@ -115,6 +118,7 @@ impl eframe::App for Viewer {
         });
         models_dialog::show(&ctx, app, outbox);
         self.handle(&ctx);
+        self.dialogs.type_ahead(&typed);
     }
 }
 
