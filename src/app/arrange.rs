@@ -10,8 +10,17 @@ use super::{Application, Seen, Step};
 impl Application {
     /// What a view shows, when its base image is here.
     pub fn seen(&self, id: ViewId) -> Option<Seen<'_>> {
+        let layer = self.workspace.views.get(&id)?.base()?;
+        self.seen_at(id, layer)
+    }
+
+    /// What a view shows, with another time point of its base: the one that stays on screen until the next
+    /// one is read.
+    pub fn seen_at<'a>(&'a self, id: ViewId, layer: &'a Layer) -> Option<Seen<'a>> {
         let view = self.workspace.views.get(&id)?;
-        let layer = view.base()?;
+        if view.base()?.image != layer.image {
+            return None;
+        }
         let image = self.resources.image(&layer.image, layer.time)?;
         let mut over = [None; Layer::MOST - 1];
         for (slot, layer) in over.iter_mut().zip(view.layers.iter().skip(1)) {

@@ -33,11 +33,15 @@ impl Application {
 
     /// Goes on or back by time points of what the active view shows.
     pub(super) fn step_time(&mut self, steps: i64) {
-        let Some(seen) = self.seen_active() else {
+        let view = self.workspace.views.get(&self.active);
+        let Some(base) = view.and_then(|view| view.base()) else {
             return;
         };
-        let count = i64::from(seen.record.times.max(1));
-        let time = (i64::from(seen.layer.time) + steps).rem_euclid(count);
+        let Some(record) = self.workspace.images.get(&base.image) else {
+            return;
+        };
+        let count = i64::from(record.times.max(1));
+        let time = (i64::from(base.time) + steps).rem_euclid(count);
         self.apply_all(self.time_edits(self.active, time as u32));
     }
 

@@ -1,5 +1,7 @@
 //! One view of the window: a slice, a volume, or the room for one.
 
+use std::collections::HashMap;
+
 use egui::{Align2, FontId, Popup, Rect, Response, Sense, Ui, Vec2, pos2, vec2};
 use glam::DVec3;
 
@@ -9,7 +11,7 @@ use super::slice_pane::SlicePane;
 use super::theme;
 use super::volume_pane::VolumePane;
 use crate::app::jobs::LoadImage;
-use crate::app::{Application, Command, Effect, Outbox, Seen, View, ViewId, ViewKind};
+use crate::app::{Application, Command, Effect, Layer, Outbox, Seen, View, ViewId, ViewKind};
 use crate::render::LabelStyle;
 
 /// The room of the plane's name in the corner of a view, in points.
@@ -27,6 +29,8 @@ pub struct PaneContext<'a> {
     pub labels: &'a [LabelStyle],
     /// Where the pointer is in the patient; written by the view it is in.
     pub pointer: &'a mut Option<(ViewId, DVec3)>,
+    /// The base layer that each view last drew.
+    pub drawn: &'a mut HashMap<ViewId, Layer>,
     /// What the reader wishes for.
     pub outbox: &'a mut Outbox,
 }
@@ -63,7 +67,10 @@ impl Pane {
         let name = format!("{} view", view.kind.name());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
         let app = cx.app;
-        let Some(seen) = app.seen(cx.id) else {
+        let earlier = time_on_screen(app, view, cx);
+        let earlier = earlier.as_ref();
+        let seen = app.seen(cx.id);
+        let Some(seen) = seen.or_else(|| app.seen_at(cx.id, earlier?)) else {
             ui.painter_at(rect)
                 .rect_filled(rect, 0.0, theme::VIEW_BACKGROUND);
             let text = absence(app, view);
@@ -89,6 +96,20 @@ impl Pane {
         response.context_menu(|ui| menu(ui, &seen, cx));
         response
     }
+}
+
+/// The base with the time point that stays on screen while the wanted one is read; notes which one is here.
+fn time_on_screen(app: &Application, view: &View, cx: &mut PaneContext<'_>) -> Option<Layer> {
+    let base = view.base()?;
+    if app.seen(cx.id).is_some() {
+        cx.drawn.insert(cx.id, base.clone());
+        return None;
+    }
+    let before = cx.drawn.get(&cx.id)?;
+    (before.image == base.image).then(|| Layer {
+        time: before.time,
+        ..base.clone()
+    })
 }
 
 /// Why a view shows nothing.

@@ -52,6 +52,7 @@ fn slice_texts(frame: &SliceFrame, seen: &Seen<'_>) -> CornerTexts {
         seen.record.patient.clone(),
         readable_date(&seen.record.study_date),
         seen.record.description.clone(),
+        time_line(seen),
     ];
     let zoom = seen.view.look.zoom;
     let zoom = CornerLine {
@@ -66,6 +67,17 @@ fn slice_texts(frame: &SliceFrame, seen: &Seen<'_>) -> CornerTexts {
             .collect(),
         top_right: slice_lines(seen.grid(), &frame.view),
         bottom_left: vec![zoom, window_line(seen.window(), seen.layer.invert)],
+    }
+}
+
+/// Which time point is on screen, and which one is being read; empty where there is one.
+fn time_line(seen: &Seen<'_>) -> String {
+    let (shown, count) = (seen.layer.time + 1, seen.record.times);
+    let wanted = seen.view.base().map_or(shown, |base| base.time + 1);
+    match count {
+        0 | 1 => String::new(),
+        _ if wanted == shown => format!("Time {shown}/{count}"),
+        _ => format!("Time {shown}/{count}, reading {wanted}/{count}…"),
     }
 }
 

@@ -8,7 +8,7 @@ use m3d_imaging::io::SeriesId;
 use super::canvas::Painters;
 use super::pane::{Pane, PaneContext};
 use super::theme;
-use crate::app::{Application, Direction, Effect, Outbox, Placement, Tree, ViewId};
+use crate::app::{Application, Direction, Effect, Layer, Outbox, Placement, Tree, ViewId};
 use crate::render::LabelStyle;
 
 const GAP: f32 = 2.0;
@@ -17,6 +17,8 @@ const GAP: f32 = 2.0;
 #[derive(Default)]
 pub struct Viewports {
     panes: HashMap<ViewId, Pane>,
+    /// The base layer that each view last drew.
+    drawn: HashMap<ViewId, Layer>,
     /// The view the pointer is in, and where it is in the patient.
     pub pointer: Option<(ViewId, glam::DVec3)>,
 }
@@ -35,6 +37,7 @@ impl Viewports {
         self.pointer = None;
         let workspace = &app.workspace;
         self.panes.retain(|id, _| workspace.views.contains_key(id));
+        self.drawn.retain(|id, _| workspace.views.contains_key(id));
         let places = match workspace.layout.maximised {
             Some(view) => vec![(view, whole)],
             None => places(&workspace.layout.tree, whole),
@@ -54,6 +57,7 @@ impl Viewports {
                 painters,
                 labels: &labels,
                 pointer: &mut self.pointer,
+                drawn: &mut self.drawn,
                 outbox,
             };
             let mut child = ui.new_child(UiBuilder::new().id_salt(id).max_rect(rect));
