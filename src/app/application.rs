@@ -165,9 +165,15 @@ impl Application {
         if !self.refuses(&edit) {
             // An answer may come when the reader has gone to another study.
             let study = self.image_of(&edit).map(|image| StudyId::of(&image));
-            let left = self.desks.iter_mut().find(|d| Some(d.study) == study);
-            let history = left.map_or(&mut self.history, |desk| &mut desk.history);
-            history.apply(&mut self.workspace, edit, step);
+            let left = study.and_then(|study| self.desk_of(study));
+            let mut history = left.map(|desk| std::mem::take(&mut desk.history));
+            let steps = history.as_mut().unwrap_or(&mut self.history);
+            steps.apply(&mut self.workspace, edit, step);
+            if let (Some(history), Some(study)) = (history, study)
+                && let Some(desk) = self.desk_of(study)
+            {
+                desk.history = history;
+            }
             self.changes = self.changes.next();
         }
     }

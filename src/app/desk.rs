@@ -1,6 +1,6 @@
 //! Going from study to study: what was arranged and done on each stays with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use m3d_imaging::io::Series;
 use m3d_imaging::volume::ImageKey;
@@ -51,7 +51,10 @@ impl Application {
         self.jobs.cancel_kind(LoadImage::KIND);
         self.playback = None;
         let history = std::mem::take(&mut self.history);
-        if let Some(study) = self.active_study() {
+        let study = self
+            .active_study()
+            .or_else(|| self.studies_on_views().next());
+        if let Some(study) = study {
             self.desks.retain(|desk| desk.study != study);
             self.desks.push(Desk {
                 study,
@@ -89,6 +92,28 @@ impl Application {
             self.history = desk.history;
             self.arrange_as(&desk.arrangement);
         }
+    }
+
+    /// The studies that views show, on screen or not.
+    fn studies_on_views(&self) -> impl Iterator<Item = StudyId> + '_ {
+        let layers = self.workspace.views.values().filter_map(View::base);
+        layers.map(|base| StudyId::of(&base.image))
+    }
+
+    /// What was put aside of a study that no view shows.
+    pub(super) fn desk_of(&mut self, study: StudyId) -> Option<&mut Desk> {
+        if self.studies_on_views().any(|shown| shown == study) {
+            return None;
+        }
+        self.desks.iter_mut().find(|desk| desk.study == study)
+    }
+
+    /// How the studies that no view shows were last looked at.
+    pub(super) fn left_arrangements(&self) -> BTreeMap<StudyId, Arrangement> {
+        let shown: BTreeSet<StudyId> = self.studies_on_views().collect();
+        let left = self.desks.iter().filter(|d| !shown.contains(&d.study));
+        left.map(|desk| (desk.study, desk.arrangement.clone()))
+            .collect()
     }
 
     fn is_listed(&self, image: &ImageKey) -> bool {

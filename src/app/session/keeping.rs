@@ -264,11 +264,7 @@ impl Application {
         Snapshot {
             workspace: self.workspace.clone(),
             active: self.active,
-            left: self
-                .desks
-                .iter()
-                .map(|desk| (desk.study, desk.arrangement.clone()))
-                .collect(),
+            left: self.left_arrangements(),
             studies: sessions.map(super::Sessions::writable).unwrap_or_default(),
         }
     }
