@@ -110,6 +110,7 @@ impl TrainingDisplay {
                     self.line(&format!("saved {}", path.display()));
                 }
             }
+            TrainingEvent::Note(note) => self.line(&note),
             TrainingEvent::LeftOut(reason) => self.line(&format!("left out: {reason}")),
             TrainingEvent::Done { model, left_out } => {
                 if left_out > 0 {

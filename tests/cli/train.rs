@@ -332,6 +332,115 @@ freeze = ["training.class_prompts"]
     );
 }
 
+/// What a model says of a text and an image: logits, image tokens, a mask.
+fn says(checkpoint: &Checkpoint) -> Vec<f32> {
+    let lamed = Lamed::load(checkpoint, &Device::Cpu, DType::F32, &|_| {}).unwrap();
+    let pattern = |n: usize| {
+        (0..n)
+            .map(|i| (i * 37 % 101) as f32 / 101.0)
+            .collect::<Vec<_>>()
+    };
+    let image = Tensor::from_vec(pattern(8 * 32 * 32), (1, 1, 8, 32, 32), &Device::Cpu).unwrap();
+    let states = lamed.embed(&[1, 5, 9, 30]).unwrap();
+    let states = lamed.decode(&states, &mut lamed.new_cache()).unwrap();
+    let features = lamed.encode_segmentation(&image).unwrap();
+    let prompt = Tensor::from_vec(pattern(32), (1, 32), &Device::Cpu).unwrap();
+    let mask = lamed.decode_mask(&features, &prompt).unwrap();
+    let logits = lamed.logits(&states).unwrap();
+    let all = [logits, lamed.encode_image(&image).unwrap(), mask];
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    all.iter().flat_map(flat).collect()
+}
+
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(b);
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+const ADAPTED: &str = r#"
+[[stages]]
+stage = "all"
+steps = 3
+volumes = 2
+talks = 3
+rate = 2e-2
+lora = { rank = 2, alpha = 4.0, targets = ["q_proj", "v_proj", "down_proj"] }
+"#;
+
+/// The adapter is all that was learnt: with it the base says what the trained model says, to rounding in f32.
+#[test]
+fn an_adapter_on_its_base_is_the_trained_model() {
+    let folder = tempfile::tempdir().unwrap();
+    train_first_stage(folder.path(), "first");
+    let exact = |name: &str, rest: &str| {
+        let path = configure(folder.path(), name, "base = \"first/model\"", rest);
+        let told = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            &path,
+            told.replace("weights = \"f16\"", "weights = \"f32\""),
+        )
+        .unwrap();
+        run(&["train", text(&path)])
+    };
+    let after = ADAPTED.replace("lora = ", "# ").replace("2e-2", "1e-3");
+    let masks =
+        "\n[[stages]]\nstage = \"segmentation\"\nsteps = 2\nvolumes = 1\nmasks = 2\nrate = 1e-2\n";
+    for (name, rest) in [
+        ("one", ADAPTED.to_owned()),
+        // Other stages learn too, before and after; the last one the adapted matrices themselves.
+        ("many", format!("{masks}{ADAPTED}{masks}")),
+        ("twice", format!("{ADAPTED}{ADAPTED}")),
+        ("whole", format!("{ADAPTED}{after}")),
+    ] {
+        let told = exact(name, &rest);
+        assert!(
+            told.contains("lora: q_proj is qkv_proj in this model"),
+            "{told}"
+        );
+        let (base, adapter) = (folder.path().join("first/model"), folder.path().join(name));
+        let trained = says(&Checkpoint::open(adapter.join("model")).unwrap());
+        let adapter = adapter.join("adapter");
+        let merged = Checkpoint::open_with_adapter(&base, Some(&adapter)).unwrap();
+        let (plain, merged) = (says(&Checkpoint::open(&base).unwrap()), says(&merged));
+        let (off, learnt) = (difference(&trained, &merged), difference(&trained, &plain));
+        assert!(learnt > 0.05 && off < 1e-4, "{name}: {off} of {learnt}");
+        // It names its base, and is opened by itself.
+        assert_eq!(
+            difference(&says(&Checkpoint::open(&adapter).unwrap()), &merged),
+            0.0
+        );
+        if name == "one" {
+            let settings = std::fs::read(adapter.join("adapter_config.json")).unwrap();
+            let settings: serde_json::Value = serde_json::from_slice(&settings).unwrap();
+            let targets = serde_json::json!(["down_proj", "qkv_proj"]);
+            assert_eq!(settings["target_modules"], targets);
+            let saved = settings["modules_to_save"].to_string();
+            assert!(
+                saved.contains("lm_head") && saved.contains("mm_projector"),
+                "{saved}"
+            );
+            assert!(!saved.contains("layers"), "{saved}");
+        }
+    }
+}
+
+#[test]
+fn targets_that_name_nothing_are_refused_before_anything_is_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = LAMED.replace("\"down_proj\"]", "\"query\"]");
+    let path = configure(folder.path(), "wrong", "", &rest);
+    let failed = viewer(&["train", text(&path)]).output().unwrap();
+    let told = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        told.contains("called query") && told.contains("qkv_proj"),
+        "{told}"
+    );
+    assert!(!told.contains("stage segmentation"), "{told}");
+    assert!(!folder.path().join("wrong/losses.csv").exists());
+}
+
 fn column(losses: &str, name: &str) -> Vec<f64> {
     let (head, rows) = losses.split_once('\n').unwrap();
     let place = head.split(',').position(|other| other == name).unwrap();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use candle_core::DType;
 use serde::{Deserialize, Deserializer};
 
 use super::TrainingError;
@@ -228,7 +229,8 @@ pub struct LoraConfig {
     pub rank: usize,
     /// The scale is alpha over rank; M3D took 32.
     pub alpha: f64,
-    /// What the names of the matrices end with, without `.weight`.
+    /// The matrices of the decoder's layers: what their names end with, without `.weight`, or `all-linear`. The usual
+    /// names `q_proj`, `k_proj`, `v_proj`, `gate_proj` and `up_proj` stand for the fused matrices where there are those.
     pub targets: Vec<String>,
 }
 
@@ -330,6 +332,15 @@ impl TrainingConfig {
         Ok(config)
     }
 
+    /// The dtype of the finished model's weights.
+    pub(super) fn dtype_of_weights(&self) -> DType {
+        match self.weights.as_str() {
+            "f16" => DType::F16,
+            "bf16" => DType::BF16,
+            _ => DType::F32,
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
         require(!self.stages.is_empty(), "there is no stage; add [[stages]]")?;
         let sources = [
@@ -345,6 +356,12 @@ impl TrainingConfig {
         require(
             (self.patch_size.is_none() && self.seg_patch_size.is_none()) || self.base.is_some(),
             "patch_size and seg_patch_size change a base; a new model's patches are set in [model]",
+        )?;
+        require(
+            (self.patch_size.is_none() && self.seg_patch_size.is_none())
+                || self.stages.iter().all(|stage| stage.lora.is_none()),
+            "an adapter does not fit a base whose patches are changed; change them in a training of its own and take \
+             its model as the base",
         )?;
         require(
             ["f32", "f16", "bf16"].contains(&self.weights.as_str()),

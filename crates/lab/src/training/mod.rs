@@ -7,6 +7,7 @@
 //! [`train()`] runs a [`TrainingConfig`] from beginning to end. The networks are those of
 //! [`model`](m3d_model), built on [`Variables`].
 
+mod adapter_files;
 mod config;
 pub mod contrast;
 mod dense;
@@ -29,6 +30,7 @@ mod run;
 mod sample;
 mod state;
 pub mod step;
+mod targets;
 mod variables;
 pub mod vocabulary;
 mod wordpiece;

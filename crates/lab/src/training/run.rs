@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use crossbeam_channel::{Receiver, bounded};
 use rayon::prelude::*;
 
+use super::adapter_files::{Pair, read_pairs, save_adapter};
 use super::config::{Stage, StageConfig, TrainingConfig};
 use super::dense::{Cut, DENSE_HEAD};
 use super::device_memory::keep_freed_memory;
@@ -17,7 +18,6 @@ use super::facts::FACTS_HEAD;
 use super::files;
 use super::folder::FolderSamples;
 use super::log::{Log, Row};
-use super::lora::{AdapterSettings, save_adapters};
 use super::network::{CLIP_VISION, Network, SEGMENTATION_ENCODER, VISION};
 use super::optimiser::{Optimiser, OptimiserSettings, global_norm, rate_part};
 use super::phantoms::PhantomSamples;
@@ -62,6 +62,8 @@ pub enum TrainingEvent {
     },
     /// The state is on disk.
     Saved(PathBuf),
+    /// Something to know about how the configuration is understood, in a line.
+    Note(String),
     /// An image or an entry of the data cannot be used and is passed over: why, in a line. Each is told once.
     LeftOut(String),
     /// All is done.
@@ -187,6 +189,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn run(mut self, report: &mut dyn FnMut(TrainingEvent)) -> Result<(), TrainingError> {
+        self.check_targets(report)?;
         let mut log = Log::open(&self.config.out, self.progress.step)?;
         while let Some(stage) = self.config.stages.get(self.progress.stage) {
             self.run_stage(stage, &mut log, report)?;
@@ -201,11 +204,7 @@ impl<'a> Trainer<'a> {
             &folder,
             &self.companions,
             self.variables.tensors(),
-            match self.config.weights.as_str() {
-                "f16" => DType::F16,
-                "bf16" => DType::BF16,
-                _ => DType::F32,
-            },
+            self.config.dtype_of_weights(),
         )?;
         record_sums(&folder)?;
         report(TrainingEvent::Done {
@@ -263,6 +262,7 @@ impl<'a> Trainer<'a> {
         };
         self.variables.learn(|name| learn(name) && !is_kept(name))?;
         if let Some(lora) = &stage.lora {
+            self.keep_base(stage)?;
             self.variables
                 .adapt(&lora.targets, lora.rank, lora.alpha, self.config.seed)?;
         }
@@ -493,20 +493,67 @@ impl<'a> Trainer<'a> {
         )
     }
 
-    /// Writes the adapters for themselves and adds them to their matrices.
+    /// Adds the adapters to their matrices, and writes them for themselves with whatever else has been learnt: with them
+    /// the base is the model as it is now. Stages after one with adapters go on to write what they learn.
     fn finish_stage(&mut self, stage: &StageConfig) -> Result<(), TrainingError> {
+        let folder = self.config.out.join("adapter");
+        let mut pairs = read_pairs(&folder, &self.device)?;
         if let Some(lora) = &stage.lora {
-            let folder = self.config.out.join("adapter");
-            std::fs::create_dir_all(&folder).map_err(|e| TrainingError::io(&folder, e))?;
-            let base = self.config.base.as_ref().map(ToString::to_string);
-            let settings = AdapterSettings {
-                base: base.as_deref().unwrap_or_default(),
-                rank: lora.rank,
-                alpha: lora.alpha,
-                targets: &lora.targets,
-            };
-            save_adapters(&folder, self.variables.adapters().iter(), &settings)?;
+            for (module, adapter) in self.variables.adapters() {
+                pairs.insert(module.clone(), Pair::of(module, adapter, lora));
+            }
             self.variables.merge_adapters()?;
+        }
+        if !pairs.is_empty() {
+            let base = Checkpoint::open(self.adapted())?;
+            save_adapter(
+                &folder,
+                &base,
+                &self.variables,
+                &pairs,
+                self.config.dtype_of_weights(),
+            )?;
+            record_sums(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// The model that adapters are for: the base, or a new model as it was before they came.
+    fn adapted(&self) -> ModelFolder {
+        let own = || ModelFolder::from(self.config.out.join("base"));
+        self.config.base.clone().unwrap_or_else(own)
+    }
+
+    /// Keeps a new model as it is before the first adapters: they would be for nothing else.
+    fn keep_base(&self, stage: &StageConfig) -> Result<(), TrainingError> {
+        let stages = &self.config.stages[..self.progress.stage.min(self.config.stages.len())];
+        let first = stages.iter().all(|earlier| earlier.lora.is_none());
+        if self.config.base.is_none() && stage.lora.is_some() && first {
+            let folder = self.config.out.join("base");
+            if self.progress.stage_step == 0 || !folder.exists() {
+                let tensors = self.variables.tensors();
+                state::save_model(&folder, &self.companions, tensors, DType::F32)?;
+                record_sums(&folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for the targets of all stages: a wrong one is told before anything is learnt.
+    fn check_targets(&self, report: &mut dyn FnMut(TrainingEvent)) -> Result<(), TrainingError> {
+        let mut told = BTreeSet::new();
+        for lora in self
+            .config
+            .stages
+            .iter()
+            .filter_map(|stage| stage.lora.as_ref())
+        {
+            let found = self.variables.targets(&lora.targets);
+            let found = found.map_err(|e| TrainingError::Data(format!("lora: {e}")))?;
+            told.extend(found.notes);
+        }
+        for note in told {
+            report(TrainingEvent::Note(format!("lora: {note}")));
         }
         Ok(())
     }

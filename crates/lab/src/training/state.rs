@@ -146,7 +146,10 @@ pub(super) fn class_prompts(
     }
 }
 
-fn save_tensors(tensors: &HashMap<String, Tensor>, path: &Path) -> Result<(), TrainingError> {
+pub(super) fn save_tensors(
+    tensors: &HashMap<String, Tensor>,
+    path: &Path,
+) -> Result<(), TrainingError> {
     let fresh = path.with_extension("new");
     candle_core::safetensors::save(tensors, &fresh)?;
     let synced = File::open(&fresh).and_then(|file| file.sync_all());

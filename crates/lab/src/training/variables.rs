@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::initial::{Sizes, initial_values};
 use super::lora::Adapter;
+use super::targets::{Targets, resolve};
 use m3d_model::source::WeightSource;
 use m3d_model::tensors::{WantedTensor, wanted_tensors};
 use m3d_model::{Checkpoint, LamedConfig, ModelError, Precision};
@@ -177,28 +178,31 @@ impl Variables {
         (learnt, all + added)
     }
 
-    /// Puts an adapter before each matrix whose name (without `.weight`) ends with one of the targets.
+    /// The matrices that targets name.
     ///
     /// # Errors
-    /// When no matrix has such a name.
+    /// When one of them names none.
+    pub(super) fn targets(&self, targets: &[String]) -> std::result::Result<Targets, String> {
+        let matrices = self.weights.iter().filter_map(|(name, weight)| {
+            let module = name.strip_suffix(".weight")?;
+            (weight.tensor().rank() == 2).then_some(module)
+        });
+        resolve(targets, &matrices.collect::<Vec<_>>())
+    }
+
+    /// Puts an adapter before each of the matrices that the targets name.
+    ///
+    /// # Errors
+    /// When a target names none.
     pub fn adapt(&mut self, targets: &[String], rank: usize, alpha: f64, seed: u64) -> Result<()> {
-        for (name, weight) in &self.weights {
-            let Some(module) = name.strip_suffix(".weight") else {
-                continue;
-            };
-            let is_target = name.starts_with("model.layers.")
-                && targets.iter().any(|target| module.ends_with(target));
-            if is_target && !self.adapters.contains_key(module) {
-                let (out, width) = weight.tensor().dims2()?;
-                let adapter = Adapter::new(module, [out, width], rank, alpha, seed, &self.device)?;
-                self.adapters.insert(module.to_string(), adapter);
+        let found = self.targets(targets).map_err(candle_core::Error::Msg)?;
+        for module in found.modules {
+            let weight = self.weights.get(&format!("{module}.weight"));
+            if let (Some(weight), false) = (weight, self.adapters.contains_key(&module)) {
+                let shape: [usize; 2] = weight.tensor().dims2()?.into();
+                let adapter = Adapter::new(&module, shape, rank, alpha, seed, &self.device)?;
+                self.adapters.insert(module, adapter);
             }
-        }
-        if self.adapters.is_empty() {
-            candle_core::bail!(
-                "no matrix of the decoder is called {}",
-                targets.join(" or ")
-            )
         }
         Ok(())
     }
