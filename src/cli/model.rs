@@ -216,8 +216,18 @@ fn listing_text(listing: &Listing) -> String {
 fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
     let name = ModelName::parse(&arguments.name)?;
     let revision = HubRevision::parse(&arguments.revision)?;
+    if arguments.to.is_none()
+        && let Some(model) = local::cached(&name, &revision, &local::search_folders())
+    {
+        output::note("it is here already, in the hub's own cache; give --to to fetch it anew");
+        let folder = output::plain(&model.folder.to_string());
+        return Ok(output::print(&format!("{folder}\n"))?);
+    }
     let folder = hub::target(&name.folder_name(), arguments.to.as_deref())?;
     let options = HubOptions::from_env();
+    if options.offline {
+        return Err(HubError::Offline.into());
+    }
     let known = hub::published(name.as_str());
     if let Some(model) = known {
         output::note(&format!("{name}: {}", model.purpose));

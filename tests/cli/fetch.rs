@@ -9,15 +9,15 @@ use m3d_model::write_demo_checkpoint;
 
 #[path = "../../crates/assistant/tests/model_fetch/case.rs"]
 #[allow(dead_code)]
-mod case;
+pub(super) mod case;
 #[path = "../../crates/assistant/tests/model_fetch/server.rs"]
 #[allow(dead_code)]
-mod server;
+pub(super) mod server;
 
 use case::{Case, weights};
 use server::{Faults, MODEL};
 
-fn command(case: &Case, arguments: &[&str]) -> Command {
+pub(super) fn command(case: &Case, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_m3d-viewer"));
     command
         .args(arguments)
@@ -25,16 +25,19 @@ fn command(case: &Case, arguments: &[&str]) -> Command {
         .env("HF_ENDPOINT", &case.server.endpoint)
         .env("M3D_MODELS", case.place.path())
         .env("NO_PROXY", "127.0.0.1")
+        .env("HF_HOME", case.place.path().join("hf"))
         .env_remove("HF_TOKEN")
+        .env_remove("HF_HUB_CACHE")
+        .env_remove("HF_HUB_OFFLINE")
         .stdin(Stdio::null());
     command
 }
 
-fn viewer(case: &Case, arguments: &[&str]) -> Output {
+pub(super) fn viewer(case: &Case, arguments: &[&str]) -> Output {
     command(case, arguments).output().unwrap()
 }
 
-fn errors(output: &Output) -> String {
+pub(super) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

@@ -6,6 +6,7 @@ mod data;
 mod data_prepare;
 mod fetch;
 mod guards;
+mod hub;
 #[cfg(unix)]
 mod pipes;
 mod quantize;

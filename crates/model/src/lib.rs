@@ -27,6 +27,7 @@ mod folder;
 pub mod full_size;
 mod gguf;
 mod gguf_writer;
+pub mod hub_cache;
 pub mod kv_cache;
 pub mod lamed;
 pub mod lock;

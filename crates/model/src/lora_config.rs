@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::checkpoint::has_weights;
 use super::file_names::{ADAPTER_CONFIG, CONFIG};
-use super::{BuiltIn, ModelError, ModelFolder};
+use super::{BuiltIn, ModelError, ModelFolder, hub_cache};
 
 const MAX_BYTES: u64 = 16 << 20;
 const HINT: &str = "choose the folder that holds adapter_config.json and adapter_model.safetensors";
@@ -198,6 +198,7 @@ pub fn base_folder(adapter: &Path, models: &[PathBuf]) -> Result<ModelFolder, Mo
     {
         candidates.push(folder.join(last));
         candidates.push(folder.join(base.replace('/', "--")));
+        candidates.extend(hub_cache::snapshot(folder, base, "main").map(|(folder, _)| folder));
     }
     candidates
         .into_iter()

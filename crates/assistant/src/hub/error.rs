@@ -40,6 +40,32 @@ pub enum HubError {
     /// An endpoint that is no address.
     #[error("{0:?} is no address of a hub; HF_ENDPOINT must begin with http:// or https://")]
     Endpoint(String),
+    /// The hub may not be asked.
+    #[error(
+        "HF_HUB_OFFLINE is set and the model is not on this machine; unset it to fetch the model, or give its folder"
+    )]
+    Offline,
+    /// A store of certificates that was named holds none.
+    #[error("{variable} names {store}, which holds no certificate that can be read ({reason})")]
+    NoRoots {
+        /// The variable of the environment.
+        variable: &'static str,
+        /// What it names.
+        store: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Nobody who is believed signed the hub's certificate.
+    #[error(
+        "{endpoint} shows a certificate that is not trusted ({reason}); where a proxy signs with a root of its own, add \
+         that to the system's store, or name its file in SSL_CERT_FILE"
+    )]
+    Untrusted {
+        /// The hub.
+        endpoint: String,
+        /// What the network said.
+        reason: String,
+    },
     /// The hub cannot be reached.
     #[error(
         "{endpoint} cannot be reached ({reason}); check the network, the proxy and HF_ENDPOINT"

@@ -8,8 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::weights::{counts, weights_files};
-use super::{FetchRecord, HubError, ModelKind, ModelName, PUBLISHED, published, size_text};
-use m3d_model::{BuiltIn, ModelFolder, ModelPlace, file_names};
+use super::{
+    FetchRecord, HubError, HubRevision, ModelKind, ModelName, PUBLISHED, environment, published,
+    size_text,
+};
+use m3d_model::{BuiltIn, ModelFolder, ModelPlace, file_names, hub_cache};
 
 /// The folder where models are looked for first, below where the program is started.
 pub const HERE: &str = "models";
@@ -65,12 +68,29 @@ pub fn models_folder() -> Option<PathBuf> {
     }
 }
 
-/// The folders where models are looked for: `models/` where the program is started, then
-/// [`models_folder`].
+/// The folders where models are looked for: `models/` where the program is started, then [`models_folder`], and the
+/// hub's own cache where there is one (`HF_HUB_CACHE`, or in `HF_HOME`).
 pub fn search_folders() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from(HERE)];
     folders.extend(models_folder());
+    folders.extend(environment::cache().filter(|cache| cache.is_dir()));
     folders
+}
+
+/// A model of the hub's that its own libraries have downloaded, in the first of these folders that is their cache and
+/// has it whole.
+pub fn cached(name: &ModelName, revision: &HubRevision, folders: &[PathBuf]) -> Option<LocalModel> {
+    let found = folders
+        .iter()
+        .filter_map(|folder| hub_cache::snapshot(folder, name.as_str(), revision.as_str()));
+    let mut models = found.filter_map(|(folder, commit)| {
+        let mut model = inspect(folder)?;
+        last_part(name.as_str()).clone_into(&mut model.name);
+        model.hub_name = Some(name.as_str().to_owned());
+        model.commit = Some(commit);
+        Some(model)
+    });
+    models.find(LocalModel::is_complete)
 }
 
 /// A model in this folder, with the models on this machine beside it: an adapter's own may be among them.
@@ -100,6 +120,11 @@ pub fn find(folders: &[PathBuf]) -> Vec<LocalModel> {
                 found.push(model);
             }
         }
+    }
+    // Of all that may be in the hub's cache, what this program is for.
+    let main = HubRevision::default();
+    for published in &PUBLISHED {
+        found.extend(cached(&published.name(), &main, folders));
     }
     found
 }
@@ -146,13 +171,18 @@ pub fn resolve_in(text: &str, folders: &[PathBuf]) -> Result<ModelFolder, HubErr
             || model.name == text
             || folder.is_some_and(|folder| folder == text)
     });
-    match (found, wanted) {
-        (Some(model), _) if model.is_complete() || wanted.is_none() => Ok(model.folder),
-        (_, Some(model)) => Err(HubError::NotFetched {
+    let cached = || {
+        let name = ModelName::parse(hub_name).ok()?;
+        cached(&name, &HubRevision::default(), folders)
+    };
+    let whole = |model: &LocalModel| model.is_complete() || wanted.is_none();
+    match (found.filter(whole).or_else(cached), wanted) {
+        (Some(model), _) => Ok(model.folder),
+        (None, Some(model)) => Err(HubError::NotFetched {
             name: model.short.to_owned(),
             bytes: model.bytes,
         }),
-        _ => Err(HubError::NotHere(text.to_owned())),
+        (None, None) => Err(HubError::NotHere(text.to_owned())),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod catalogue;
 mod disk;
+mod environment;
 mod error;
 mod export;
 mod fetch;
@@ -20,6 +21,7 @@ mod names;
 mod progress;
 mod record;
 mod remote;
+mod roots;
 mod transfer;
 mod verify;
 mod weights;

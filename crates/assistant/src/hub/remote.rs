@@ -7,10 +7,11 @@ use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::Response;
+use ureq::tls::TlsConfig;
 use ureq::{Agent, Body};
 
 use super::names::{Need, need};
-use super::{HubError, HubRevision, ModelName};
+use super::{HubError, HubRevision, ModelName, environment, roots};
 use m3d_model::file_names;
 
 /// Where models come from when `HF_ENDPOINT` names nothing else.
@@ -28,6 +29,8 @@ pub struct HubOptions {
     pub endpoint: String,
     /// The reader's access token.
     pub token: Option<String>,
+    /// Whether nothing may be asked of it.
+    pub offline: bool,
     /// How long nothing may come before the connection counts as broken.
     pub patience: Duration,
     /// How long to wait before each further attempt, while nothing comes; their number is the number
@@ -41,6 +44,7 @@ impl std::fmt::Debug for HubOptions {
         f.debug_struct("HubOptions")
             .field("endpoint", &self.endpoint)
             .field("token", &self.token.as_ref().map(|_| "set"))
+            .field("offline", &self.offline)
             .field("patience", &self.patience)
             .field("pauses", &self.pauses)
             .finish()
@@ -52,6 +56,7 @@ impl Default for HubOptions {
         Self {
             endpoint: DEFAULT_ENDPOINT.into(),
             token: None,
+            offline: false,
             patience: Duration::from_secs(30),
             pauses: [1, 2, 5, 10].map(Duration::from_secs).to_vec(),
         }
@@ -59,17 +64,14 @@ impl Default for HubOptions {
 }
 
 impl HubOptions {
-    /// The endpoint of `HF_ENDPOINT` and the token of `HF_TOKEN`, where they are set.
+    /// The endpoint of `HF_ENDPOINT`, the token of `HF_TOKEN` or of the file that logging in to the hub writes, and
+    /// whether `HF_HUB_OFFLINE` is on.
     pub fn from_env() -> Self {
-        let set = |name: &str| {
-            let value = std::env::var(name).ok()?;
-            let value = value.trim().to_owned();
-            (!value.is_empty()).then_some(value)
-        };
         let default = Self::default();
         Self {
-            endpoint: set("HF_ENDPOINT").unwrap_or(default.endpoint.clone()),
-            token: set("HF_TOKEN"),
+            endpoint: environment::set("HF_ENDPOINT").unwrap_or(default.endpoint.clone()),
+            token: environment::token(),
+            offline: environment::is_offline(),
             ..default
         }
     }
@@ -112,6 +114,7 @@ impl Plan {
 pub struct Hub {
     api: Api,
     agent: Agent,
+    tls: TlsConfig,
     /// How it is reached.
     pub(super) options: HubOptions,
 }
@@ -120,8 +123,12 @@ impl Hub {
     /// A hub to be asked; nothing is sent yet.
     ///
     /// # Errors
-    /// For an endpoint that is no address.
+    /// When the hub may not be asked, for an endpoint that is no address, and when a store of certificates is named that
+    /// holds none.
     pub fn new(mut options: HubOptions) -> Result<Self, HubError> {
+        if options.offline {
+            return Err(HubError::Offline);
+        }
         options.endpoint = options.endpoint.trim_end_matches('/').to_owned();
         let wrong = || HubError::Endpoint(options.endpoint.clone());
         let rest = ["https://", "http://"]
@@ -137,7 +144,9 @@ impl Hub {
             .with_token(options.token.clone())
             .build()
             .map_err(|_| wrong())?;
+        let tls = roots::tls()?;
         let agent = Agent::config_builder()
+            .tls_config(tls.clone())
             .http_status_as_error(false)
             // The token is for the hub, not for wherever it keeps its files.
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
@@ -149,6 +158,7 @@ impl Hub {
         Ok(Self {
             api,
             agent: agent.into(),
+            tls,
             options,
         })
     }
@@ -173,6 +183,7 @@ impl Hub {
         let options = &self.options;
         let answer = request
             .config()
+            .tls_config(self.tls.clone())
             .http_status_as_error(false)
             .timeout_resolve(Some(options.patience))
             .timeout_connect(Some(options.patience))
@@ -266,6 +277,12 @@ impl Hub {
                 what: what.to_owned(),
                 secs: self.options.patience.as_secs().max(1),
             },
+            other if other.to_string().to_lowercase().contains("certificate") => {
+                HubError::Untrusted {
+                    endpoint,
+                    reason: other.to_string(),
+                }
+            }
             other => HubError::Unreachable {
                 endpoint,
                 reason: other.to_string(),

@@ -49,6 +49,7 @@ impl Case {
             token: Some("secret".into()),
             patience: Duration::from_millis(700),
             pauses: vec![Duration::from_millis(20); 2],
+            ..HubOptions::default()
         })
         .unwrap();
         let place = tempfile::tempdir().unwrap();
