@@ -92,7 +92,7 @@ struct TaskArguments {
     /// The number type of the weights: auto, f32, bf16, f16, q8_0 or q4k.
     #[arg(long, default_value = "auto")]
     dtype: DTypeChoice,
-    /// Print one JSON document: {task, n, summary}.
+    /// Print one JSON document: {task, n, summary, published}.
     #[arg(long)]
     json: bool,
 }
@@ -103,7 +103,7 @@ struct MergeArguments {
     /// The folders that --out named; the joined table and summary go into the first.
     #[arg(required = true)]
     out: Vec<PathBuf>,
-    /// Print one JSON document: {task, n, summary}.
+    /// Print one JSON document: {task, n, summary, published}.
     #[arg(long)]
     json: bool,
 }

@@ -29,6 +29,9 @@ pub struct Summary {
     pub n: usize,
     /// Names and figures, in order. Shares and measures of texts go from 0 to 1.
     pub figures: Vec<(String, f64)>,
+    /// Figures taken as those of published tables are, over all rows that were asked, in percent but for the benchmark's
+    /// IoU and Dice.
+    pub published: Vec<(&'static str, f64)>,
     /// Figures of each class or type.
     pub breakdown: Option<Breakdown>,
     /// What must be known to read the figures.
@@ -42,6 +45,7 @@ impl Summary {
             task,
             n: table.rows.len(),
             figures: Vec::new(),
+            published: Vec::new(),
             breakdown: None,
             notes: Vec::new(),
         };
@@ -57,17 +61,26 @@ impl Summary {
         if has_texts(task) {
             summary.texts(table);
         }
+        summary.published = published(task, table, &summary.figures);
         summary
     }
 
-    /// `{task, n, summary: {name: figure}}`.
+    /// `{task, n, summary: {name: figure}, published: {name: figure}}`.
     pub fn json(&self) -> Value {
         let figures: Map<String, Value> = self
             .figures
             .iter()
             .map(|(name, figure)| (name.clone(), json!(figure)))
             .collect();
-        json!({ "task": self.task.name(), "n": self.n, "summary": figures })
+        let published: Map<String, Value> = (self.published.iter())
+            .map(|(name, figure)| ((*name).to_owned(), json!(figure)))
+            .collect();
+        json!({
+            "task": self.task.name(),
+            "n": self.n,
+            "summary": figures,
+            "published": published,
+        })
     }
 
     /// Tables in Markdown.
@@ -81,6 +94,12 @@ impl Summary {
         // Writing to a string does not fail.
         for (name, figure) in &self.figures {
             let _ = writeln!(text, "| {name} | {} |", shown(*figure));
+        }
+        if !self.published.is_empty() {
+            text.push_str("\n| as published tables take it | value |\n|---|---|\n");
+            for (name, figure) in &self.published {
+                let _ = writeln!(text, "| {name} | {figure:.2} |");
+            }
         }
         if let Some(breakdown) = &self.breakdown {
             let heads = breakdown.columns.join(" | ");
@@ -171,7 +190,7 @@ impl Summary {
             columns: vec!["precision", "recall"],
             rows: per_kind.collect(),
         });
-        self.note("Findings are document from the words of both reports by one rule.");
+        self.note("Findings are read from the words of both reports by one rule.");
     }
 
     fn vqa_closed(&mut self, table: &Table) {
@@ -316,6 +335,57 @@ impl Summary {
     }
 }
 
+/// What can be laid beside published tables. There every row counts: a question about what is absent is a row whose box
+/// is missing (-1 for the benchmark's IoU) and whose mask has nothing to agree with.
+fn published(
+    task: BenchTask,
+    table: &Table,
+    figures: &[(String, f64)],
+) -> Vec<(&'static str, f64)> {
+    let percent = |name: &'static str, own: &str| {
+        let found = figures.iter().find(|(figure, _)| figure == own)?;
+        Some((name, 100.0 * found.1))
+    };
+    let asked = |row: &[String]| ["yes", "no"].contains(&table.cell(row, "present"));
+    let found = match task {
+        BenchTask::Report | BenchTask::VqaOpen | BenchTask::Reg => vec![
+            percent("BLEU-1", "bleu1"),
+            percent("ROUGE-1", "rouge1"),
+            percent("METEOR", "meteor"),
+            percent("BERTScore F1", "bertscore"),
+        ],
+        BenchTask::VqaClosed => vec![
+            percent("plane", "accuracy_plane"),
+            percent("phase", "accuracy_phase"),
+            percent("organ", "accuracy_organ"),
+            percent("abnormality", "accuracy_abnormality"),
+            percent("location", "accuracy_location"),
+            percent("mean", "accuracy_mean_of_types"),
+        ],
+        BenchTask::Rec => {
+            let (mut sum, mut n) = (0.0, 0.0);
+            for row in table.rows.iter().filter(|row| asked(row)) {
+                sum += table.number(row, "iou_reference").unwrap_or(-1.0);
+                n += 1.0;
+            }
+            vec![(n > 0.0).then_some(("IoU", sum / n))]
+        }
+        BenchTask::Seg | BenchTask::RefSeg => {
+            let drawn = |row: &[String]| table.number(row, "dice_soft").is_some();
+            vec![table.mean("dice_soft", drawn).map(|mean| ("Dice", mean))]
+        }
+        BenchTask::Retrieval => vec![
+            percent("IR R@1", "r1"),
+            percent("IR R@5", "r5"),
+            percent("IR R@10", "r10"),
+            percent("TR R@1", "tr_r1"),
+            percent("TR R@5", "tr_r5"),
+            percent("TR R@10", "tr_r10"),
+        ],
+    };
+    found.into_iter().flatten().collect()
+}
+
 fn shown(figure: f64) -> String {
     if figure.fract() == 0.0 && figure.abs() > 1.0 {
         format!("{figure}")
@@ -359,6 +429,9 @@ mod tests {
         assert_eq!(figure(&summary, "iou_reference"), -0.375);
         assert_eq!(figure(&summary, "refused"), 0.5);
         assert_eq!(figure(&summary, "missed"), 0.5);
+        // The reference counts -1 wherever a box is missing, whether there should be one or not.
+        assert_eq!(summary.published, [("IoU", (0.25 - 1.0 - 1.0 - 1.0) / 4.0)]);
+        assert_eq!(summary.json()["published"]["IoU"], -0.6875);
         let text = summary.markdown();
         assert!(text.contains("| liver | 1 | 0.5000 | 0.2500 |"), "{text}");
         assert!(text.contains("1 structures of too few voxels"), "{text}");
@@ -375,6 +448,24 @@ mod tests {
         assert_eq!(document["task"], "vqa-closed");
         assert_eq!(document["n"], 4);
         assert_eq!(document["summary"]["accuracy_organ"], 1.0);
+        let wanted = json!({"plane": 50.0, "organ": 100.0, "mean": 75.0});
+        assert_eq!(document["published"], wanted);
+        assert!(summary.markdown().contains("| mean | 75.00 |"));
+    }
+
+    #[test]
+    fn published_masks_count_what_is_absent() {
+        let rows = table(
+            "class,present,dice,dice_soft,refused",
+            &[
+                "liver,yes,0.8,0.6,no",
+                "ribs,no,1,0,yes",
+                "colon,too little,,,",
+            ],
+        );
+        let summary = Summary::of(BenchTask::Seg, &rows);
+        assert_eq!(figure(&summary, "dice_soft"), 0.6);
+        assert_eq!(summary.published, [("Dice", 0.3)]);
     }
 
     #[test]
