@@ -9,7 +9,7 @@ use candle_core::{DType, Device};
 use serde::Deserialize;
 
 use super::checkpoint_source::CheckpointSource;
-use super::file_names::{CONFIG, GGUF, WEIGHTS, WEIGHTS_INDEX};
+use super::file_names::{CONFIG, GGUF, PICKLES, WEIGHTS, WEIGHTS_INDEX};
 use super::lora::Adapter;
 use super::lora_config::{base_folder, is_adapter};
 use super::stop_ids::stop_ids;
@@ -314,6 +314,13 @@ pub fn open_weights(
         None
     } else if folder.has(GGUF) {
         Some(GGUF)
+    } else if let Some(pickle) = PICKLES.into_iter().find(|name| folder.has(name)) {
+        return Err(ModelError::OtherForm {
+            path: folder.file(pickle),
+            wanted: WEIGHTS,
+            how: "pickles may hold code and are not read; load the model with transformers and save it with \
+                  save_pretrained(FOLDER, safe_serialization=True)",
+        });
     } else {
         return Err(ModelError::MissingFile {
             path: folder.file(WEIGHTS),

@@ -13,6 +13,16 @@ pub enum ModelError {
         /// What to do.
         hint: &'static str,
     },
+    /// The file is there only in a form that is not read.
+    #[error("{} is there and {wanted} is not: {how}", path.display())]
+    OtherForm {
+        /// The file that is there.
+        path: PathBuf,
+        /// The file that is read.
+        wanted: &'static str,
+        /// How to come by it.
+        how: &'static str,
+    },
     /// A file exists but could not be read or written.
     #[error("cannot access {}: {source}", path.display())]
     Io {

@@ -22,6 +22,15 @@ pub const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 /// All weights in the types that `model quantize` writes.
 pub const GGUF: &str = "model.gguf";
 
+/// Weights as older tools save them, which may hold code and are not read here: in one file, or the list of several.
+pub const PICKLES: [&str; 2] = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// A LoRA adapter's weights saved like that.
+pub const ADAPTER_PICKLE: &str = "adapter_model.bin";
+
+/// The tokenizer of the library `tokenizers`, which does not say all that sentencepiece's file says.
+pub const OTHER_TOKENIZER: &str = "tokenizer.json";
+
 /// The weights of a LoRA adapter, as PEFT writes them.
 pub const ADAPTER_WEIGHTS: &str = "adapter_model.safetensors";
 

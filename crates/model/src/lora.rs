@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::ModelError;
-use super::file_names::ADAPTER_WEIGHTS;
+use super::file_names::{ADAPTER_PICKLE, ADAPTER_WEIGHTS};
 use super::lora_config::LoraConfig;
 use super::weights::WeightsFile;
 
@@ -58,7 +58,16 @@ impl Adapter {
     /// Opens a folder with `adapter_config.json` and `adapter_model.safetensors`, reading headers only.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config = LoraConfig::open(folder)?;
-        let file = WeightsFile::open(&folder.join(ADAPTER_WEIGHTS))?;
+        let weights = folder.join(ADAPTER_WEIGHTS);
+        if !weights.exists() && folder.join(ADAPTER_PICKLE).exists() {
+            return Err(ModelError::OtherForm {
+                path: folder.join(ADAPTER_PICKLE),
+                wanted: ADAPTER_WEIGHTS,
+                how: "pickles may hold code and are not read; load the adapter with PEFT and save it with \
+                      save_pretrained(FOLDER, safe_serialization=True)",
+            });
+        }
+        let file = WeightsFile::open(&weights)?;
         let mut adapter = Self {
             folder: folder.to_path_buf(),
             pairs: BTreeMap::new(),

@@ -13,8 +13,6 @@ use super::{Checkpoint, ModelError, Precision};
 
 /// The name of the weights while they are written.
 const PARTIAL_FILE: &str = "model.gguf.part";
-/// A tokenizer that other programs read; it goes along where the checkpoint has it.
-const OTHER_TOKENIZER: &str = "tokenizer.json";
 const ARCHITECTURE: &str = "m3d-lamed";
 /// Values that are packed and written at a time: whole blocks of every format.
 const SLAB: usize = 1 << 22;
@@ -74,7 +72,7 @@ pub fn quantize(
     }
     writer.finish().map_err(failed)?;
     let beside = file_names::TOKENIZER_FILES.into_iter();
-    for name in beside.chain([file_names::CONFIG, OTHER_TOKENIZER]) {
+    for name in beside.chain([file_names::CONFIG, file_names::OTHER_TOKENIZER]) {
         if checkpoint.folder.has(name) {
             let mut from = (checkpoint.folder.open(name))
                 .map_err(|e| ModelError::io(&checkpoint.folder.file(name), e))?;

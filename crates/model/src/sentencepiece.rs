@@ -7,7 +7,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
-use super::file_names::TOKENIZER;
+use super::file_names::{OTHER_TOKENIZER, TOKENIZER};
 use super::{ModelError, ModelFolder};
 
 /// What sentencepiece writes for a space, U+2581.
@@ -47,6 +47,14 @@ struct Piece {
 impl SentencePiece {
     /// Reads the `tokenizer.model` of a checkpoint.
     pub fn open(folder: &ModelFolder) -> Result<Self, ModelError> {
+        if !folder.has(TOKENIZER) && folder.has(OTHER_TOKENIZER) {
+            return Err(ModelError::OtherForm {
+                path: folder.file(OTHER_TOKENIZER),
+                wanted: TOKENIZER,
+                how: "it cannot be made from the other; copy tokenizer.model from the model that this one was trained \
+                      from (for Phi-3-mini or Llama 2: from its page on the hub)",
+            });
+        }
         let hint = "copy the checkpoint's tokenizer.model into this folder";
         let bytes = folder.read(TOKENIZER, FILE_LIMIT_BYTES, hint)?;
         Self::parse(&bytes).map_err(|message| {

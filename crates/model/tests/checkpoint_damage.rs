@@ -300,6 +300,31 @@ fn the_end_that_the_tokenizer_names_stops_too() {
     assert_eq!(stops(), [2, 32_000, 32_007]);
 }
 
+/// What other tools save is told with the way to what is read here.
+#[test]
+fn other_forms_of_files_are_told_with_how_to_convert_them() {
+    let case = Case::new();
+    std::fs::remove_file(case.path("model.safetensors")).unwrap();
+    for name in ["pytorch_model.bin", "pytorch_model.bin.index.json"] {
+        case.write(name, "");
+        case.fails(&[name, "model.safetensors is not", "safe_serialization"]);
+        std::fs::remove_file(case.path(name)).unwrap();
+    }
+    case.write("tokenizer.json", "{}");
+    let error = m3d_model::Tokenizer::open(case.folder.path()).unwrap_err();
+    says(&error, &["tokenizer.json", "copy tokenizer.model"]);
+    case.write("adapter_model.bin", "");
+    case.write(
+        "adapter_config.json",
+        r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 2}"#,
+    );
+    let error = m3d_model::adapter_facts(case.folder.path()).unwrap_err();
+    says(
+        &error,
+        &["adapter_model.bin", "adapter_model.safetensors is not"],
+    );
+}
+
 #[test]
 fn damaged_indices_are_refused() {
     let case = Case::new();

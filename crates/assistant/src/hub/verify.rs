@@ -16,8 +16,8 @@ use m3d_model::sums::{
 };
 use m3d_model::tensors::wanted_tensors;
 use m3d_model::{
-    Checkpoint, ClipCheckpoint, LamedConfig, ModelFolder, Precision, adapter_facts, base_folder,
-    file_names, is_adapter,
+    Checkpoint, ClipCheckpoint, LamedConfig, ModelError, ModelFolder, Precision, Tokenizer,
+    adapter_facts, base_folder, file_names, is_adapter,
 };
 
 /// Everything that was found out about a checkpoint.
@@ -121,7 +121,11 @@ pub fn verify(
     let tokenizer = kind.tokenizer_file();
     if let Some(tokenizer) = tokenizer.filter(|name| folder.size(name).is_none()) {
         let path = folder.file(tokenizer);
-        let line = format!("{} is missing; fetch it", path.display());
+        let opened = Tokenizer::open(folder).err();
+        let line = match opened.filter(|error| matches!(error, ModelError::OtherForm { .. })) {
+            Some(other) => other.to_string(),
+            None => format!("{} is missing; fetch it", path.display()),
+        };
         report.problems.push(line);
     }
     read_files(folder, &mut report, progress)?;
