@@ -120,8 +120,8 @@ impl Application {
         let Some(source) = self.resources.source(image) else {
             return false;
         };
-        let mut listed = self.library.iter().flat_map(|library| library.series());
-        listed.any(|series| series.id() == source.id())
+        let library = self.library.as_ref();
+        library.is_some_and(|library| library.series().any(|s| s.id() == source.id()))
     }
 
     /// Forgets what was put aside of studies: the work in it is another's now, or gone.

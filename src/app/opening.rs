@@ -50,9 +50,9 @@ impl Application {
 
     /// Clears the views for a listed series of another study.
     pub(super) fn leave_for_listed(&mut self, series: &SeriesId) {
-        let mut listed = self.library.iter().flat_map(Library::series);
-        let series = listed.find(|listed| listed.id() == *series).cloned();
-        if let Some(series) = series {
+        let listed = self.library.iter().flat_map(Library::series);
+        let found: Vec<_> = listed.filter(|l| l.id() == *series).cloned().collect();
+        if let Some(series) = found.into_iter().next() {
             self.leave_for(series);
         }
     }

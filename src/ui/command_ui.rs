@@ -42,7 +42,7 @@ pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> Stri
             let mut candidates = with_keys
                 .iter()
                 .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape));
-            let Some((command, _)) = candidates.find(|(_, keys)| is_press(event, keys)) else {
+            let Some((command, _)) = candidates.find(|(_, keys)| is_press(event, *keys)) else {
                 at += 1;
                 continue;
             };
@@ -61,7 +61,7 @@ pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> Stri
     })
 }
 
-fn is_press(event: &Event, keys: &KeyboardShortcut) -> bool {
+fn is_press(event: &Event, keys: KeyboardShortcut) -> bool {
     matches!(event, Event::Key { key, modifiers, pressed: true, .. }
         if *key == keys.logical_key && modifiers.matches_logically(keys.modifiers))
 }

@@ -136,7 +136,7 @@ fn plane_choice(ui: &Ui, rect: Rect, kind: ViewKind, cx: &mut PaneContext<'_>) {
     );
     let name = ui.interact(
         corner.intersect(rect),
-        ui.id().with("plane"),
+        ui.scope_id().with("plane"),
         Sense::click(),
     );
     let label = format!("Plane: {}", kind.name());

@@ -28,7 +28,7 @@ use super::{Gradients, Losses, Sample, Samples, TrainingError, Variables, Wanted
 use m3d_model::DeviceChoice;
 use m3d_model::checkpoint::open_weights;
 use m3d_model::sums::record_sums;
-use m3d_model::{LamedConfig, Precision};
+use m3d_model::{Checkpoint, LamedConfig, ModelFolder, Precision};
 
 /// The auxiliary layers that an image encoder is supervised through.
 const HEADS: [&str; 2] = [DENSE_HEAD, FACTS_HEAD];
