@@ -81,7 +81,7 @@ fn chips(harness: &Harness<Viewer>) -> usize {
         .filter(|b| {
             b.accesskit_node()
                 .label()
-                .is_some_and(|l| l.starts_with("Mask "))
+                .is_some_and(|l| l.ends_with(" mL"))
         })
         .count()
 }

@@ -5,7 +5,7 @@ use egui::{Align, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 use super::command_ui::button;
 use super::theme;
 use crate::app::{
-    Application, Card, CardState, Command, Edit, Effect, ImageRecord, ModelStatus, Outbox,
+    Application, Card, CardCaution, CardState, Command, Edit, Effect, ImageRecord, ModelStatus, Outbox,
     RESEARCH_NOTICE, Shape, Step, shortened,
 };
 use m3d_assistant::inference::{Knowledge, ModelBox, Task, build_prompt};
@@ -127,7 +127,8 @@ fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     }
     // What a step that failed says stands in the answer already.
     let is_said = |message: &str| card.text.contains(message);
-    for caution in card.cautions.iter().filter(|c| !is_said(&c.message)) {
+    let told = |c: &&CardCaution| !is_said(&c.message) && c.code != TAKEN_AS_CT;
+    for caution in card.cautions.iter().filter(told) {
         ui.label(
             RichText::new(&caution.message)
                 .small()
@@ -147,6 +148,9 @@ fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     });
 }
 
+/// Said of nearly every NIfTI: it stands among the details.
+const TAKEN_AS_CT: &str = "taken_as_ct";
+
 /// What is said of an answer that is not what was asked for.
 const fn outcome_tag(outcome: Outcome) -> Option<(&'static str, egui::Color32)> {
     match outcome {
@@ -164,6 +168,9 @@ fn details(ui: &mut Ui, card: &Card) {
     ui.label(RichText::new(steps.join(" · ")).small());
     if !card.prompt.is_empty() {
         ui.label(RichText::new(&card.prompt).monospace().small());
+    }
+    if let Some(caution) = card.cautions.iter().find(|c| c.code == TAKEN_AS_CT) {
+        ui.label(RichText::new(&caution.message).small().color(theme::FAINT));
     }
     let Some(made_from) = &card.made_from else {
         return;
@@ -222,9 +229,6 @@ fn answer_text(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
         info.current_text_value = Some(card.text.clone());
         info
     });
-    if card.state == CardState::Done && ui.small_button("Copy").clicked() {
-        ui.copy_text(format!("{}\n\n{RESEARCH_NOTICE}", card.text));
-    }
 }
 
 /// What the answer brought, each a button that leads there.
@@ -277,6 +281,9 @@ fn state_line(ui: &mut Ui, card: &Card) {
             if let Some(mm) = card.made_from.as_ref().and_then(|m| m.mask_voxel_mm) {
                 let text = super::findings_panel::drawn_at(mm);
                 ui.label(RichText::new(text).small().color(theme::WARNING));
+            }
+            if ui.small_button("Copy").clicked() {
+                ui.copy_text(format!("{}\n\n{RESEARCH_NOTICE}", card.text));
             }
             let more = ui.menu_button("…", |ui| details(ui, card));
             more.response
