@@ -10,11 +10,30 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("volume", "crates/imaging/src", &["geometry"]),
     ("io", "crates/imaging/src", &["volume", "geometry"]),
     ("survey", "crates/imaging/src", &["volume", "geometry"]),
+    ("terms", "crates/imaging/src", &["geometry"]),
     ("hub", "crates/assistant/src", &[]),
     (
         "inference",
         "crates/assistant/src",
-        &["survey", "wording", "volume", "geometry"],
+        &["terms", "wording", "volume", "geometry"],
+    ),
+    (
+        "plan",
+        "crates/assistant/src",
+        &["inference", "terms", "wording"],
+    ),
+    (
+        "reply",
+        "crates/assistant/src",
+        &[
+            "plan",
+            "inference",
+            "survey",
+            "terms",
+            "wording",
+            "volume",
+            "geometry",
+        ],
     ),
     (
         "dataset",
@@ -36,6 +55,9 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         "app",
         "src",
         &[
+            "reply",
+            "plan",
+            "terms",
             "inference",
             "hub",
             "render",
@@ -50,6 +72,9 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         "src",
         &[
             "app",
+            "reply",
+            "plan",
+            "terms",
             "inference",
             "hub",
             "render",
@@ -65,6 +90,9 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
         "src",
         &[
             "app",
+            "reply",
+            "plan",
+            "terms",
             "training",
             "dataset",
             "evaluation",

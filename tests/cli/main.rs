@@ -155,6 +155,8 @@ fn ask_answers_with_text_a_box_and_a_mask_on_the_image() {
         "ask",
         sample().to_str().unwrap(),
         "Where is the liver?",
+        "--task",
+        "rec",
         "--model",
         model.to_str().unwrap(),
         "--mask-out",

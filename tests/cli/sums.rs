@@ -1,6 +1,5 @@
 //! Models that are recorded: what names one is the same in every command, and no byte of one changes unseen.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -15,13 +14,9 @@ use super::train::{LAMED, configure, run, text, viewer};
 use super::{json, root, sample};
 
 fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let digits = digest.as_ref().iter().flat_map(|b| [b >> 4, b & 15]);
+    let digits = digits.map(|digit| char::from_digit(u32::from(digit), 16));
+    digits.flatten().collect()
 }
 
 /// What `sha256sum FILES | sort | sha256sum` prints.

@@ -291,7 +291,9 @@ fn a_second_window_looks_and_does_not_touch() {
         &mut second,
         [Effect::Open(vec![study.clone()], Opening::Instead)],
     );
-    wait(&mut second, "the study", |app| app.is_kept(active(app)));
+    wait(&mut second, "the study", |app| {
+        app.active_study().is_some_and(|study| app.is_kept(study))
+    });
     assert!(!stays(&second, &topic));
     let names: Vec<&str> = second
         .workspace

@@ -12,6 +12,8 @@ pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub const ADDED_TOKENS: &str = "added_tokens.json";
 /// The marks among them.
 pub const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+/// What the model was taught and how well it does it, for programs; where it is not there, anything may be asked.
+pub const CARD: &str = "card.json";
 /// The pieces of M3D-CLIP's tokenizer.
 pub const VOCABULARY: &str = "vocab.txt";
 
@@ -70,7 +72,7 @@ mod tests {
         for model in BuiltIn::ALL {
             for (name, _) in model.files() {
                 assert!(
-                    COMPANIONS.contains(name) || [WEIGHTS, CLASS_PROMPTS].contains(name),
+                    COMPANIONS.contains(name) || [WEIGHTS, CLASS_PROMPTS, CARD].contains(name),
                     "{name}"
                 );
             }

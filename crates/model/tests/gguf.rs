@@ -219,7 +219,12 @@ fn what_is_there_is_never_written_over_and_what_is_begun_is_finished_or_removed(
     assert!(seen.is_sorted() && seen.first() == Some(&0.0) && seen.last() == Some(&1.0));
     assert_eq!(
         names(&out),
-        ["config.json", "generation_config.json", "model.gguf"]
+        [
+            "config.json",
+            "generation_config.json",
+            "m3d-sums.json",
+            "model.gguf"
+        ]
     );
     let bytes = std::fs::metadata(out.join("model.gguf")).unwrap().len();
     assert_eq!(made.bytes, bytes);

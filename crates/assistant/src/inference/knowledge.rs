@@ -2,12 +2,11 @@
 
 use m3d_imaging::terms::{Lexicon, Term};
 use m3d_model::ModelFolder;
+use m3d_model::file_names::CARD;
 use serde::Deserialize;
 
 use super::InferenceError;
 
-/// The file beside a checkpoint that lists what it was taught. A checkpoint without one may be asked anything.
-pub const CARD_FILE: &str = "card.json";
 /// The most bytes of it that are read.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -100,18 +99,18 @@ impl Knowledge {
     /// # Errors
     /// When there is a card that cannot be read: without it the model would be asked what it was never taught.
     pub fn of(folder: &ModelFolder) -> Result<Self, InferenceError> {
-        if !folder.has(CARD_FILE) {
+        if !folder.has(CARD) {
             return Ok(Self::default());
         }
         let fault = |why: String| {
-            InferenceError::Card(format!("{}: {why}", folder.file(CARD_FILE).display()))
+            InferenceError::Card(format!("{}: {why}", folder.file(CARD).display()))
         };
-        if folder.size(CARD_FILE).is_none_or(|n| n > MOST_BYTES) {
+        if folder.size(CARD).is_none_or(|n| n > MOST_BYTES) {
             return Err(fault("it is too large".to_owned()));
         }
         let mut text = String::new();
         folder
-            .open(CARD_FILE)
+            .open(CARD)
             .and_then(|mut file| std::io::Read::read_to_string(&mut file, &mut text))
             .map_err(|error| fault(error.to_string()))?;
         let card = serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?;

@@ -25,7 +25,7 @@ pub use answer::{Answer, Event, ModelFacts, Request};
 pub use cache::CacheStats;
 pub use error::InferenceError;
 pub use frame::ModelFrame;
-pub use knowledge::{CARD_FILE, Detection, Knowledge, Overlap, Target};
+pub use knowledge::{Detection, Knowledge, Overlap, Target};
 pub use memory::release_freed_memory;
 pub use prepare::{Preparation, PreparedImage, prepare, prepare_in};
 pub use prepared::PreparedAnswer;
