@@ -5,8 +5,8 @@ use egui::{Align, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui};
 use super::command_ui::button;
 use super::theme;
 use crate::app::{
-    Application, Card, CardCaution, CardState, Command, Edit, Effect, ImageRecord, ModelStatus, Outbox,
-    RESEARCH_NOTICE, Shape, Step, shortened,
+    Application, Card, CardCaution, CardState, Command, Edit, Effect, ImageRecord, ModelStatus,
+    Outbox, RESEARCH_NOTICE, Shape, Step, shortened,
 };
 use m3d_assistant::inference::{Knowledge, ModelBox, Task, build_prompt};
 use m3d_assistant::plan::plan;

@@ -72,7 +72,11 @@ pub fn quantize(
     }
     writer.finish().map_err(failed)?;
     let beside = file_names::TOKENIZER_FILES.into_iter();
-    for name in beside.chain([file_names::CONFIG, file_names::OTHER_TOKENIZER]) {
+    for name in beside.chain([
+        file_names::CONFIG,
+        file_names::OTHER_TOKENIZER,
+        file_names::CARD,
+    ]) {
         if checkpoint.folder.has(name) {
             let mut from = (checkpoint.folder.open(name))
                 .map_err(|e| ModelError::io(&checkpoint.folder.file(name), e))?;

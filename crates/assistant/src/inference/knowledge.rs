@@ -102,9 +102,8 @@ impl Knowledge {
         if !folder.has(CARD) {
             return Ok(Self::default());
         }
-        let fault = |why: String| {
-            InferenceError::Card(format!("{}: {why}", folder.file(CARD).display()))
-        };
+        let fault =
+            |why: String| InferenceError::Card(format!("{}: {why}", folder.file(CARD).display()));
         if folder.size(CARD).is_none_or(|n| n > MOST_BYTES) {
             return Err(fault("it is too large".to_owned()));
         }

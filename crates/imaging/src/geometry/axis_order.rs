@@ -51,12 +51,15 @@ impl AxisOrder {
     /// however it is stored.
     pub fn of_patient(grid: &VoxelGrid) -> Self {
         let directions = grid.directions();
-        // How well the axes fit left, back and head; between equals the axis that points further left goes first, and
-        // then the one further back, so that the choice does not hang on how they are numbered.
+        // How well the axes fit left, back and head. Between equals the axis goes first that, followed to the left, runs
+        // further back and then further up: neither how axes are numbered nor which way they run decides.
+        let rounded = |x: f64| (x * 1e9).round();
         let fit = |axes: &[usize; 3]| {
-            let along = |n: usize, m: usize| (directions.col(axes[n])[m] * 1e9).round().abs();
-            let sum = along(0, 0) + along(1, 1) + along(2, 2);
-            [sum, along(0, 0), along(1, 1), along(0, 1), along(1, 0)]
+            let along = |n: usize| directions.col(axes[n])[n].abs();
+            let left = directions.col(axes[0]);
+            let left = if left.x < 0.0 { -left } else { left };
+            let sum = along(0) + along(1) + along(2);
+            [sum, left.y, left.z].map(rounded)
         };
         let mut axes = PERMUTATIONS[0];
         for candidate in &PERMUTATIONS[1..] {
