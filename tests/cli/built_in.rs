@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use m3d_model::{BuiltIn, Checkpoint, write_demo_checkpoint};
-use serde_json::Value;
+use serde_json::{Value, json as object};
 
 use super::{assert_refused, json, root, sample};
 
@@ -172,4 +172,60 @@ fn the_built_in_model_is_the_one_in_its_folder() {
         folder.stop_ids,
         Checkpoint::open(BuiltIn::Small).unwrap().stop_ids
     );
+}
+
+/// Many questions in one session: a document a line with its id, and a line that is none does not stop the rest.
+#[test]
+fn questions_from_a_file_are_answered_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("questions.jsonl");
+    let lines = [
+        r#"{"id": 7, "question": "liver"}"#,
+        r#"{"id": "x", "no_question": true}"#,
+        "",
+        r#"{"id": null, "question": "segment the bladder", "more": 1}"#,
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let sample = sample();
+    let (path, file) = (sample.to_str().unwrap(), file.to_str().unwrap());
+    let asked = viewer(folder.path(), &["ask", path, "--questions", file]);
+    assert_eq!(asked.status.code(), Some(1));
+    let told: Vec<Value> = String::from_utf8(asked.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(told.len(), 3);
+    assert_eq!(
+        (&told[0]["id"], &told[0]["outcome"]),
+        (&object!(7), &object!("answered"))
+    );
+    assert_eq!(told[0]["masks"][0]["name"], "liver");
+    assert_eq!(told[1]["id"], "x");
+    assert!(told[1]["error"].as_str().unwrap().contains("question"));
+    assert_eq!(told[2]["outcome"], "not_in_view");
+    assert_eq!(told[2]["masks"], object!([]));
+}
+
+/// Several structures into one label map, their names and volumes beside it.
+#[test]
+fn structures_are_drawn_into_one_label_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("labels.nii.gz");
+    let sample = sample();
+    let (path, map) = (sample.to_str().unwrap(), out.to_str().unwrap());
+    let asked = viewer(
+        folder.path(),
+        &["ask", path, "--labels", "liver,Spleen", "--mask-out", map],
+    );
+    assert!(asked.status.success(), "{asked:?}");
+    let names = std::fs::read_to_string(folder.path().join("labels.json")).unwrap();
+    let names: Value = serde_json::from_str(&names).unwrap();
+    assert_eq!(names["labels"][0]["name"], "liver");
+    assert_eq!(names["labels"][1]["name"], "spleen");
+    let table = std::fs::read_to_string(folder.path().join("labels.csv")).unwrap();
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let about = viewer(folder.path(), &["info", map, "--json"]);
+    let about: Value = serde_json::from_slice(&about.stdout).unwrap();
+    assert_eq!(about["series"][0]["value"]["max"], 2.0);
 }
