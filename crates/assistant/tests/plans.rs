@@ -23,80 +23,104 @@ fn the_built_in_models_card_names_what_the_lexicon_knows() {
     assert!(!knowledge.is_open() && knowledge.answers("phase") && !knowledge.answers("weather"));
 }
 
+/// Questions, the kinds of their steps, and what they are about.
+const QUESTIONS: &[(&str, &str, &str)] = &[
+    ("liver", "segment", "liver"),
+    ("the liver, please", "segment", "liver"),
+    (
+        "Could you outline the pancreas for me?",
+        "segment",
+        "pancreas",
+    ),
+    (
+        "both psoas muscles",
+        "segment segment",
+        "left psoas muscle, right psoas muscle",
+    ),
+    ("draw the ribs", "segment", "rib"),
+    (
+        "kidneys and spleen",
+        "segment segment segment",
+        "left kidney, right kidney, spleen",
+    ),
+    ("Where's the gallbladder located?", "find", "gallbladder"),
+    ("locate teh stomch", "find", "stomach"),
+    ("take me to the bladder", "find go", "bladder"),
+    ("How large is the heart?", "segment measure", "heart"),
+    ("volume of left kidney", "segment measure", "left kidney"),
+    ("mean HU in the spleen", "segment measure", "spleen"),
+    ("diameter of the aorta", "segment measure", "aorta"),
+    (
+        "Is the right kidney smaller than the left one?",
+        "segment measure segment measure compare",
+        "right kidney, left kidney",
+    ),
+    (
+        "which lung is bigger",
+        "segment measure segment measure compare",
+        "left lung, right lung",
+    ),
+    (
+        "number of kidneys",
+        "segment segment measure",
+        "left kidney, right kidney",
+    ),
+    (
+        "Is there any sign of a rib fracture?",
+        "ask",
+        "rib fracture",
+    ),
+    ("r/o cholecystitis", "ask", "cholecystitis"),
+    ("does she have ascites", "ask", "ascites"),
+    ("any liver mets?", "ask", "liver metastasis"),
+    ("Is the heart enlarged?", "ask", "heart"),
+    ("does the pancreas look normal", "ask", "pancreas"),
+    (
+        "liver vs spleen HU",
+        "segment measure segment measure",
+        "liver, spleen",
+    ),
+    (
+        "Is the spleen bigger than 12 cm?",
+        "segment measure",
+        "spleen",
+    ),
+    ("liver but not the spleen", "segment", "liver"),
+    (
+        "Y a-t-il un épanchement pleural ?",
+        "ask",
+        "pleural effusion",
+    ),
+    (
+        "Is a kidney missing?",
+        "ask ask",
+        "left kidney, right kidney",
+    ),
+    ("contrast phase?", "ask", ""),
+    ("write a report", "report", ""),
+    ("what do you see here?", "report", ""),
+    ("summarize this study", "report", ""),
+    ("how many slices are there", "header", ""),
+    ("patient age?", "header", ""),
+    ("which plane is it", "header", ""),
+    ("slice thickness", "header", ""),
+    ("Who won the world cup?", "ask", ""),
+    ("tell me a joke", "ask", ""),
+    ("segment the flux capacitor", "segment", ""),
+    ("脾在哪里", "find", "spleen"),
+    ("测量肝脏体积", "segment measure", "liver"),
+    ("有肾结石吗", "ask", "kidney stone"),
+    (
+        "What is the phase? Choices: A. arterial B. venous C. delayed D. plain",
+        "ask",
+        "",
+    ),
+];
+
 #[test]
 fn questions_become_steps() {
     let knowledge = small();
-    for (text, steps, subjects) in [
-        ("liver", "segment", "liver"),
-        ("the liver, please", "segment", "liver"),
-        (
-            "Could you outline the pancreas for me?",
-            "segment",
-            "pancreas",
-        ),
-        (
-            "both psoas muscles",
-            "segment segment",
-            "left psoas muscle, right psoas muscle",
-        ),
-        ("draw the ribs", "segment", "rib"),
-        (
-            "kidneys and spleen",
-            "segment segment segment",
-            "left kidney, right kidney, spleen",
-        ),
-        ("Where's the gallbladder located?", "find", "gallbladder"),
-        ("locate teh stomch", "find", "stomach"),
-        ("take me to the bladder", "find go", "bladder"),
-        ("How large is the heart?", "segment measure", "heart"),
-        ("volume of left kidney", "segment measure", "left kidney"),
-        ("mean HU in the spleen", "segment measure", "spleen"),
-        ("diameter of the aorta", "segment measure", "aorta"),
-        (
-            "Is the right kidney smaller than the left one?",
-            "segment measure segment measure compare",
-            "right kidney, left kidney",
-        ),
-        (
-            "which lung is bigger",
-            "segment measure segment measure compare",
-            "left lung, right lung",
-        ),
-        (
-            "number of kidneys",
-            "segment measure segment measure",
-            "left kidney, right kidney",
-        ),
-        (
-            "Is there any sign of a rib fracture?",
-            "ask",
-            "rib fracture",
-        ),
-        ("r/o cholecystitis", "ask", "cholecystitis"),
-        ("does she have ascites", "ask", "ascites"),
-        ("any liver mets?", "ask", "liver metastasis"),
-        ("Is the heart enlarged?", "ask", "heart"),
-        ("does the pancreas look normal", "ask", "pancreas"),
-        ("contrast phase?", "ask", ""),
-        ("write a report", "report", ""),
-        ("what do you see here?", "report", ""),
-        ("summarize this study", "report", ""),
-        ("how many slices are there", "header", ""),
-        ("patient age?", "header", ""),
-        ("which plane is it", "header", ""),
-        ("slice thickness", "header", ""),
-        ("Who won the world cup?", "ask", ""),
-        ("tell me a joke", "ask", ""),
-        ("segment the flux capacitor", "segment", ""),
-        ("脾在哪里", "find", "spleen"),
-        ("测量肝脏体积", "segment measure", "liver"),
-        ("有肾结石吗", "ask", "kidney stone"),
-        (
-            "What is the phase? Choices: A. arterial B. venous C. delayed D. plain",
-            "ask",
-            "",
-        ),
-    ] {
+    for &(text, steps, subjects) in QUESTIONS {
         let found = plan(text, false, &knowledge);
         let (kinds, named) = told(&found);
         assert_eq!(
@@ -107,6 +131,8 @@ fn questions_become_steps() {
     }
     let everything = plan("segment everything", false, &knowledge);
     assert_eq!(everything.steps.len(), 28);
+    let most = plan("segment everything except the liver", false, &knowledge);
+    assert_eq!(most.steps.len(), 27);
 }
 
 #[test]

@@ -10,6 +10,9 @@ use super::InferenceError;
 /// The most bytes of it that are read.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// The lexicon's group of all structures: of a model that was taught a list, all of that.
+const EVERYTHING: &str = "everything";
+
 /// What a model was taught.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Knowledge {
@@ -169,6 +172,10 @@ impl Knowledge {
     /// A term as the things a model is asked for, one after the other: itself where it is one thing or is known as one, of a
     /// group its members (of a large one those that are known). Itself where nothing of it is known.
     pub fn parts(&self, term: &'static Term) -> Vec<&'static Term> {
+        if term.name() == EVERYTHING && !self.is_open() {
+            let structures = self.targets().iter().map(|target| target.term);
+            return structures.filter(|term| !term.is_finding()).collect();
+        }
         let parts = if self.is_open() {
             let singles = term.singles();
             // A model that knows any words is better asked for the ribs than for each of them.

@@ -27,6 +27,8 @@ pub fn plan(text: &str, has_box: bool, knowledge: &Knowledge) -> Plan {
 /// A question with what was read in it.
 struct Asked<'a> {
     knowledge: &'a Knowledge,
+    /// What is named to be left out: "everything except the liver".
+    left_out: Vec<&'static Term>,
     words: Words,
     mentions: Vec<Mention>,
     has_box: bool,
@@ -38,10 +40,12 @@ impl<'a> Asked<'a> {
         let choices = text.find("Choices:").or_else(|| text.find("choices:"));
         let asked = &text[..choices.unwrap_or(text.len())];
         let mut mentions = Lexicon::built_in().mentions(asked);
+        let left_out = left_out(asked, &mentions);
         mentions.truncate(MOST_SUBJECTS);
         let named: Vec<_> = mentions.iter().map(|m| m.bytes.clone()).collect();
         Self {
             knowledge,
+            left_out,
             words: Words::new(text, &named),
             mentions,
             has_box,
@@ -55,7 +59,9 @@ impl<'a> Asked<'a> {
     /// What is named, groups member by member where the words are about each of them.
     fn members(&self) -> Vec<&'static Term> {
         let parts = |m: &Mention| self.knowledge.parts(m.term);
-        unlike(self.mentions.iter().flat_map(parts))
+        let mut members = unlike(self.mentions.iter().flat_map(parts));
+        members.retain(|term| !self.left_out.contains(term));
+        members
     }
 
     /// What is named, as it is named.
@@ -67,30 +73,29 @@ impl<'a> Asked<'a> {
         self.mentions.iter().any(|m| m.term.kind() == Kind::Finding)
     }
 
-    /// Each member of a group gets a step of its own where something is drawn or measured.
+    /// Each member of a group is asked about by itself, unless the words judge the group as a whole.
     fn subjects(&self) -> Vec<&'static Term> {
-        if self.goes_to_each() {
-            self.members()
-        } else {
+        if self.judges() {
             self.named()
+        } else {
+            self.members()
         }
     }
 
-    fn goes_to_each(&self) -> bool {
-        let alone = self.words.are_only(v::FILLERS);
-        alone
-            || [
-                v::COMPARE,
-                v::SIZE,
-                v::DIAMETER,
-                v::VALUES,
-                v::SEGMENT,
-                v::FIND,
-                v::GO,
-                v::COUNT,
-            ]
-            .iter()
-            .any(|phrases| self.have(phrases))
+    /// Whether it is asked whether something is as it should be.
+    fn judges(&self) -> bool {
+        let measures = [
+            v::COMPARE,
+            v::SIZE,
+            v::DIAMETER,
+            v::VALUES,
+            v::SEGMENT,
+            v::FIND,
+            v::GO,
+        ];
+        self.have(v::STATE)
+            && !self.has_finding()
+            && !measures.iter().any(|phrases| self.have(phrases))
     }
 
     fn read_as(&self, text: &str) -> Option<String> {
@@ -161,9 +166,12 @@ impl<'a> Asked<'a> {
     fn steps_about_subjects(&self) -> Vec<Step> {
         let members = self.members();
         let is_asked = self.have(v::PRESENCE) || self.have(v::STATE);
-        if self.have(v::COMPARE) && members.len() > 1 {
+        if self.have(v::COMPARE) && !self.have(v::VALUES) {
             let mut steps = measured(&members, Quantity::Size);
-            steps.push(Step::only(StepKind::Compare, None));
+            // Larger than a number the reader gives: that is for the reader to compare.
+            if members.len() > 1 {
+                steps.push(Step::only(StepKind::Compare, None));
+            }
             return steps;
         }
         for (phrases, quantity) in [
@@ -192,7 +200,7 @@ impl<'a> Asked<'a> {
         if self.words.are_only(v::FILLERS) {
             return each(StepKind::Segment);
         }
-        let topic = if self.have(v::STATE) && !self.has_finding() {
+        let topic = if self.judges() {
             Topic::State
         } else if is_asked {
             Topic::Presence
@@ -201,13 +209,12 @@ impl<'a> Asked<'a> {
         } else {
             Topic::Free
         };
-        let named = self.named();
         let step = |&term: &&'static Term| {
             let mut step = step_of(StepKind::Ask, term);
             step.topic = Some(topic);
             step
         };
-        named.iter().map(step).collect()
+        self.subjects().iter().map(step).collect()
     }
 
     fn ask(&self, topic: Topic) -> Step {
@@ -230,8 +237,47 @@ fn measured(terms: &[&'static Term], quantity: Quantity) -> Vec<Step> {
         measure.quantity = Some(quantity);
         [step_of(StepKind::Segment, term), measure]
     };
+    if quantity == Quantity::Count {
+        // Counted once, when all are drawn.
+        let mut steps: Vec<Step> = terms
+            .iter()
+            .map(|&term| step_of(StepKind::Segment, term))
+            .collect();
+        steps.extend(terms.last().map(|last| one(last)[1].clone()));
+        return steps;
+    }
     terms.iter().flat_map(one).collect()
 }
+
+/// What is named behind words that leave it out.
+fn left_out(text: &str, mentions: &[Mention]) -> Vec<&'static Term> {
+    const WORDS: [&str; 7] = [
+        "except",
+        "but not",
+        "excluding",
+        "other than",
+        "apart from",
+        "without",
+        "besides",
+    ];
+    let mut out = Vec::new();
+    for mention in mentions {
+        let before = text
+            .get(..mention.bytes.start)
+            .unwrap_or_default()
+            .to_lowercase();
+        let said = WORDS.iter().filter_map(|words| before.rfind(words)).max();
+        // Nothing else may be named between the words and it but what they leave out too.
+        if said.is_some_and(|at| before.len() - at < LEFT_OUT_REACH) && mentions.len() > 1 {
+            out.extend(mention.terms());
+            out.push(mention.term);
+        }
+    }
+    out
+}
+
+/// How far, in bytes, words that leave something out reach.
+const LEFT_OUT_REACH: usize = 40;
 
 /// Each term once, in order.
 fn unlike(terms: impl Iterator<Item = &'static Term>) -> Vec<&'static Term> {

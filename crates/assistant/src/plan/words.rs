@@ -10,7 +10,7 @@ pub(super) struct Words(Vec<String>);
 /// The most letters that are looked at.
 const LETTERS: usize = 4000;
 /// Shorter words must be written right.
-const SHORTEST_MISSPELT: usize = 4;
+const SHORTEST_MISSPELT: usize = 5;
 
 impl Words {
     /// Stands where the lexicon read something.
@@ -48,7 +48,7 @@ impl Words {
     }
 
     /// Whether any of the phrases occurs: words with spaces between, the last letters of a word left open by `*`, and
-    /// `@` where something that was read has to stand. Words of four letters and more may be misspelt by one edit.
+    /// `@` where something that was read has to stand. Words of five letters and more may be misspelt by one edit.
     pub fn have(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.has(phrase))
     }

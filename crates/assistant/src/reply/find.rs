@@ -113,7 +113,7 @@ impl Responder<'_> {
         let text = self.question.text.clone();
         let answer = self.ask_model(Task::Reg, &text, true)?;
         let reply = StepReply::plain(kind, None, Outcome::Answered, answer.readable());
-        Ok(reply.with(answer))
+        Ok(reply.in_the_models_words().with(answer))
     }
 
     /// An answer to a request for a place, judged: a step to be filled, or one that ends here.

@@ -1,7 +1,8 @@
 //! Numbers, measured by this program on the masks that were drawn.
 
-use m3d_imaging::terms::Kind;
+use m3d_imaging::terms::{Kind, Term};
 use m3d_imaging::volume::measure::{Comparison, Unit, Unknown, diameter_along};
+use m3d_imaging::volume::{Modality, Units};
 
 use super::respond::{Drawn, Responder};
 use super::wording::{capital, listed};
@@ -34,11 +35,16 @@ impl Responder<'_> {
             .and_then(Subject::term)
             .is_some_and(|term| term.kind() == Kind::Vessel);
         let called = capital(&name);
+        // A NIfTI does not say that its values are Hounsfield units.
+        let unit = match self.question.about.survey.modality {
+            Modality::Ct => Units::Hounsfield.symbol(),
+            _ => measures.units.symbol(),
+        };
         let mut reply = match step.quantity {
             Some(Quantity::Values) => match measures.values_words() {
                 Some(words) => plain(
                     Outcome::Measured,
-                    format!("{called}: {words} {}.", measures.units.symbol()),
+                    format!("{called}: {words} {unit}").trim_end().to_owned() + ".",
                 ),
                 None => plain(
                     Outcome::Unusable,
@@ -111,6 +117,11 @@ fn count(step: &Step, before: &[StepReply]) -> StepReply {
         .is_some_and(|term| term.kind() == Kind::Finding);
     if is_finding {
         let text = "Findings are not counted: a mask does not tell how many there are.";
+        return plain(Outcome::NotKnown, text.to_owned());
+    }
+    let is_one_mask = subject.and_then(Subject::term).is_some_and(Term::is_group);
+    if is_one_mask {
+        let text = "They are drawn as one mask, which does not tell how many there are.";
         return plain(Outcome::NotKnown, text.to_owned());
     }
     let drawn = before.iter().filter(|s| s.kind == StepKind::Segment);

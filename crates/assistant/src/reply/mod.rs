@@ -149,6 +149,8 @@ pub struct StepReply {
     pub outcome: Outcome,
     /// What it says, in whole sentences; empty where another step says it.
     pub text: String,
+    /// Whether a model wrote the words, so that nothing here has checked them.
+    pub by_model: bool,
     /// What was found.
     pub found: Vec<Found>,
     /// The figures, of a step that measures.

@@ -121,7 +121,8 @@ impl Responder<'_> {
             return Ok(plain(Outcome::NotKnown, self.what_can_be_asked()));
         }
         let answer = self.ask_model(Task::Chat, PHASE_QUESTION, true)?;
-        Ok(plain(Outcome::Answered, answer.readable()).with(answer))
+        let reply = plain(Outcome::Answered, answer.readable());
+        Ok(reply.in_the_models_words().with(answer))
     }
 
     /// A question in the reader's own words.
@@ -180,7 +181,7 @@ impl Responder<'_> {
             "these are the model's own words; nothing here has checked them",
         );
         let reply = StepReply::plain(StepKind::Ask, subject, Outcome::Answered, answer.readable());
-        Ok(reply.with(answer))
+        Ok(reply.in_the_models_words().with(answer))
     }
 }
 

@@ -47,7 +47,8 @@ impl Responder<'_> {
             "unchecked",
             "a draft in the model's own words; nothing here has checked it",
         );
-        Ok(StepReply::plain(kind, None, Outcome::Answered, kept.join(" ")).with(answer))
+        let reply = StepReply::plain(kind, None, Outcome::Answered, kept.join(" "));
+        Ok(reply.in_the_models_words().with(answer))
     }
 
     /// What reports usually speak of and the image does not show.

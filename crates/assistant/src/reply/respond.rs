@@ -346,19 +346,17 @@ impl StepReply {
             subject: subject.map(|s| s.name().to_owned()),
             outcome,
             text: text.into(),
+            by_model: false,
             found: Vec::new(),
             measures: None,
             answer: None,
         }
     }
 
-    /// Whether a model wrote its words.
-    pub fn by_model(&self) -> bool {
-        let words = matches!(
-            self.kind,
-            StepKind::Ask | StepKind::Report | StepKind::Describe
-        );
-        words && self.answer.is_some() && self.outcome == Outcome::Answered && self.found.is_empty()
+    /// As a model wrote it.
+    pub(super) const fn in_the_models_words(mut self) -> Self {
+        self.by_model = true;
+        self
     }
 
     /// The box or mask it found.
@@ -372,7 +370,7 @@ fn statements(steps: &[StepReply]) -> Vec<Statement> {
     let found: Vec<&Found> = steps.iter().flat_map(|step| &step.found).collect();
     let mut statements = Vec::new();
     for step in steps {
-        let mut own = if step.by_model() {
+        let mut own = if step.by_model {
             statements_of(&step.text)
         } else if step.text.is_empty() {
             Vec::new()

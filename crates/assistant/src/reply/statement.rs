@@ -7,7 +7,7 @@ use m3d_imaging::terms::{Lexicon, Term};
 /// A sentence of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The sentence. A number that nobody measured stands as [`NOT_MEASURED`].
+    /// The sentence. A number that nobody measured stands as `[not measured]`.
     pub text: String,
     /// What it is about, by the lexicon's name.
     pub subject: Option<&'static Term>,
