@@ -72,12 +72,6 @@ fn wait_for_answers(harness: &mut Harness<Viewer>) -> Card {
     card
 }
 
-/// Lets the threads of jobs that were cancelled end before the process does: the driver must not be unloaded under them.
-fn settle(harness: Harness<Viewer>) {
-    drop(harness);
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-}
-
 fn mask_count(harness: &Harness<Viewer>) -> usize {
     let findings = seen(harness).findings();
     findings.filter(|f| f.mask().is_some()).count()
@@ -130,7 +124,6 @@ fn a_file_of_the_same_name_and_size_has_none_of_the_first_ones_findings() {
     assert_eq!(again.raw_text, answer.made_from.unwrap().raw_text);
     let masks: Vec<_> = seen(&harness).findings().filter_map(|f| f.mask()).collect();
     assert_eq!(masks[0], masks[1]);
-    settle(harness);
 }
 
 /// A series under two patients with the same UID, or with none: an export that went wrong, as archives
@@ -182,7 +175,6 @@ fn check_two_patients(series_uid: &str) {
     });
     assert_ne!(seen(&harness).record.patient, first.1);
     assert_eq!(mask_count(&harness), 0);
-    settle(harness);
 }
 
 #[test]
@@ -218,7 +210,6 @@ fn an_answer_goes_to_its_own_image_whatever_is_shown_meanwhile() {
     assert_eq!(mask_count(&harness), 0);
     open(&mut harness, &a);
     assert!(mask_count(&harness) > 0);
-    settle(harness);
 }
 
 #[test]
@@ -268,5 +259,4 @@ fn a_new_name_outlives_undo_which_says_what_it_takes_back() {
     harness.get_by_label("Undo: add spleen").click();
     harness.run_steps(2);
     assert_eq!(names(&harness).len(), before / 2);
-    settle(harness);
 }

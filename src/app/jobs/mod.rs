@@ -10,6 +10,8 @@ mod thumbnails;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use m3d_imaging::io::Progress;
@@ -117,7 +119,26 @@ pub struct Jobs {
     next: u64,
     sender: Sender<(JobId, Finish)>,
     receiver: Receiver<(JobId, Finish)>,
+    /// Also of jobs that were cancelled and are dropped when they come.
+    threads: Vec<JoinHandle<()>>,
     wake: Waker,
+}
+
+/// How long jobs that were asked to stop are waited for when the program ends.
+const LONGEST_END: Duration = Duration::from_secs(3);
+
+impl Drop for Jobs {
+    /// Stops all jobs and waits for their threads, so that none is in a graphics driver while the process unloads it. One
+    /// that does not hear is left behind after a while.
+    fn drop(&mut self) {
+        self.running.iter().for_each(Running::cancel);
+        // Nobody takes results any more: no thread waits for room.
+        self.receiver = bounded(0).1;
+        let start = Instant::now();
+        while start.elapsed() < LONGEST_END && !self.threads.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 impl Jobs {
@@ -129,6 +150,7 @@ impl Jobs {
             next: 0,
             sender,
             receiver,
+            threads: Vec::new(),
             wake,
         }
     }
@@ -210,11 +232,17 @@ impl Jobs {
             wake();
         };
         let thread = std::thread::Builder::new().name(format!("job-{}", id.0));
-        if let Err(error) = thread.spawn(body) {
-            tracing::error!("no thread for a job: {error}");
-            self.running.retain(|job| job.id != id);
-            return false;
+        match thread.spawn(body) {
+            Ok(thread) => {
+                self.threads.retain(|thread| !thread.is_finished());
+                self.threads.push(thread);
+                true
+            }
+            Err(error) => {
+                tracing::error!("no thread for a job: {error}");
+                self.running.retain(|job| job.id != id);
+                false
+            }
         }
-        true
     }
 }
