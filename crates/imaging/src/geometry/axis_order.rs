@@ -74,6 +74,13 @@ impl AxisOrder {
         Self { axes, backwards }
     }
 
+    /// The same with its `n`-th axis read the other way.
+    #[must_use]
+    pub const fn reversed(mut self, n: usize) -> Self {
+        self.backwards[n] = !self.backwards[n];
+        self
+    }
+
     /// The grid's axis that is read as the `n`-th.
     pub const fn axis(self, n: usize) -> usize {
         self.axes[n]
@@ -144,6 +151,19 @@ impl OrderedCrop {
             };
         }
         voxel
+    }
+
+    /// How the voxels of a grid of `dims` that is stored with its first axis fastest are walked in order: the offset of
+    /// the first one read, and the step to the next one along each ordered axis.
+    pub fn walk(&self, dims: UVec3) -> (usize, [isize; 3]) {
+        let stored = [1, dims.x as isize, dims.x as isize * dims.y as isize];
+        let steps = [0, 1, 2].map(|n| {
+            let step = stored[self.order.axes[n]];
+            if self.order.backwards[n] { -step } else { step }
+        });
+        let [i, j, k] = self.voxel(UVec3::ZERO).to_array().map(|n| n as usize);
+        let first = i + (j + k * dims.y as usize) * dims.x as usize;
+        (first, steps)
     }
 
     /// The map from ordered coordinates (integers at voxel centres, 0 for the first one read) to the grid's.
@@ -218,6 +238,14 @@ mod tests {
                 let mapped = crop.voxel_from_ordered().transform_point3(at.as_dvec3());
                 assert_eq!(mapped, voxel.as_dvec3());
             }
+            let dims = UVec3::new(6, 9, 12);
+            let (first, steps) = crop.walk(dims);
+            let last = (0..3).fold(first as isize, |at, n| {
+                at + steps[n] * (extent[n] as isize - 1)
+            });
+            let voxel = crop.voxel(extent - 1);
+            let offset = (voxel.z * dims.y + voxel.y) * dims.x + voxel.x;
+            assert_eq!(last, offset as isize);
             let stored = order.stored_lengths(order.lengths(max).as_dvec3());
             assert_eq!(stored, max.as_dvec3());
         }

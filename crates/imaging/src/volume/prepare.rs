@@ -282,17 +282,7 @@ struct OrderedRows<'a> {
 
 impl<'a> OrderedRows<'a> {
     fn new(volume: &'a Volume, crop: OrderedCrop) -> Self {
-        let dims = volume.grid().dims();
-        let stored = [1, dims.x as isize, dims.x as isize * dims.y as isize];
-        let strides = [0, 1, 2].map(|n| {
-            let stride = stored[crop.order.axis(n)];
-            if crop.order.is_backwards(n) {
-                -stride
-            } else {
-                stride
-            }
-        });
-        let first = volume.grid().offset(crop.voxel(UVec3::ZERO)).unwrap_or(0);
+        let (first, strides) = crop.walk(volume.grid().dims());
         Self {
             volume,
             first,

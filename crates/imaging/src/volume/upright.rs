@@ -3,7 +3,7 @@
 use glam::{DVec3, UVec3};
 
 use super::Volume;
-use crate::geometry::Orientation;
+use crate::geometry::{AxisOrder, OrderedCrop};
 
 /// A volume's values counted from the patient's right, front and head, along the nearest axes of the grid: the same
 /// for each of the 48 orders an image can be stored in.
@@ -12,41 +12,25 @@ pub(crate) struct Upright<'a> {
     dims: [usize; 3],
     spacing_mm: DVec3,
     /// The offset of the first voxel, and the step to the next one along each axis.
-    start: isize,
+    first: usize,
     steps: [isize; 3],
 }
 
 impl<'a> Upright<'a> {
     pub fn new(volume: &'a Volume) -> Self {
         let grid = volume.grid();
-        let [along_z, along_x, along_y] = grid.axes_of_planes();
-        let axes = [along_x, along_y, along_z];
-        let directions = [
-            Orientation::Sagittal.normal(),
-            Orientation::Coronal.normal(),
-            -Orientation::Axial.normal(),
-        ];
-        let stored: UVec3 = grid.dims();
-        let strides = [1, stored.x as isize, stored.x as isize * stored.y as isize];
-        let (mut start, mut steps) = (0, [0; 3]);
-        for n in 0..3 {
-            let axis = axes[n];
-            let is_reversed = grid.directions().col(axis).dot(directions[n]) < 0.0;
-            steps[n] = if is_reversed {
-                -strides[axis]
-            } else {
-                strides[axis]
-            };
-            if is_reversed {
-                start += (stored[axis] as isize - 1) * strides[axis];
-            }
-        }
+        // From the head down, where the order of the patient runs up.
+        let order = AxisOrder::of_patient(grid).reversed(2);
+        let (first, steps) = OrderedCrop::new(order, UVec3::ZERO, grid.dims()).walk(grid.dims());
         let spacing = grid.spacing_mm();
         Self {
             volume,
-            dims: axes.map(|axis| stored[axis] as usize),
-            spacing_mm: DVec3::from_array(axes.map(|axis| spacing[axis])),
-            start,
+            dims: order
+                .lengths(grid.dims())
+                .to_array()
+                .map(|size| size as usize),
+            spacing_mm: DVec3::from_array([0, 1, 2].map(|n| spacing[order.axis(n)])),
+            first,
             steps,
         }
     }
@@ -64,7 +48,7 @@ impl<'a> Upright<'a> {
     /// The value of a voxel after rescale; not a number outside.
     pub fn value(&self, [x, y, z]: [usize; 3]) -> f32 {
         let [dx, dy, dz] = self.steps;
-        let offset = self.start + x as isize * dx + y as isize * dy + z as isize * dz;
+        let offset = self.first as isize + x as isize * dx + y as isize * dy + z as isize * dz;
         let stored = usize::try_from(offset)
             .ok()
             .and_then(|offset| self.volume.voxels().get(offset));
