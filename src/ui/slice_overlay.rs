@@ -11,6 +11,7 @@ use crate::render::overlay::{
     window_line,
 };
 use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::wording::readable_date;
 
 /// Draws everything that stands over the slice of `frame`.
 pub fn draw(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>, show_handles: bool) {
@@ -78,25 +79,5 @@ fn time_line(seen: &Seen<'_>) -> String {
         0 | 1 => String::new(),
         _ if wanted == shown => format!("Time {shown}/{count}"),
         _ => format!("Time {shown}/{count}, reading {wanted}/{count}…"),
-    }
-}
-
-/// DICOM's YYYYMMDD as YYYY-MM-DD; anything else as it is.
-pub fn readable_date(date: &str) -> String {
-    if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
-        format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])
-    } else {
-        date.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_readable() {
-        assert_eq!(readable_date("20221208"), "2022-12-08");
-        assert_eq!(readable_date("Dec 8"), "Dec 8");
     }
 }

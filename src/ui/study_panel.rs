@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 
-use super::slice_overlay::readable_date;
 use super::theme;
 use crate::app::jobs::THUMBNAIL_PX;
 use crate::app::{Application, Effect, Outbox, Placement, Resources, shortened};
 use m3d_imaging::io::{Refused, Series, SeriesId};
+use m3d_imaging::wording::readable_date;
 
 /// The thumbnails known to egui.
 #[derive(Default)]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use m3d_imaging::terms::{edits, is_ideograph};
+
 /// The words of a question outside of what the lexicon read in it, in lower case. Chinese characters are words of their
 /// own. What the lexicon read stands as [`Words::NAMED`], so that phrases can say where it belongs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,23 +117,8 @@ fn is_ordinary(word: &str) -> bool {
 
 /// Whether one letter more, less, another, or two swapped neighbours make one of the other.
 fn is_one_edit_from(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 1 {
-        return false;
-    }
-    let same_front = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let (x, y) = (&a[same_front..], &b[same_front..]);
-    match (x, y) {
-        ([p, q, rest @ ..], [r, s, others @ ..]) if p == s && q == r && rest == others => true,
-        ([_, rest @ ..], [_, others @ ..]) if rest == others => true,
-        ([_, rest @ ..], others) if rest == others => true,
-        (rest, [_, others @ ..]) => rest == others,
-        _ => false,
-    }
-}
-
-const fn is_ideograph(letter: char) -> bool {
-    matches!(letter, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2ffff}')
+    let [a, b] = [a, b].map(|word| word.chars().collect::<Vec<_>>());
+    edits(&a, &b, 1) == 1
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Answers that the file itself gives.
 
 use m3d_imaging::geometry::{AxisOrder, Orientation};
+use m3d_imaging::wording::readable_date;
 
 use super::respond::Responder;
 use super::{Outcome, StepReply};
@@ -35,11 +36,9 @@ impl Responder<'_> {
         match fact {
             HeaderFact::Age => said("The patient's age", &about.stated.patient_age, age_words),
             HeaderFact::Sex => said("The patient's sex", &about.stated.patient_sex, sex_words),
-            HeaderFact::Date => said(
-                "The date of the study",
-                &about.stated.study_date,
-                date_words,
-            ),
+            HeaderFact::Date => said("The date of the study", &about.stated.study_date, |date| {
+                readable_date(date.trim())
+            }),
             HeaderFact::Modality => {
                 let by = if survey.modality_by_values {
                     "by its values"
@@ -130,16 +129,6 @@ fn sex_words(sex: &str) -> String {
     }
 }
 
-/// `2022-12-08` from DICOM's `20221208` (PS3.5 6.2, DA).
-fn date_words(date: &str) -> String {
-    let date = date.trim();
-    if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
-        format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])
-    } else {
-        date.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +139,5 @@ mod tests {
         assert_eq!(age_words("003M"), "3 months");
         assert_eq!(age_words("unknown"), "unknown");
         assert_eq!(sex_words("F "), "female");
-        assert_eq!(date_words("20221208"), "2022-12-08");
-        assert_eq!(date_words("2022"), "2022");
     }
 }

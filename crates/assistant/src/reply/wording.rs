@@ -1,16 +1,9 @@
 //! Sentences of answers.
 
 use glam::DVec3;
-use m3d_imaging::geometry::{VoxelBox, VoxelGrid, signed_letters};
+pub(super) use m3d_imaging::wording::capital;
 
-/// A text with its first letter as a capital.
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
-    }
-}
+use m3d_imaging::geometry::{VoxelBox, VoxelGrid, signed_letters};
 
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(words: &[&str], and: &str) -> String {

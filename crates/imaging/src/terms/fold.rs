@@ -103,7 +103,7 @@ fn push(tokens: &mut Vec<Token>, bytes: Range<usize>, word: &str, capitals: bool
 }
 
 /// Chinese characters and kana; Korean is written with spaces.
-pub(super) fn is_ideograph(letter: char) -> bool {
+pub fn is_ideograph(letter: char) -> bool {
     matches!(letter, '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }

@@ -35,6 +35,8 @@ mod table;
 mod term;
 mod words;
 
+pub use fold::is_ideograph;
 pub use lexicon::Lexicon;
 pub use mention::Mention;
+pub use spelling::edits;
 pub use term::{Code, Kind, Side, Term};

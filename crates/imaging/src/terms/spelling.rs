@@ -117,9 +117,9 @@ fn letters_of(word: &str) -> u32 {
     word.bytes().fold(0, |set, b| set | bit(b))
 }
 
-/// Edits between two short words, of letters inserted, deleted, substituted and of neighbours swapped (optimal string
+/// Edits between two short words (their bytes or characters), of letters inserted, deleted, substituted and of neighbours swapped (optimal string
 /// alignment); `limit + 1` where there are more than `limit`.
-pub(super) fn edits(a: &[u8], b: &[u8], limit: usize) -> usize {
+pub fn edits<T: PartialEq>(a: &[T], b: &[T], limit: usize) -> usize {
     if a.len().abs_diff(b.len()) > limit {
         return limit + 1;
     }

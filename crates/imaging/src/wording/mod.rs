@@ -133,6 +133,23 @@ pub fn readable(answer: &str) -> String {
     })
 }
 
+/// A text with its first letter as a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// DICOM's YYYYMMDD (PS3.5 6.2, DA) as YYYY-MM-DD; anything else as it is.
+pub fn readable_date(date: &str) -> String {
+    if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
+        format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])
+    } else {
+        date.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +166,11 @@ mod tests {
         assert_eq!(fill("a {} b", "{}"), "a {} b");
         assert_eq!(fill_two("{} at {}.", "x {}", "y"), "x {} at y.");
         assert_eq!(fill_two("none", "x", "y"), "none");
+    }
+
+    #[test]
+    fn dates_are_readable() {
+        assert_eq!(readable_date("20221208"), "2022-12-08");
+        assert_eq!(readable_date("Dec 8"), "Dec 8");
     }
 }

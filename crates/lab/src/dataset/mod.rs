@@ -17,6 +17,7 @@ pub mod templates;
 mod vqa;
 
 pub use layout::{DatasetError, LayoutWriter, PreparedPhantom, Split};
+use m3d_imaging::wording::capital;
 pub use phantom::{
     FindingKind, Phantom, PhantomConfig, PhantomError, PhantomFinding, Phase, Region,
 };
@@ -26,11 +27,3 @@ pub use scene::{Scene, Target, box_number, box_text};
 pub use structure::{Laterality, Structure};
 pub use templates::{Pair, PairTask, Subject, pair, pair_about, random_pair};
 pub use vqa::{VqaItem, VqaType, vqa};
-
-/// A word with a capital first letter.
-fn capital(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
