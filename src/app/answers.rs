@@ -6,7 +6,6 @@ use m3d_assistant::WorkerEvent;
 use m3d_assistant::inference::{GenerationSettings, Task};
 use m3d_assistant::plan::Plan;
 use m3d_assistant::reply::{Found, Place, Question, Reply, ReplyEvent};
-use m3d_imaging::volume::Window;
 
 use super::workspace::{
     Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, Origin, PatientBox,
@@ -66,13 +65,12 @@ impl Application {
             return;
         };
         let region = seen.region();
-        let window = Window::for_volume(seen.shown_as(), &seen.image.statistics);
         let name = match (text.trim(), task) {
             ("", task) => task.unwrap_or(Task::Reg).label().to_owned(),
             (text, _) => text.to_owned(),
         };
         let image = seen.image.identity.clone();
-        let mut card = Card::asked(image, seen.layer.time, window, name, task);
+        let mut card = Card::asked(image, seen.layer.time, seen.image.about.window, name, task);
         let asked = self.assistant.ask(Question {
             id: card.id.0,
             volume: Arc::clone(seen.volume()),
@@ -81,7 +79,7 @@ impl Application {
             task,
             text: text.to_owned(),
             voxel_box: region,
-            window: Some(window),
+            window: None,
             settings: GenerationSettings::default(),
             anyway,
         });

@@ -6,7 +6,6 @@ use m3d_assistant::hub::{ModelFolder, local};
 use m3d_assistant::inference::{InferenceError, ModelFacts};
 use m3d_assistant::reply::Question;
 use m3d_assistant::{Worker, WorkerEvent};
-use m3d_imaging::volume::Window;
 use m3d_model::{DTypeChoice, DeviceChoice};
 
 use super::Seen;
@@ -65,7 +64,7 @@ impl Assistant {
     pub fn encode(&self, seen: &Seen<'_>) {
         if let Some(worker) = &self.worker {
             // With the window that questions are prepared with, whatever is on screen.
-            let window = Window::for_volume(seen.shown_as(), &seen.image.statistics);
+            let window = seen.image.about.window;
             worker.encode(Arc::clone(seen.volume()), seen.fingerprint(), window);
         }
     }

@@ -40,10 +40,10 @@ pub struct ReadImage {
     pub image: LoadedImage,
 }
 
-/// As [`read`], with all that the files say.
+/// A series of a path, read, and what it is. `out`, the file to be written from it, must be none of those there.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`find_series`], when `out` would write over what is read, or when the voxels cannot be read.
 pub fn read_image(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow::Result<ReadImage> {
     let (series, library) = find_series(path, uid)?;
     if let Some(out) = out {
@@ -54,20 +54,15 @@ pub fn read_image(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow:
     Ok(ReadImage { series, image })
 }
 
-/// A series of a path, read. `out`, the file to be written from it, must be none of those there.
+/// The voxels alone of what [`read_image`] reads.
 ///
 /// # Errors
-/// As [`find_series`], when `out` would write over what is read, or when the voxels cannot be read.
+/// As [`read_image`].
 pub fn read(
     path: &Path,
     uid: Option<&str>,
     out: Option<&Path>,
 ) -> anyhow::Result<(Series, Volume)> {
-    let (series, library) = find_series(path, uid)?;
-    if let Some(out) = out {
-        target::refuse_input(out, &library)?;
-    }
-    let volume = io::load(&series, &Progress::silent())
-        .with_context(|| format!("series {} cannot be read", series.uid))?;
-    Ok((series, volume))
+    let ReadImage { series, image } = read_image(path, uid, out)?;
+    Ok((series, image.volume))
 }

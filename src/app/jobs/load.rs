@@ -72,8 +72,8 @@ fn upload(
     image: LoadedImage,
 ) -> (OpenImage, Option<RenderError>) {
     let LoadedImage { volume, identity } = image;
-    let about = ImageFacts::new(&volume, series.stated.clone());
     let statistics = volume.statistics();
+    let about = ImageFacts::new(&volume, &statistics, series.stated.clone());
     let texture = gpu.map(|gpu| VolumeTexture::upload(gpu, &volume));
     let (texture, error) = match texture {
         Some(Ok(texture)) => (Some(Arc::new(texture)), None),

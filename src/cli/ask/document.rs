@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::Image;
 use crate::render::RESEARCH_NOTICE;
 use m3d_assistant::inference::Session;
-use m3d_assistant::reply::{Found, Place, Question, Reply};
+use m3d_assistant::reply::{Found, Place, Question, Reply, StepReply};
 use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
-use m3d_imaging::volume::measure::{Measures, measure};
+use m3d_imaging::volume::measure::Measures;
 use m3d_imaging::volume::{Volume, Window};
 
 /// What `ask --json` prints.
@@ -155,11 +155,8 @@ pub(super) fn of(reply: &Reply, question: &Question, image: &Image, session: &Se
     let grid = image.volume.grid();
     let answer = reply.answers().next();
     let facts = session.facts();
-    let found = || reply.found();
-    let masks: Vec<MaskDocument> = found()
-        .filter_map(|f| mask_document(f, &image.volume))
-        .collect();
-    let places = found().filter_map(|f| match f.place {
+    let masks: Vec<MaskDocument> = reply.steps.iter().flat_map(mask_documents).collect();
+    let places = reply.found().filter_map(|f| match f.place {
         Place::Box(place) => Some(PlaceDocument {
             name: f.name.clone(),
             corners_mm: corners(&place, grid),
@@ -233,17 +230,19 @@ pub(super) fn of(reply: &Reply, question: &Question, image: &Image, session: &Se
     }
 }
 
-fn mask_document(found: &Found, volume: &Volume) -> Option<MaskDocument> {
-    let Place::Mask(mask, drawn_at_mm) = &found.place else {
-        return None;
-    };
-    let measures = measure(mask, volume, Some(*drawn_at_mm)).ok();
-    Some(MaskDocument {
-        name: found.name.clone(),
-        volume_ml: mask.volume_ml(),
-        voxels: mask.count(),
-        drawn_at_mm: drawn_at_mm.to_array(),
-        statistics: measures.as_ref().map(Statistics::from),
+/// The masks that a step brought, with the figures that were measured on them.
+fn mask_documents(step: &StepReply) -> impl Iterator<Item = MaskDocument> {
+    step.found.iter().filter_map(|found| {
+        let Place::Mask(mask, drawn_at_mm) = &found.place else {
+            return None;
+        };
+        Some(MaskDocument {
+            name: found.name.clone(),
+            volume_ml: mask.volume_ml(),
+            voxels: mask.count(),
+            drawn_at_mm: drawn_at_mm.to_array(),
+            statistics: step.measures.as_deref().map(Statistics::from),
+        })
     })
 }
 

@@ -40,7 +40,7 @@ pub(super) fn run(
         &names,
         &(serde_json::to_string_pretty(&numbered(&reply))? + "\n"),
     )?;
-    write(&volumes, &table(&reply, image))?;
+    write(&volumes, &table(&reply))?;
     if arguments.json {
         let document = document::of(&reply, &question, image, session);
         output::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
@@ -77,15 +77,19 @@ fn numbered(reply: &Reply) -> serde_json::Value {
 }
 
 /// A table of volumes.
-fn table(reply: &Reply, image: &Image) -> String {
+fn table(reply: &Reply) -> String {
     let mut text = "label,name,voxels,volume_ml,cut_by_edge\n".to_owned();
-    let drawn = reply.found().filter_map(|found| match &found.place {
-        Place::Mask(mask, _) => Some((found, mask)),
-        Place::Box(_) => None,
+    let drawn = reply.steps.iter().flat_map(|step| {
+        let measures = step.measures.as_deref();
+        let cut = measures.is_some_and(|figures| !figures.cut_by.is_empty());
+        step.found
+            .iter()
+            .filter_map(move |found| match &found.place {
+                Place::Mask(mask, _) => Some((found, mask, cut)),
+                Place::Box(_) => None,
+            })
     });
-    for (label, (found, mask)) in (1..).zip(drawn) {
-        let figures = m3d_imaging::volume::measure::measure(mask, &image.volume, None);
-        let cut = figures.is_ok_and(|figures| !figures.cut_by.is_empty());
+    for (label, (found, mask, cut)) in (1..).zip(drawn) {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,

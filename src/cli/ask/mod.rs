@@ -161,7 +161,7 @@ impl Image {
     fn read(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow::Result<Self> {
         let found = source::read_image(path, uid, out)?;
         let volume = found.image.volume;
-        let about = ImageFacts::new(&volume, found.series.stated.clone());
+        let about = ImageFacts::new(&volume, &volume.statistics(), found.series.stated.clone());
         Ok(Self {
             series_uid: found.series.uid,
             digest: found.image.identity.digest,

@@ -1,7 +1,7 @@
 //! What is known of an image beside its voxels.
 
 use m3d_imaging::survey::Survey;
-use m3d_imaging::volume::{Stated, Volume};
+use m3d_imaging::volume::{Stated, Statistics, Volume, Window};
 
 /// What is known of an image beside its voxels: what it is, and what its file says.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,13 +10,18 @@ pub struct ImageFacts {
     pub survey: Survey,
     /// What the file says of image and patient.
     pub stated: Stated,
+    /// The window that questions and reports are prepared with where the reader sets none: soft tissue for CT, the usual
+    /// range of values for what is none, whatever is on screen.
+    pub window: Window,
 }
 
 impl ImageFacts {
-    /// Of an image and what its file says.
-    pub fn new(volume: &Volume, stated: Stated) -> Self {
+    /// Of an image with the figures of its values, and what its file says.
+    pub fn new(volume: &Volume, statistics: &Statistics, stated: Stated) -> Self {
+        let survey = Survey::of(volume, &stated);
         Self {
-            survey: Survey::of(volume, &stated),
+            window: Window::for_volume(survey.modality, statistics),
+            survey,
             stated,
         }
     }
@@ -27,6 +32,6 @@ impl ImageFacts {
             side_known: true,
             ..Stated::NOTHING
         };
-        Self::new(volume, stated)
+        Self::new(volume, &volume.statistics(), stated)
     }
 }

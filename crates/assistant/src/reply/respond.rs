@@ -184,13 +184,9 @@ impl Responder<'_> {
         }
     }
 
-    /// The window that questions and reports are prepared with: what the reader set, else soft tissue for CT and the usual
-    /// range of values for what is none, whatever is on screen.
+    /// The window that questions and reports are prepared with.
     fn window(&self) -> Window {
-        self.question.window.unwrap_or_else(|| {
-            let statistics = self.question.volume.statistics();
-            Window::for_volume(self.question.about.survey.modality, &statistics)
-        })
+        self.question.window.unwrap_or(self.question.about.window)
     }
 
     /// Asks the model; its words are passed on as they come where they are wanted.
