@@ -165,20 +165,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether a step needs a model.
-    pub fn needs_model(&self) -> bool {
-        self.steps.iter().any(|step| {
-            matches!(
-                step.kind,
-                StepKind::Segment
-                    | StepKind::Find
-                    | StepKind::Describe
-                    | StepKind::Ask
-                    | StepKind::Report
-            )
-        })
-    }
-
     /// The steps in one line: `segment: liver · measure: liver`.
     pub fn label(&self) -> String {
         let labels: Vec<String> = self.steps.iter().map(Step::label).collect();

@@ -32,12 +32,13 @@ struct Asked<'a> {
     words: Words,
     mentions: Vec<Mention>,
     has_box: bool,
+    has_choices: bool,
 }
 
 impl<'a> Asked<'a> {
     fn read(text: &str, has_box: bool, knowledge: &'a Knowledge) -> Self {
         // The choices of a question are not what it is about.
-        let choices = text.find("Choices:").or_else(|| text.find("choices:"));
+        let choices = text.to_ascii_lowercase().find(v::CHOICES);
         let asked = &text[..choices.unwrap_or(text.len())];
         let mut mentions = Lexicon::built_in().mentions(asked);
         let left_out = left_out(asked, &mentions);
@@ -49,6 +50,7 @@ impl<'a> Asked<'a> {
             words: Words::new(text, &named),
             mentions,
             has_box,
+            has_choices: choices.is_some(),
         }
     }
 
@@ -108,8 +110,7 @@ impl<'a> Asked<'a> {
     }
 
     fn steps(&self, text: &str) -> Vec<Step> {
-        let lower = text.to_lowercase();
-        if lower.contains(v::CHOICES) {
+        if self.has_choices {
             return vec![self.ask(Topic::Free)];
         }
         let written = ModelBox::parse(text).is_some();

@@ -11,8 +11,6 @@ pub struct Stated {
     pub lossy: bool,
     /// The values are said to be numbers of labels (NIFTI_INTENT_LABEL).
     pub label_map: bool,
-    /// Body Part Examined (0018,0015) as written; empty where it is not said. Often wrong: a hint, no more.
-    pub body_part: String,
     /// Patient's Age (0010,1010) as written (`067Y`); empty where it is not said.
     pub patient_age: String,
     /// Patient's Sex (0010,0040) as written; empty where it is not said.
@@ -27,7 +25,6 @@ impl Stated {
         side_known: false,
         lossy: false,
         label_map: false,
-        body_part: String::new(),
         patient_age: String::new(),
         patient_sex: String::new(),
         study_date: String::new(),

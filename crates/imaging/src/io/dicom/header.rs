@@ -12,7 +12,7 @@ use crate::io::error::Refusal;
 use crate::io::files;
 
 /// The elements that are read; everything else is passed over.
-const WANTED: [Tag; 37] = [
+const WANTED: [Tag; 36] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -22,7 +22,6 @@ const WANTED: [Tag; 37] = [
     tags::SERIES_DESCRIPTION,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
-    tags::BODY_PART_EXAMINED,
     tags::PATIENT_AGE,
     tags::PATIENT_SEX,
     tags::ISSUER_OF_PATIENT_ID,

@@ -202,7 +202,6 @@ fn describe(slices: &[Slice]) -> Result<Filed, Refusal> {
             side_known: true,
             lossy: slices.iter().any(|s| s.lossy),
             label_map: false,
-            body_part: first.body_part.clone(),
             patient_age: first.patient_age.clone(),
             patient_sex: first.patient_sex.clone(),
             study_date: first.study_date.clone(),

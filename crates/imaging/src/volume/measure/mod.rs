@@ -178,11 +178,6 @@ impl Measures {
     }
 }
 
-/// How one mask stands to another by volume: [`Measures::compare`].
-pub fn compare(a: &Measures, b: &Measures) -> Comparison {
-    a.compare(b)
-}
-
 fn check_diameter(diameter_mm: f64, drawn_mm: f64) -> Result<(), MeasureError> {
     if diameter_mm < LEAST_DRAWN_VOXELS * drawn_mm {
         return Err(MeasureError::TooFine {
