@@ -1,5 +1,7 @@
 //! DICOM: single-frame slices to volumes.
 
+#[allow(dead_code, reason = "the reader of headers takes it up")]
+mod charset;
 mod codestream;
 mod elements;
 mod header;
