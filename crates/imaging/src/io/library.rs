@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::dicom::DicomSource;
+use super::dicom::{DicomSource, Facts, Frame};
 use super::error::Refusal;
 use super::nifti::NiftiSource;
 use crate::geometry::VoxelGrid;
-use crate::volume::{ImageKey, Modality, Stated, Units, Window};
+use crate::volume::{ImageKey, Modality, Stated, Suv, Units, Window};
 
 /// Everything found under a path.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +67,10 @@ pub struct Series {
     pub times: usize,
     /// The unit of the values.
     pub units: Units,
+    /// How they become standardised uptake values, where a PET's files tell.
+    pub suv: Option<Suv>,
+    /// What it is to the reader.
+    pub role: Role,
     /// The windows that the file recommends (VOI LUT, PS3.3 C.11.2), those of the middle slice.
     pub windows: Vec<Window>,
     /// MONOCHROME1: low values are meant to look bright. The values themselves are as stored.
@@ -77,7 +81,21 @@ pub struct Series {
     pub stated: Stated,
     /// What a reader should know about this image.
     pub warnings: Vec<Warning>,
+    /// Where the slices were acquired from which those of the grid are interpolated: how far from the first, in mm along
+    /// the stack. `None` where the grid's slices are those acquired.
+    pub resampled_from_mm: Option<Vec<f64>>,
     pub(super) source: Source,
+}
+
+/// What an image is to the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Slices with a place in the patient.
+    Volume,
+    /// A scout picture on which slices were planned.
+    Localizer,
+    /// A picture without a place in the patient: a projection, ultrasound, a screenshot.
+    Picture,
 }
 
 /// Names one series among the files found, while they are listed; what an image is once it was read, its
@@ -120,6 +138,10 @@ impl Warning {
 pub struct Refused {
     /// The file.
     pub path: PathBuf,
+    /// Series Instance UID of the series it is of, where that could be read.
+    pub series_uid: Option<String>,
+    /// Series Description of that series; empty where it has none.
+    pub series_description: String,
     /// Machine-readable: `not_an_image`, `truncated`, `uneven_spacing`, ...
     pub code: &'static str,
     /// In words, with what to do.
@@ -130,9 +152,24 @@ impl Refused {
     pub(super) fn new(path: &Path, refusal: Refusal) -> Self {
         Self {
             path: path.to_owned(),
+            series_uid: None,
+            series_description: String::new(),
             code: refusal.code,
             message: refusal.message,
         }
+    }
+
+    /// A file that says which series it is of.
+    pub(super) fn of_series(path: &Path, facts: &Facts, refusal: Refusal) -> Self {
+        Self {
+            series_uid: Some(facts.series_uid.clone()).filter(|uid| !uid.is_empty()),
+            series_description: facts.series_description.clone(),
+            ..Self::new(path, refusal)
+        }
+    }
+
+    pub(super) fn of_frame(frame: &Frame, refusal: Refusal) -> Self {
+        Self::of_series(frame.path(), frame.facts(), refusal)
     }
 }
 

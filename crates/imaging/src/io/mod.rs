@@ -19,7 +19,7 @@ use std::path::Path;
 
 pub use error::IoError;
 pub use hash::voxels_sha256;
-pub use library::{Library, Patient, Refused, Series, SeriesId, Study, Warning};
+pub use library::{Library, Patient, Refused, Role, Series, SeriesId, Study, Warning};
 pub use nifti::{check_nifti_name, read_mask, write_labels, write_mask, write_nifti};
 pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
@@ -73,7 +73,7 @@ pub fn load_time(series: &Series, time: u32, progress: &Progress) -> Result<Load
         return Err(Refusal::new("time_points", message).at(&series.path));
     }
     match &series.source {
-        Source::Dicom(source) => dicom::load(source, series, progress),
+        Source::Dicom(source) => dicom::load(source, series, time, progress),
         Source::Nifti(source) => nifti::load(source, series, time, progress),
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use rayon::prelude::*;
 
-use super::dicom::{self, Slice};
+use super::dicom::{self, Facts, Frame, KnownFacts};
 use super::error::Refusal;
 use super::files::{self, Kind};
 use super::library::{self, Filed};
@@ -15,7 +16,7 @@ use super::{IoError, Library, Progress, Refused};
 
 /// What one file turned out to be.
 enum Found {
-    Slice(Box<Slice>),
+    Frames(Vec<Frame>),
     Nifti(Box<NiftiSource>),
     /// The voxels of a `.hdr`/`.img` pair.
     PairOf(PathBuf),
@@ -27,37 +28,41 @@ pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError>
         return Err(IoError::Empty(path.to_owned()));
     }
     let done = AtomicUsize::new(0);
+    let known = KnownFacts::default();
     let found: Vec<_> = files
         .par_iter()
         .map(|file| {
             progress.check()?;
-            let found = inspect(file);
+            let found = inspect(file, &known);
             progress.step(&done, files.len());
             Ok((file.as_path(), found))
         })
         .collect::<Result<_, IoError>>()?;
 
-    let (mut slices, mut filed, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut frames, mut filed, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
     for (file, found) in found {
         match found {
-            Ok(Found::Slice(slice)) => slices.push(*slice),
+            Ok(Found::Frames(found)) => frames.extend(found),
             Ok(Found::Nifti(source)) => filed.push(source.into_series(path)),
             Ok(Found::PairOf(header)) => pairs.push((file, header)),
-            Err(refusal) => refused.push(Refused::new(file, refusal)),
+            Err(Unread(refusal, facts)) => refused.push(match facts {
+                Some(facts) => Refused::of_series(file, &facts, refusal),
+                None => Refused::new(file, refusal),
+            }),
         }
     }
     if files.len() == 1 && filed.is_empty() {
         // The voxels of a pair were opened by themselves: their header stands beside them.
         for (_, header) in &pairs {
-            match inspect(header) {
+            match inspect(header, &known) {
                 Ok(Found::Nifti(source)) => filed.push(source.into_series(path)),
                 Ok(_) => {}
-                Err(refusal) => refused.push(Refused::new(header, refusal)),
+                Err(Unread(refusal, _)) => refused.push(Refused::new(header, refusal)),
             }
         }
     }
     refuse_lone_halves(&pairs, &filed, &mut refused);
-    dicom::stack(slices, path, &mut filed, &mut refused);
+    dicom::stack(frames, path, &mut filed, &mut refused);
     Ok(library::file(filed, refused))
 }
 
@@ -75,17 +80,32 @@ fn refuse_lone_halves(pairs: &[(&Path, PathBuf)], filed: &[Filed], refused: &mut
     }
 }
 
-fn inspect(path: &Path) -> Result<Found, Refusal> {
+/// Why a file was not taken, and what it says of its series.
+struct Unread(Refusal, Option<Arc<Facts>>);
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal, None)
+    }
+}
+
+fn inspect(path: &Path, known: &KnownFacts) -> Result<Found, Unread> {
     if let Some(header) = files::header_of_pair(path) {
         return Ok(Found::PairOf(header));
     }
+    let dicom = |meta| {
+        dicom::inspect(path, meta, known)
+            .map(Found::Frames)
+            .map_err(|(refusal, facts)| Unread(refusal, facts))
+    };
     match files::kind(path)? {
-        Kind::Dicom { meta } => dicom::inspect(path, Some(meta)).map(|s| Found::Slice(Box::new(s))),
-        Kind::BareDicom => dicom::inspect(path, None).map(|s| Found::Slice(Box::new(s))),
-        Kind::Nifti => nifti::inspect(path).map(|n| Found::Nifti(Box::new(n))),
+        Kind::Dicom { meta } => dicom(Some(meta)),
+        Kind::BareDicom => dicom(None),
+        Kind::Nifti => Ok(Found::Nifti(Box::new(nifti::inspect(path)?))),
         Kind::Other => Err(Refusal::new(
             "not_an_image",
             "neither a DICOM nor a NIfTI image",
-        )),
+        )
+        .into()),
     }
 }

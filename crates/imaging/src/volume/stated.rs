@@ -1,11 +1,25 @@
 //! What a file says of an image beside its voxels and their place.
 
+/// What the distance between pixels is one of, and so whether it measures the patient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spacing {
+    /// In the patient.
+    #[default]
+    Patient,
+    /// At the detector of a projection: the patient is magnified by an unknown factor.
+    Detector,
+    /// Not said: distances are in pixels.
+    Unknown,
+}
+
 /// What a file says of an image beside its voxels and their place. An array without a header says [`Stated::NOTHING`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {
     /// It says how the image lies in the patient. Else (NIfTI with qform and sform code 0, Analyze, a bare array) left
     /// and right are a guess, and no side may be named.
     pub side_known: bool,
+    /// What distances in the image are worth.
+    pub spacing: Spacing,
     /// The voxels were once compressed with loss: Lossy Image Compression (0028,2110), or a transfer syntax that is
     /// never lossless.
     pub lossy: bool,
@@ -23,6 +37,7 @@ impl Stated {
     /// Of a bare array.
     pub const NOTHING: Self = Self {
         side_known: false,
+        spacing: Spacing::Patient,
         lossy: false,
         label_map: false,
         patient_age: String::new(),

@@ -1,7 +1,7 @@
 //! What compressed pixels say about themselves. Decoders allocate what a codestream claims, so the
 //! claim is compared with the DICOM header before they are let at it.
 
-use super::pixels::damaged;
+use super::codec::damaged;
 use crate::io::error::Refusal;
 
 /// Refuses JPEG and JPEG 2000 streams whose size, channels or depth contradict the header. Streams of

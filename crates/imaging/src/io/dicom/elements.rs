@@ -52,8 +52,6 @@ pub(super) struct Element {
     pub vr: Option<[u8; 2]>,
     /// `None` when undefined.
     pub length: Option<u32>,
-    /// The header as it stands in the file.
-    pub raw: Vec<u8>,
 }
 
 pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
@@ -156,14 +154,12 @@ impl<R: Read + Seek> Walker<R> {
             return Err(malformed("more elements than an image has"));
         }
         let head: [u8; 4] = self.take()?;
-        let mut raw = head.to_vec();
         let [a, b, c, d] = head;
         let tag = Tag(encoding.u16([a, b]), encoding.u16([c, d]));
         let rest: [u8; 4] = self.take()?;
-        raw.extend(rest);
         if !encoding.explicit || tag.group() == 0xFFFE {
             let length = encoding.u32(rest);
-            return Ok(Some(element(tag, None, length, raw)));
+            return Ok(Some(element(tag, None, length)));
         }
         let [v0, v1, l0, l1] = rest;
         let vr = [v0, v1];
@@ -172,12 +168,11 @@ impl<R: Read + Seek> Walker<R> {
         }
         let length = if is_long(vr) {
             let long: [u8; 4] = self.take()?;
-            raw.extend(long);
             encoding.u32(long)
         } else {
             u32::from(encoding.u16([l0, l1]))
         };
-        Ok(Some(element(tag, Some(vr), length, raw)))
+        Ok(Some(element(tag, Some(vr), length)))
     }
 
     /// Passes over the value of an element, whatever it holds.
@@ -188,10 +183,10 @@ impl<R: Read + Seek> Walker<R> {
         }
     }
 
-    /// Passes over a sequence of undefined length, level by level on a stack of its own.
+    /// Passes over a sequence, or an item outside any, of undefined length, level by level on a stack of its own.
     fn skip_undefined(&mut self, element: &Element, encoding: Encoding) -> Result<(), Refusal> {
         // Per level: its encoding, and whether it is an item (holding elements) or a sequence.
-        let mut levels = vec![(inside(element, encoding), false)];
+        let mut levels = vec![(inside(element, encoding), element.tag == ITEM)];
         while let Some(&(encoding, in_item)) = levels.last() {
             let Some(next) = self.next(encoding)? else {
                 return Err(Refusal::truncated(
@@ -220,19 +215,18 @@ impl<R: Read + Seek> Walker<R> {
 }
 
 /// An unknown value of undefined length is a sequence in implicit VR (PS3.5 6.2.2 note 4).
-const fn inside(element: &Element, outside: Encoding) -> Encoding {
+pub(super) const fn inside(element: &Element, outside: Encoding) -> Encoding {
     match element.vr {
         Some([b'U', b'N']) => Encoding::IMPLICIT,
         _ => outside,
     }
 }
 
-fn element(tag: Tag, vr: Option<[u8; 2]>, length: u32, raw: Vec<u8>) -> Element {
+fn element(tag: Tag, vr: Option<[u8; 2]>, length: u32) -> Element {
     Element {
         tag,
         vr,
         length: (length != u32::MAX).then_some(length),
-        raw,
     }
 }
 

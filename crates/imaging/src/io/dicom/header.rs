@@ -2,57 +2,162 @@
 
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{InMemDicomObject, Tag};
-use dicom_transfer_syntax_registry::{TransferSyntaxIndex, TransferSyntaxRegistry};
+use dicom_core::Tag;
 
-use super::elements::{Encoding, ITEM, Walker, is_vr, malformed};
+use super::charset::CharacterSet;
+use super::dataset::{Budget, DataSet, read_value};
+use super::elements::{Element, Encoding, Walker, is_vr, malformed};
 use crate::io::error::Refusal;
 use crate::io::files;
 
-/// The elements that are read; everything else is passed over.
-const WANTED: [Tag; 36] = [
+/// The elements that are kept, at any depth; everything else is passed over.
+fn is_wanted(tag: Tag) -> bool {
+    WANTED.contains(&tag)
+}
+
+const WANTED: &[Tag] = &[
+    // The file and what it is about.
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
-    tags::STUDY_DATE,
+    tags::SOP_INSTANCE_UID,
     tags::MODALITY,
-    tags::STUDY_DESCRIPTION,
-    tags::SERIES_DESCRIPTION,
+    tags::MANUFACTURER,
     tags::PATIENT_NAME,
     tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
     tags::PATIENT_AGE,
     tags::PATIENT_SEX,
-    tags::ISSUER_OF_PATIENT_ID,
+    tags::PATIENT_SIZE,
+    tags::PATIENT_WEIGHT,
     tags::STUDY_INSTANCE_UID,
+    tags::STUDY_DATE,
+    tags::STUDY_DESCRIPTION,
     tags::SERIES_INSTANCE_UID,
-    tags::SOP_INSTANCE_UID,
-    tags::FRAME_OF_REFERENCE_UID,
     tags::SERIES_NUMBER,
+    tags::SERIES_DESCRIPTION,
+    tags::SERIES_DATE,
+    tags::SERIES_TIME,
+    tags::INSTANCE_NUMBER,
+    tags::FRAME_OF_REFERENCE_UID,
+    tags::BODY_PART_EXAMINED,
+    // The place of a frame.
     tags::IMAGE_POSITION_PATIENT,
     tags::IMAGE_ORIENTATION_PATIENT,
+    tags::PIXEL_SPACING,
+    tags::IMAGER_PIXEL_SPACING,
+    tags::NOMINAL_SCANNED_PIXEL_SPACING,
+    tags::ESTIMATED_RADIOGRAPHIC_MAGNIFICATION_FACTOR,
+    tags::SLICE_THICKNESS,
+    tags::SPACING_BETWEEN_SLICES,
+    tags::SEQUENCE_OF_ULTRASOUND_REGIONS,
+    tags::PHYSICAL_UNITS_X_DIRECTION,
+    tags::PHYSICAL_UNITS_Y_DIRECTION,
+    tags::PHYSICAL_DELTA_X,
+    tags::PHYSICAL_DELTA_Y,
+    // What tells frames at one place apart.
+    tags::ACQUISITION_NUMBER,
+    tags::ACQUISITION_DATE,
+    tags::ACQUISITION_TIME,
+    tags::ACQUISITION_DATE_TIME,
+    tags::CONTENT_TIME,
+    tags::TEMPORAL_POSITION_IDENTIFIER,
+    tags::TRIGGER_TIME,
+    tags::ECHO_TIME,
+    tags::ECHO_NUMBERS,
+    tags::INVERSION_TIME,
+    tags::DIFFUSION_B_VALUE,
+    // Functional groups of enhanced images (PS3.3 C.7.6.16).
+    tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags::PIXEL_MEASURES_SEQUENCE,
+    tags::PLANE_POSITION_SEQUENCE,
+    tags::PLANE_ORIENTATION_SEQUENCE,
+    tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE,
+    tags::FRAME_VOILUT_SEQUENCE,
+    tags::FRAME_CONTENT_SEQUENCE,
+    tags::STACK_ID,
+    tags::TEMPORAL_POSITION_INDEX,
+    tags::DIMENSION_INDEX_VALUES,
+    tags::FRAME_ACQUISITION_NUMBER,
+    tags::FRAME_ACQUISITION_DATE_TIME,
+    tags::FRAME_TYPE,
+    tags::MR_IMAGE_FRAME_TYPE_SEQUENCE,
+    tags::CT_IMAGE_FRAME_TYPE_SEQUENCE,
+    tags::PET_FRAME_TYPE_SEQUENCE,
+    tags::MR_ECHO_SEQUENCE,
+    tags::EFFECTIVE_ECHO_TIME,
+    tags::MR_DIFFUSION_SEQUENCE,
+    tags::CARDIAC_SYNCHRONIZATION_SEQUENCE,
+    tags::NOMINAL_CARDIAC_TRIGGER_DELAY_TIME,
+    tags::TEMPORAL_POSITION_SEQUENCE,
+    tags::TEMPORAL_POSITION_TIME_OFFSET,
+    tags::DETECTOR_INFORMATION_SEQUENCE,
+    // The pixels.
     tags::SAMPLES_PER_PIXEL,
     tags::PHOTOMETRIC_INTERPRETATION,
+    tags::PLANAR_CONFIGURATION,
     tags::NUMBER_OF_FRAMES,
     tags::ROWS,
     tags::COLUMNS,
-    tags::PIXEL_SPACING,
     tags::BITS_ALLOCATED,
     tags::BITS_STORED,
     tags::HIGH_BIT,
     tags::PIXEL_REPRESENTATION,
+    tags::LOSSY_IMAGE_COMPRESSION,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+    tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+    // What their values mean.
+    tags::MODALITY_LUT_SEQUENCE,
+    tags::VOILUT_SEQUENCE,
+    tags::LUT_DESCRIPTOR,
+    tags::LUT_DATA,
+    tags::MODALITY_LUT_TYPE,
     tags::WINDOW_CENTER,
     tags::WINDOW_WIDTH,
+    tags::VOILUT_FUNCTION,
     tags::RESCALE_INTERCEPT,
     tags::RESCALE_SLOPE,
     tags::RESCALE_TYPE,
-    tags::LOSSY_IMAGE_COMPRESSION,
+    // PET (PS3.3 C.8.9).
     tags::UNITS,
+    tags::SUV_TYPE,
+    tags::DECAY_CORRECTION,
+    tags::CORRECTED_IMAGE,
+    tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE,
+    tags::RADIONUCLIDE_TOTAL_DOSE,
+    tags::RADIONUCLIDE_HALF_LIFE,
+    tags::RADIOPHARMACEUTICAL_START_TIME,
+    tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
+    GE_SCAN_DATE_TIME,
+    PHILIPS_SUV_FACTOR,
+    PHILIPS_ACTIVITY_FACTOR,
+    // Siemens mosaics.
+    SIEMENS_MOSAIC_COUNT,
+    SIEMENS_B_VALUE,
+    SIEMENS_CSA_IMAGE_HEADER,
 ];
 
-/// No wanted value is longer.
-const LONGEST_VALUE: u32 = 1 << 16;
+/// GE: when the scan began, to which decay is corrected.
+pub(super) const GE_SCAN_DATE_TIME: Tag = Tag(0x0009, 0x100D);
+/// Philips: SUVbw per stored count.
+pub(super) const PHILIPS_SUV_FACTOR: Tag = Tag(0x7053, 0x1000);
+/// Philips: Bq/mL per stored count.
+pub(super) const PHILIPS_ACTIVITY_FACTOR: Tag = Tag(0x7053, 0x1009);
+/// Siemens: how many slices a mosaic holds.
+pub(super) const SIEMENS_MOSAIC_COUNT: Tag = Tag(0x0019, 0x100A);
+/// Siemens: the b-value.
+pub(super) const SIEMENS_B_VALUE: Tag = Tag(0x0019, 0x100C);
+/// Siemens: the CSA image header.
+pub(super) const SIEMENS_CSA_IMAGE_HEADER: Tag = Tag(0x0029, 0x1010);
 
 /// The most bytes a deflated data set may become: an image of 16384 x 16384 with room to spare.
 const MOST_INFLATED: u64 = 1 << 30;
@@ -60,12 +165,13 @@ const MOST_INFLATED: u64 = 1 << 30;
 /// Where the pixels lie and how they are wrapped.
 #[derive(Clone, Debug)]
 pub(super) struct PixelPlace {
+    pub element: PixelElement,
     /// From the start of the file, or of the inflated data set.
     pub offset: u64,
     /// Bytes of the value; `None` when undefined: a sequence of fragments.
     pub length: Option<u32>,
     /// The transfer syntax.
-    pub syntax: String,
+    pub syntax: Arc<str>,
     pub big_endian: bool,
     /// Pixels written as 16-bit words.
     pub words: bool,
@@ -75,23 +181,25 @@ pub(super) struct PixelPlace {
     pub available: u64,
 }
 
+/// The element that holds the pixels (PS3.3 C.7.6.3 and C.7.6.24 to 25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PixelElement {
+    /// Pixel Data (7FE0,0010).
+    Integer,
+    /// Float Pixel Data (7FE0,0008).
+    Float,
+    /// Double Float Pixel Data (7FE0,0009).
+    Double,
+}
+
 /// A file's header.
 #[derive(Debug)]
 pub(super) struct Header {
-    pub values: InMemDicomObject,
-    /// Integer pixels.
+    pub values: DataSet,
     pub pixels: Option<PixelPlace>,
-    /// Pixels as floating point numbers (7FE0,0008) or (7FE0,0009).
-    pub float_pixels: bool,
-    /// A table from stored to modality values (0028,3000).
-    pub has_modality_lut: bool,
-    /// Functional groups: an enhanced image.
-    pub is_enhanced: bool,
+    /// Why reading ended before the pixels, where it did.
+    pub fault: Option<Refusal>,
 }
-
-/// A place to read from: the file, or the inflated data set.
-pub(super) trait Source: Read + Seek {}
-impl<T: Read + Seek> Source for T {}
 
 impl Header {
     /// Reads up to the pixels. `meta` is the offset of the File Meta group; `None` where the file begins
@@ -128,14 +236,14 @@ impl Header {
 
 /// Reads the File Meta group (PS3.10 7.1) for its transfer syntax and stops at the data set. Its group
 /// length is not trusted: writers get it wrong.
-fn read_meta<R: Read + Seek>(walker: &mut Walker<R>) -> Result<Option<String>, Refusal> {
+pub(super) fn read_meta<R: Read + Seek>(walker: &mut Walker<R>) -> Result<Option<String>, Refusal> {
     let mut syntax = None;
     loop {
         let start = walker.position();
         match walker.next(Encoding::EXPLICIT) {
             Ok(Some(element)) if element.tag.group() == 0x0002 => {
                 if element.tag == tags::TRANSFER_SYNTAX_UID {
-                    let length = element.length.filter(|&n| n <= LONGEST_VALUE);
+                    let length = element.length.filter(|&n| n <= 256);
                     let length = length.ok_or_else(|| malformed("its transfer syntax"))?;
                     let bytes = walker.value(length)?;
                     let text = String::from_utf8_lossy(&bytes);
@@ -199,73 +307,69 @@ fn read_dataset<R: Read + Seek>(
     };
     let start = walker.position();
     let encoding = probe(walker, start, declared)?;
-    let mut small = Vec::new();
-    let (mut has_modality_lut, mut is_enhanced) = (false, false);
-    let (mut pixels, mut float_pixels) = (None, false);
-    while let Some(element) = walker.next(encoding)? {
-        match element.tag {
-            tags::PIXEL_DATA => {
-                pixels = Some(PixelPlace {
-                    offset: walker.position(),
-                    length: element.length,
-                    syntax: syntax.to_owned(),
-                    big_endian: encoding.big_endian,
-                    words: element.vr.is_none_or(|vr| &vr == b"OW"),
-                    file_length,
-                    available: walker.remaining(),
-                });
-                break;
-            }
-            tags::FLOAT_PIXEL_DATA | tags::DOUBLE_FLOAT_PIXEL_DATA => {
-                float_pixels = true;
-                break;
-            }
-            tag if tag > tags::PIXEL_DATA => break,
-            tags::MODALITY_LUT_SEQUENCE => has_modality_lut = element.length != Some(0),
-            tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
-            | tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE => is_enhanced = true,
-            _ => {}
+    let mut header = Header {
+        values: DataSet::new(encoding, CharacterSet::default()),
+        pixels: None,
+        fault: None,
+    };
+    let mut budget = Budget::new();
+    let found = read_elements(walker, encoding, &mut header.values, &mut budget);
+    match found {
+        Ok(found) => {
+            header.pixels = found.map(|(pixels, element)| PixelPlace {
+                element: pixels,
+                offset: walker.position(),
+                length: element.length,
+                syntax: syntax.into(),
+                big_endian: encoding.big_endian,
+                words: element.vr.is_none_or(|vr| &vr == b"OW"),
+                file_length,
+                available: walker.remaining(),
+            });
         }
-        let length = element.length.filter(|_| WANTED.contains(&element.tag));
-        match length {
-            Some(length) if length <= LONGEST_VALUE => {
-                let value = walker.value(length)?;
-                small.extend(element.raw);
-                small.extend(value);
-            }
-            Some(length) => {
-                let what = format!("element {} of {length} bytes", element.tag);
-                return Err(malformed(&what));
-            }
-            None => walker.skip_value(&element, encoding)?,
-        }
+        // Whose file it is may have been read before.
+        Err(fault) => header.fault = Some(fault),
     }
-    Ok(Header {
-        values: parse(&small, encoding)?,
-        pixels,
-        float_pixels,
-        has_modality_lut,
-        is_enhanced,
-    })
+    Ok(header)
 }
 
-/// The wanted elements, their text in the file's character set.
-fn parse(bytes: &[u8], encoding: Encoding) -> Result<InMemDicomObject, Refusal> {
-    let uid = match encoding {
-        Encoding {
-            big_endian: true, ..
-        } => "1.2.840.10008.1.2.2",
-        Encoding { explicit: true, .. } => uids::EXPLICIT_VR_LITTLE_ENDIAN,
-        Encoding { .. } => uids::IMPLICIT_VR_LITTLE_ENDIAN,
-    };
-    let syntax = TransferSyntaxRegistry
-        .get(uid)
-        .ok_or_else(|| malformed("its encoding"))?;
-    InMemDicomObject::read_dataset_with_ts(bytes, syntax).map_err(|e| malformed(&e.to_string()))
+/// Reads the elements before the pixels, where the walker stops.
+fn read_elements<R: Read + Seek>(
+    walker: &mut Walker<R>,
+    encoding: Encoding,
+    values: &mut DataSet,
+    budget: &mut Budget,
+) -> Result<Option<(PixelElement, Element)>, Refusal> {
+    while let Some(element) = walker.next(encoding)? {
+        if let Some(pixels) = pixel_element(element.tag) {
+            return Ok(Some((pixels, element)));
+        }
+        if element.tag > tags::PIXEL_DATA && element.tag.group() != 0xFFFE {
+            break;
+        }
+        if !is_wanted(element.tag) {
+            walker.skip_value(&element, encoding)?;
+            continue;
+        }
+        let value = read_value(walker, &element, encoding, values, is_wanted, budget)?;
+        if let Some(value) = value {
+            values.put(element.tag, value);
+        }
+    }
+    Ok(None)
+}
+
+const fn pixel_element(tag: Tag) -> Option<PixelElement> {
+    match tag {
+        tags::PIXEL_DATA => Some(PixelElement::Integer),
+        tags::FLOAT_PIXEL_DATA => Some(PixelElement::Float),
+        tags::DOUBLE_FLOAT_PIXEL_DATA => Some(PixelElement::Double),
+        _ => None,
+    }
 }
 
 /// A deflated data set (PS3.5 A.5) in memory, at most [`MOST_INFLATED`] bytes of it.
-fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
+pub(super) fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
     let mut file = files::open(path)?;
     file.seek(SeekFrom::Start(start))?;
     let packed = BufReader::new(file);
@@ -283,110 +387,5 @@ fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
     match read {
         Err(_) if bytes.is_empty() => Err(malformed("its deflated data set")),
         _ => Ok(bytes),
-    }
-}
-
-/// Opens the file, or its inflated data set, that `place` points into.
-///
-/// # Errors
-/// When the file cannot be read or is not as long as it was.
-pub(super) fn open(path: &Path, place: &PixelPlace) -> Result<(Box<dyn Source>, u64), Refusal> {
-    let file = files::open(path)?;
-    let length = file.metadata()?.len();
-    if length != place.file_length {
-        return Err(Refusal::new(
-            "changed",
-            "the file changed after it was found; open the folder again",
-        ));
-    }
-    if place.syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-        let meta = match files::kind(path)? {
-            files::Kind::Dicom { meta } => meta,
-            _ => 0,
-        };
-        let mut walker = Walker::new(BufReader::new(file), 0, length);
-        walker.rewind(meta)?;
-        read_meta(&mut walker)?;
-        let inflated = inflate(path, walker.position())?;
-        let end = inflated.len() as u64;
-        return Ok((Box::new(Cursor::new(inflated)), end));
-    }
-    Ok((Box::new(BufReader::new(file)), length))
-}
-
-/// The value of the pixel data: the samples themselves, or all fragments of the one frame joined, which
-/// also serves frames split over many fragments (PS3.5 A.4).
-pub(super) fn pixel_bytes(path: &Path, place: &PixelPlace) -> Result<Vec<u8>, Refusal> {
-    let (reader, end) = open(path, place)?;
-    let mut walker = Walker::new(reader, 0, end);
-    walker.rewind(place.offset)?;
-    let encapsulated = match place.length {
-        None => true,
-        // Encapsulated pixels may come with the length of all their items.
-        Some(length) => {
-            let start = walker.position();
-            let item = length >= 8
-                && !is_native(&place.syntax)
-                && matches!(walker.next(Encoding::IMPLICIT), Ok(Some(e)) if e.tag == ITEM);
-            walker.rewind(start)?;
-            item
-        }
-    };
-    if !encapsulated {
-        return walker.value(place.length.unwrap_or(0));
-    }
-    let mut bytes = Vec::new();
-    let mut is_offset_table = true;
-    let limit = place.length.map(|n| place.offset + u64::from(n));
-    while limit.is_none_or(|limit| walker.position() < limit) {
-        let Some(item) = walker.next(Encoding::IMPLICIT)? else {
-            break;
-        };
-        match item.length {
-            Some(length) if item.tag == ITEM && is_offset_table => walker.skip(length)?,
-            Some(length) if item.tag == ITEM => {
-                walker.append(length, &mut bytes)?;
-            }
-            _ => break,
-        }
-        is_offset_table = false;
-    }
-    if bytes.is_empty() {
-        return Err(malformed("no fragment holds pixels"));
-    }
-    Ok(bytes)
-}
-
-/// Whether pixels of a transfer syntax have always lost something (PS3.5 10.1 to 10.18): JPEG baseline and extended,
-/// and JPEG-LS near-lossless.
-pub(super) fn is_always_lossy(syntax: &str) -> bool {
-    [
-        uids::JPEG_BASELINE8_BIT,
-        uids::JPEG_EXTENDED12_BIT,
-        uids::JPEGLS_NEAR_LOSSLESS,
-    ]
-    .contains(&syntax)
-}
-
-/// Whether pixels stand in the file as they are.
-pub(super) fn is_native(syntax: &str) -> bool {
-    TransferSyntaxRegistry
-        .get(syntax)
-        .is_some_and(|syntax| !syntax.is_encapsulated_pixel_data())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lossy_syntaxes_are_known() {
-        for lossy in ["50", "51", "81"] {
-            assert!(is_always_lossy(&format!("1.2.840.10008.1.2.4.{lossy}")));
-        }
-        // Lossless, or both: Lossy Image Compression decides.
-        for lossless in ["57", "70", "80", "90", "91"] {
-            assert!(!is_always_lossy(&format!("1.2.840.10008.1.2.4.{lossless}")));
-        }
     }
 }

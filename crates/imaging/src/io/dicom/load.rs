@@ -1,4 +1,4 @@
-//! Decoding a stack of slices into one volume.
+//! Decoding a stack of frames into one volume.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -6,8 +6,11 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::DicomSource;
-use super::pixels::decode;
-use super::slice::Slice;
+use super::frame::{Frame, ImageFile};
+use super::header::PixelElement;
+use super::pixels::{Samples, digest};
+use super::resample::{Resampled, resample};
+use super::source::PixelSource;
 use crate::geometry::VoxelGrid;
 use crate::io::error::{MAX_VOLUME_BYTES, Refusal, reserve};
 use crate::io::{IoError, LoadedImage, Progress, Series};
@@ -23,13 +26,28 @@ pub(super) fn refuse_large(grid: VoxelGrid) -> Result<(), Refusal> {
     Err(Refusal::new("too_large", message))
 }
 
-/// Decodes the slices in parallel, each into its own part of one allocation.
+/// Decodes the frames of one time point in parallel, each into its own part of one allocation.
 pub(in crate::io) fn load(
     source: &DicomSource,
     series: &Series,
+    time: u32,
     progress: &Progress,
 ) -> Result<LoadedImage, IoError> {
-    let (volume, digest) = decoded(&source.slices, series.grid, series, progress)?;
+    let frames = source.times.get(time as usize).map_or(&[][..], Vec::as_slice);
+    let (volume, digest) = match &source.acquired_mm {
+        None => decoded(frames, series.grid, series, progress)?,
+        Some(acquired_mm) => {
+            let (voxels, rescale, digest) = Job::new(frames, progress).voxels(series)?;
+            let spacing = series.grid.spacing_mm().z;
+            let stack = Resampled {
+                acquired_mm,
+                spacing_mm: spacing,
+                slices: series.grid.dims().z,
+            };
+            let voxels = resample(&voxels, &stack).map_err(|r| r.at(&series.path))?;
+            (volume(series.grid, voxels, rescale, series)?, digest)
+        }
+    };
     let key = source.name.key(digest);
     Ok(LoadedImage {
         volume,
@@ -37,112 +55,198 @@ pub(in crate::io) fn load(
     })
 }
 
-/// Decodes one slice, as a volume of its own.
+/// Decodes one slice of the first time point, as a volume of its own.
 pub(in crate::io) fn load_slice(
     source: &DicomSource,
     series: &Series,
     k: u32,
     progress: &Progress,
 ) -> Result<Volume, IoError> {
-    let last = source.slices.len().saturating_sub(1);
-    let k = (k as usize).min(last);
-    let slices = source.slices.get(k..=k).unwrap_or_default();
-    let grid = series.grid.slice(k as u32);
-    decoded(slices, grid, series, progress).map(|(volume, _)| volume)
+    let frames = source.times.first().map_or(&[][..], Vec::as_slice);
+    let k = k.min(series.grid.dims().z.saturating_sub(1));
+    let grid = series.grid.slice(k);
+    let Some(acquired_mm) = &source.acquired_mm else {
+        let frames = frames.get(k as usize..=k as usize).unwrap_or_default();
+        return decoded(frames, grid, series, progress).map(|(volume, _)| volume);
+    };
+    let at_mm = f64::from(k) * series.grid.spacing_mm().z;
+    let after = acquired_mm.partition_point(|&mm| mm < at_mm).min(frames.len().saturating_sub(1));
+    let before = after.saturating_sub(1);
+    let pair = frames.get(before..=after).unwrap_or_default();
+    let (voxels, rescale, _) = Job::new(pair, progress).voxels(series)?;
+    let pair_mm: Vec<f64> = acquired_mm.get(before..=after).unwrap_or_default().iter().map(|mm| mm - at_mm).collect();
+    let stack = Resampled {
+        acquired_mm: &pair_mm,
+        spacing_mm: series.grid.spacing_mm().z,
+        slices: 1,
+    };
+    let voxels = resample(&voxels, &stack).map_err(|r| r.at(&series.path))?;
+    volume(grid, voxels, rescale, series)
 }
 
 fn decoded(
-    slices: &[Slice],
+    frames: &[Frame],
     grid: VoxelGrid,
     series: &Series,
     progress: &Progress,
 ) -> Result<(Volume, Digest), IoError> {
-    let job = Job {
-        slices,
-        grid,
-        progress,
-    };
-    let (voxels, rescale, digest) = job.voxels().map_err(|failure| match failure {
-        Failure::Io(error) => error,
-        Failure::Refused(refusal) => refusal.at(&series.path),
-    })?;
-    let volume = Volume::new(grid, voxels, rescale, series.modality, series.units)
-        .map_err(|error| Refusal::new("bad_rescale", error.to_string()).at(&series.path))?;
-    Ok((volume, digest))
+    let (voxels, rescale, digest) = Job::new(frames, progress).voxels(series)?;
+    Ok((volume(grid, voxels, rescale, series)?, digest))
+}
+
+fn volume(
+    grid: VoxelGrid,
+    voxels: Voxels,
+    rescale: Rescale,
+    series: &Series,
+) -> Result<Volume, IoError> {
+    Volume::new(grid, voxels, rescale, series.modality, series.units)
+        .map_err(|error| Refusal::new("bad_rescale", error.to_string()).at(&series.path))
 }
 
 struct Job<'a> {
-    slices: &'a [Slice],
-    grid: VoxelGrid,
+    frames: &'a [Frame],
     progress: &'a Progress<'a>,
 }
 
-/// Something about the whole series, or about one of its files.
-enum Failure {
-    Io(IoError),
-    Refused(Refusal),
-}
+/// Frames of one picture of one file, with where their voxels go: the slices of a mosaic are decoded once.
+type Shared<'a, T> = Vec<(&'a Frame, &'a mut [T])>;
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    const fn new(frames: &'a [Frame], progress: &'a Progress<'a>) -> Self {
+        Self { frames, progress }
+    }
+
     /// The voxels, what gives them meaning, and the image's digest.
-    fn voxels(&self) -> Result<(Voxels, Rescale, Digest), Failure> {
-        let Some(first) = self.slices.first() else {
-            return Err(Failure::Refused(Refusal::new("single_slice", "no slices")));
+    fn voxels(&self, series: &Series) -> Result<(Voxels, Rescale, Digest), IoError> {
+        let Some(first) = self.frames.first() else {
+            return Err(Refusal::new("single_slice", "no slices").at(&series.path));
         };
         let rescale = first.rescale.unwrap_or(Rescale::IDENTITY);
-        let storage = |slice: &Slice| (slice.format.allocated, slice.format.signed);
-        let uniform = self.slices.iter().all(|slice| {
-            slice.rescale.unwrap_or(Rescale::IDENTITY) == rescale
-                && storage(slice) == storage(first)
+        let storage = |frame: &Frame| {
+            let format = &frame.file.format;
+            (format.element, format.allocated, format.signed)
+        };
+        let uniform = self.frames.iter().all(|frame| {
+            frame.rescale.unwrap_or(Rescale::IDENTITY) == rescale
+                && storage(frame) == storage(first)
+                && frame.table.is_none()
         });
-        let mut digest = Digest::of(&[]);
-        let voxels = match storage(first) {
-            (8, false) if uniform => Voxels::U8(self.fill(|_, v| v as u8, &mut digest)?),
-            (8, true) if uniform => Voxels::I8(self.fill(|_, v| v as i8, &mut digest)?),
-            (16, false) if uniform => Voxels::U16(self.fill(|_, v| v as u16, &mut digest)?),
-            (16, true) if uniform => Voxels::I16(self.fill(|_, v| v as i16, &mut digest)?),
-            (32, true) if uniform => Voxels::I32(self.fill(|_, v| v as i32, &mut digest)?),
+        if first.file.format.is_colour() {
+            let (voxels, digest) = self.fill(|samples, frame, out| {
+                samples.colour(frame, out, brightness);
+            })?;
+            return Ok((Voxels::U8(voxels), Rescale::IDENTITY, digest));
+        }
+        macro_rules! as_stored {
+            ($type:ty, $kind:ident) => {{
+                let (voxels, digest) = self.fill(|samples, frame, out| {
+                    samples.grey(frame, out, |v| v as $type);
+                })?;
+                Ok((Voxels::$kind(voxels), rescale, digest))
+            }};
+        }
+        match storage(first) {
+            (PixelElement::Integer, 8, false) if uniform => as_stored!(u8, U8),
+            (PixelElement::Integer, 8, true) if uniform => as_stored!(i8, I8),
+            (PixelElement::Integer, 16, false) if uniform => as_stored!(u16, U16),
+            (PixelElement::Integer, 16, true) if uniform => as_stored!(i16, I16),
+            (PixelElement::Integer, 32, true) if uniform => as_stored!(i32, I32),
             // PET scales each slice by itself; the values are worked out in f64 and kept as f32.
             _ => {
-                let value = |rescale: Rescale, v: i64| {
-                    (v as f64 * rescale.slope + rescale.intercept) as f32
-                };
-                let voxels = Voxels::F32(self.fill(value, &mut digest)?);
-                return Ok((voxels, Rescale::IDENTITY, digest));
+                let (voxels, digest) = self.fill(meant)?;
+                Ok((Voxels::F32(voxels), Rescale::IDENTITY, digest))
             }
-        };
-        Ok((voxels, rescale, digest))
+        }
     }
 
     fn fill<T: Copy + Default + Send>(
         &self,
-        convert: impl Fn(Rescale, i64) -> T + Sync,
-        digest: &mut Digest,
-    ) -> Result<Vec<T>, Failure> {
-        let dims = self.grid.dims();
-        let per_slice = dims.x as usize * dims.y as usize;
-        let mut voxels = reserve::<T>(self.grid.len() as u64).map_err(Failure::Refused)?;
-        voxels.resize(self.grid.len(), T::default());
+        write: impl Fn(&Samples, &Frame, &mut [T]) + Sync,
+    ) -> Result<(Vec<T>, Digest), IoError> {
+        let Some(first) = self.frames.first() else {
+            return Ok((Vec::new(), Digest::of(&[])));
+        };
+        let per_slice = first.columns as usize * first.rows as usize;
+        let count = per_slice * self.frames.len();
+        let mut voxels = reserve::<T>(count as u64).map_err(|r| r.at(first.path()))?;
+        voxels.resize(count, T::default());
         let done = AtomicUsize::new(0);
-        let mut parts = voxels
-            .par_chunks_mut(per_slice)
-            .zip(self.slices)
-            .map(|(out, slice)| {
+        let mut digests: Vec<(&str, Digest)> = self
+            .by_file(&mut voxels, per_slice)
+            .into_par_iter()
+            .map(|(file, pictures)| {
+                let at = |refusal: Refusal| refusal.at(&file.path);
                 self.progress.check()?;
-                let rescale = slice.rescale.unwrap_or(Rescale::IDENTITY);
-                let part = decode(slice, out, |v| convert(rescale, v));
-                let part = part.map_err(|r| r.at(&slice.path))?;
-                self.progress.step(&done, self.slices.len());
-                Ok((slice.sop_uid.as_str(), part))
+                let source = PixelSource::open(file).map_err(at)?;
+                pictures
+                    .into_par_iter()
+                    .map(|(number, parts)| {
+                        self.progress.check()?;
+                        let (samples, raw) = Samples::read(&source, file, number).map_err(at)?;
+                        let mut digests = Vec::with_capacity(parts.len());
+                        for (frame, out) in parts {
+                            write(&samples, frame, out);
+                            digests.push((file.sop_uid.as_str(), digest(frame, &raw)));
+                            self.progress.step(&done, self.frames.len());
+                        }
+                        Ok(digests)
+                    })
+                    .collect::<Result<Vec<_>, IoError>>()
             })
-            .collect::<Result<Vec<_>, IoError>>()
-            .map_err(Failure::Io)?;
-        parts.sort_unstable();
+            .collect::<Result<Vec<_>, IoError>>()?
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        digests.sort_unstable();
         let mut hash = Sha256::new();
-        for (_, part) in parts {
+        for (_, part) in digests {
             hash.update(part.bytes());
         }
-        *digest = Digest::finish(hash);
-        Ok(voxels)
+        Ok((voxels, Digest::finish(hash)))
     }
+
+    /// The frames file by file and picture by picture, with the part of the volume that each fills.
+    fn by_file<'v, T>(
+        &'v self,
+        voxels: &'v mut [T],
+        per_slice: usize,
+    ) -> Vec<(&'v ImageFile, Vec<(u32, Shared<'v, T>)>)> {
+        let mut files: Vec<(&ImageFile, Vec<(u32, Shared<T>)>)> = Vec::new();
+        let mut places = std::collections::HashMap::new();
+        for (frame, out) in self.frames.iter().zip(voxels.chunks_exact_mut(per_slice)) {
+            let at = *places.entry(frame.path()).or_insert_with(|| {
+                files.push((&frame.file, Vec::new()));
+                files.len() - 1
+            });
+            let Some((_, pictures)) = files.get_mut(at) else {
+                continue;
+            };
+            match pictures.iter_mut().find(|(number, _)| *number == frame.number) {
+                Some((_, parts)) => parts.push((frame, out)),
+                None => pictures.push((frame.number, vec![(frame, out)])),
+            }
+        }
+        files
+    }
+}
+
+/// Writes what a frame's stored values mean.
+fn meant(samples: &Samples, frame: &Frame, out: &mut [f32]) {
+    let Rescale { slope, intercept } = frame.rescale.unwrap_or(Rescale::IDENTITY);
+    let value = |stored: f64| (stored * slope + intercept) as f32;
+    if frame.file.format.element != PixelElement::Integer {
+        samples.float(frame, out, value);
+    } else if let Some(table) = &frame.table {
+        samples.grey(frame, out, |stored| f32::from(table.get(stored)));
+    } else {
+        samples.grey(frame, out, |stored| value(stored as f64));
+    }
+}
+
+/// The luma of a colour (Rec. ITU-R BT.601).
+fn brightness([red, green, blue]: [u8; 3]) -> u8 {
+    let sum = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
+    ((sum + 500) / 1000) as u8
 }

@@ -1,29 +1,57 @@
-//! DICOM: single-frame slices to volumes.
+//! DICOM: files to frames, frames to images.
+//!
+//! A file is read up to its pixels ([`header`], [`dataset`], [`values`]) and gives one frame or several
+//! ([`image_file`]). Frames are filed by patient and series ([`identity`]), parted into images and time points
+//! ([`split`]) and laid out on a grid ([`place`]); [`load`] decodes them.
 
-#[allow(dead_code, reason = "the reader of headers takes it up")]
 mod charset;
+mod clock;
+mod codec;
 mod codestream;
+mod copies;
+mod csa;
+mod dataset;
 mod elements;
+mod facts;
+mod frame;
+mod groups;
 mod header;
+mod identity;
+mod image_file;
 mod load;
+mod lookup;
+mod marks;
+mod mosaic;
+mod pet;
 mod pixels;
 mod place;
-mod slice;
+mod resample;
+mod source;
+mod spacing;
+mod split;
 mod stack;
+mod syntax;
+mod values;
 
 use std::path::Path;
+use std::sync::Arc;
 
+pub(super) use facts::{Facts, KnownFacts};
+pub(super) use frame::Frame;
 pub(super) use load::{load, load_slice};
-pub(super) use slice::Slice;
 pub(super) use stack::stack;
 
 use super::error::Refusal;
 use crate::volume::{Digest, ImageKey};
+use header::Header;
+use values::Notes;
 
-/// The slices of one volume in ascending order, at least two of them.
+/// The frames of one image: for each time point a stack in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct DicomSource {
-    pub(super) slices: Vec<Slice>,
+    pub(super) times: Vec<Vec<Frame>>,
+    /// How far each slice of a stack is from the first, where the image's slices are made from these.
+    pub(super) acquired_mm: Option<Vec<f64>>,
     /// What the image is.
     pub(super) name: ImageName,
 }
@@ -36,25 +64,23 @@ pub(super) struct ImageName {
     pub(super) study_uid: String,
     /// Empty where the files name none: then only the content tells.
     pub(super) series_uid: String,
-    /// Which volume of the series, from 1.
+    /// Which image of the series, from 1.
     pub(super) part: u32,
 }
 
 impl ImageName {
-    /// What the `part`-th volume of a series is, wherever its files lie.
-    pub(super) fn of(first: &Slice, part: u32) -> Self {
-        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let id = words(&first.patient_id).to_uppercase();
+    /// What the `part`-th image of a series is, wherever its files lie.
+    pub(super) fn of(facts: &Facts, part: u32) -> Self {
+        let id = identity::compared(&facts.patient_id);
         let patient = if id.is_empty() {
-            // Trailing components of a name may be left out (PS3.5 6.2.1.1).
-            words(first.patient_name.trim_end_matches(['^', '=', ' '])).to_uppercase()
+            identity::compared(&facts.patient_name)
         } else {
-            format!("{id}@{}", words(&first.patient_issuer).to_uppercase())
+            format!("{id}@{}", identity::compared(&facts.patient_issuer))
         };
         Self {
             patient,
-            study_uid: first.study_uid.clone(),
-            series_uid: first.series_uid.clone(),
+            study_uid: facts.study_uid.clone(),
+            series_uid: facts.series_uid.clone(),
             part,
         }
     }
@@ -86,15 +112,33 @@ impl ImageName {
 }
 
 impl DicomSource {
+    /// Each file once, in slice order.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.slices.iter().map(|slice| slice.path.as_path())
+        let mut last = None;
+        self.times.iter().flatten().filter_map(move |frame| {
+            let path = frame.path();
+            (last.replace(path) != Some(path)).then_some(path)
+        })
     }
 }
 
-/// Reads a file's header up to its pixels; `meta` is the offset of its File Meta group, if it has one.
-pub(super) fn inspect(path: &Path, meta: Option<u64>) -> Result<Slice, Refusal> {
-    Slice::read(path, meta).map_err(|refusal| match meta {
-        // Without the mark of a DICOM file a failed reading shows only that it is none.
+/// Reads a file's header up to its pixels; `meta` is the offset of its File Meta group, if it has one. A refusal comes with
+/// what the file says of its series, as far as it could be read.
+pub(super) fn inspect(
+    path: &Path,
+    meta: Option<u64>,
+    known: &KnownFacts,
+) -> Result<Vec<Frame>, (Refusal, Option<Arc<Facts>>)> {
+    let notes = Notes::default();
+    let header = Header::read(path, meta).map_err(|refusal| (unmarked(refusal, meta), None))?;
+    let facts = known.share(Facts::read(&header.values, &notes));
+    image_file::read(path, header, &facts, meta.is_some(), notes)
+        .map_err(|refusal| (unmarked(refusal, meta), Some(facts)))
+}
+
+/// Without the mark of a DICOM file a failed reading shows only that it is none.
+fn unmarked(refusal: Refusal, meta: Option<u64>) -> Refusal {
+    match meta {
         None if ["malformed", "truncated"].contains(&refusal.code) => Refusal::new(
             "not_an_image",
             format!(
@@ -103,5 +147,5 @@ pub(super) fn inspect(path: &Path, meta: Option<u64>) -> Result<Slice, Refusal> 
             ),
         ),
         _ => refusal,
-    })
+    }
 }

@@ -1,78 +1,77 @@
-//! Slices to series: which belong together, and in what order.
+//! Frames to series.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::place::{depth_mm, grid, repeated};
-use super::slice::Slice;
-use super::{DicomSource, ImageName, load};
+use super::copies::drop_copies;
+use super::frame::Frame;
+use super::identity::{SeriesFrames, by_series};
+use super::place::{Laid, lay, repeated};
+use super::split::{Stack, stacks};
+use super::{DicomSource, ImageName, load, pet};
 use crate::io::error::Refusal;
-use crate::io::library::{Filed, Source};
+use crate::io::library::{Filed, Role, Source};
 use crate::io::{Refused, Series, Warning};
-use crate::volume::{Modality, Stated, Units};
+use crate::volume::{Modality, Spacing, Stated, Units};
 
-/// Sorts slices into volumes. Those that make none are refused, file by file.
+/// Sorts frames into series. Those that make none are refused, file by file.
 pub(in crate::io) fn stack(
-    slices: Vec<Slice>,
+    frames: Vec<Frame>,
     root: &Path,
     filed: &mut Vec<Filed>,
     refused: &mut Vec<Refused>,
 ) {
-    type Key = (String, String, String, String, Option<PathBuf>);
-    let mut groups: BTreeMap<Key, Vec<Slice>> = BTreeMap::new();
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
-    for slice in slices {
-        // Without a series UID the folder is all there is to go by.
-        let folder = slice.path.parent().filter(|_| slice.series_uid.is_empty());
-        let key = (
-            slice.patient_id.clone(),
-            slice.patient_name.clone(),
-            slice.study_uid.clone(),
-            slice.series_uid.clone(),
-            folder.map(ToOwned::to_owned),
-        );
-        groups.entry(key).or_default().push(slice);
-    }
-    for group in groups.into_values() {
-        let mut volumes = Vec::new();
-        for alike in split_by_shape(group) {
-            for candidate in split_repeated(alike, &[by_image_type, by_folder]) {
-                match volume(candidate) {
-                    Ok(volume) => volumes.push(volume),
-                    Err((slices, refusal)) => refused.extend(
-                        slices
-                            .iter()
-                            .map(|s| Refused::new(&s.path, refusal.clone())),
-                    ),
-                }
+    for mut group in by_series(frames, refused) {
+        let copies = drop_copies(&mut group.frames);
+        if copies > 0 {
+            let message = format!("{copies} of its pictures were there twice; one of each is shown");
+            group.warnings.push(Warning::new("copies", message));
+        }
+        let mut images = Vec::new();
+        for stack in stacks(std::mem::take(&mut group.frames)) {
+            match describe(&group, &stack) {
+                Ok(image) => images.push((image, stack.times)),
+                Err(refusal) => refused.extend(refuse(&stack, &refusal)),
             }
         }
         // The largest keeps the series' UID.
-        volumes.sort_by_key(|(volume, _)| std::cmp::Reverse(volume.series.grid.dims().z));
-        let count = volumes.len();
-        for (n, (mut volume, slices)) in volumes.into_iter().enumerate() {
+        images.sort_by_key(|(image, times)| {
+            let z = image.series.grid.dims().z as usize;
+            std::cmp::Reverse((image.series.role == Role::Volume, z * times.len()))
+        });
+        let count = images.len();
+        for (n, (mut image, times)) in images.into_iter().enumerate() {
+            let series = &mut image.series;
             if count > 1 {
-                let message = format!("one of {count} volumes that this series held");
-                volume
-                    .series
-                    .warnings
-                    .push(Warning::new("split_series", message));
+                let message = format!("one of {count} images that this series held");
+                series.warnings.push(Warning::new("split_series", message));
             }
-            let first = slices.first();
-            let name = first.map(|first| ImageName::of(first, n as u32 + 1));
-            volume.series.source = Source::Dicom(Arc::new(DicomSource {
-                name: name.unwrap_or_default(),
-                slices,
+            series.source = Source::Dicom(Arc::new(DicomSource {
+                name: ImageName::of(&group.facts, n as u32 + 1),
+                times,
+                acquired_mm: series.resampled_from_mm.clone(),
             }));
-            if volume.series.uid.is_empty() {
-                volume.series.uid = made_uid(&volume.series, root, &mut made);
+            if series.uid.is_empty() {
+                series.uid = made_uid(series, root, &mut made);
             } else if n > 0 {
-                volume.series.uid = format!("{}#{}", volume.series.uid, n + 1);
+                series.uid = format!("{}#{}", series.uid, n + 1);
             }
-            filed.push(volume);
+            filed.push(image);
         }
     }
+}
+
+/// Each file of a stack once.
+fn refuse(stack: &Stack, refusal: &Refusal) -> Vec<Refused> {
+    let frames = stack.times.iter().flatten();
+    let mut found: Vec<Refused> = frames
+        .map(|frame| Refused::of_frame(frame, refusal.clone()))
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.dedup();
+    found
 }
 
 /// A name for a series without a UID, the same at every opening of one folder; `made` counts those that
@@ -94,181 +93,200 @@ fn made_uid(series: &Series, root: &Path, made: &mut BTreeMap<String, usize>) ->
     }
 }
 
-/// Slices of one size, spacing and orientation each: localizers and second volumes inside a series come
-/// apart here.
-fn split_by_shape(slices: Vec<Slice>) -> Vec<Vec<Slice>> {
-    let mut groups: Vec<Vec<Slice>> = Vec::new();
-    for slice in slices {
-        let group = groups
-            .iter_mut()
-            .find(|group| group.first().is_some_and(|first| is_alike(first, &slice)));
-        match group {
-            Some(group) => group.push(slice),
-            None => groups.push(vec![slice]),
-        }
-    }
-    groups
-}
-
-fn is_alike(a: &Slice, b: &Slice) -> bool {
-    // 0.06 degrees: more than rounded cosines differ, less than any tilt that matters.
-    const DIRECTION: f64 = 1e-3;
-    let spacing = a.spacing_mm.iter().zip(b.spacing_mm);
-    (a.rows, a.columns, a.inverted) == (b.rows, b.columns, b.inverted)
-        && spacing.into_iter().all(|(x, y)| (x - y).abs() <= 1e-4 * x)
-        && a.row.distance(b.row) < DIRECTION
-        && a.column.distance(b.column) < DIRECTION
-}
-
-type Split = fn(&Slice) -> String;
-
-fn by_image_type(slice: &Slice) -> String {
-    slice.image_type.clone()
-}
-
-/// The same series exported twice lies in two folders.
-fn by_folder(slice: &Slice) -> String {
-    let folder = slice.path.parent().unwrap_or(&slice.path);
-    folder.to_string_lossy().into_owned()
-}
-
-/// In ascending order; where places repeat, apart by whatever tells the slices apart.
-fn split_repeated(mut slices: Vec<Slice>, splits: &[Split]) -> Vec<Vec<Slice>> {
-    if let Some(normal) = slices.first().map(Slice::normal) {
-        slices.sort_by(|a, b| depth_mm(a, normal).total_cmp(&depth_mm(b, normal)));
-    }
-    let Some((split, rest)) = splits.split_first() else {
-        return vec![slices];
-    };
-    if repeated(&slices) == 0 {
-        return vec![slices];
-    }
-    let mut parts: BTreeMap<String, Vec<Slice>> = BTreeMap::new();
-    for slice in slices {
-        parts.entry(split(&slice)).or_default().push(slice);
-    }
-    parts
-        .into_values()
-        .flat_map(|part| split_repeated(part, rest))
-        .collect()
-}
-
-/// The series of an ordered stack beside its slices, or the slices with the reason why it is none.
-fn volume(slices: Vec<Slice>) -> Result<(Filed, Vec<Slice>), (Vec<Slice>, Refusal)> {
-    match describe(&slices) {
-        Ok(filed) => Ok((filed, slices)),
-        Err(refusal) => Err((slices, refusal)),
-    }
-}
-
-fn describe(slices: &[Slice]) -> Result<Filed, Refusal> {
-    let repeats = repeated(slices);
+/// The series of a stack of frames.
+fn describe(group: &SeriesFrames, stack: &Stack) -> Result<Filed, Refusal> {
+    let frames = stack.times.first().map(Vec::as_slice).unwrap_or_default();
+    let repeats = repeated(frames);
     if repeats > 0 {
-        let places = slices.len() - repeats;
+        let places = frames.len() - repeats;
         return Err(Refusal::new(
             "duplicate_positions",
             format!(
-                "{} slices at only {places} {} (several time points, or copies), which is not read \
-                 yet; open one time point alone",
-                slices.len(),
+                "{} slices at only {places} {}, and nothing in them tells time points apart; open one time point alone",
+                frames.len(),
                 if places == 1 { "place" } else { "places" }
             ),
         ));
     }
-    let (grid, mut warnings) = grid(slices)?;
-    load::refuse_large(grid)?;
-    let first = slices
-        .first()
-        .ok_or_else(|| Refusal::new("single_slice", "no slices"))?;
-    let middle = slices.get(slices.len() / 2).unwrap_or(first);
-    let modality = Modality::from_dicom(&first.modality);
-    warn_about_values(slices, modality, &mut warnings);
-    let series = Series {
-        uid: first.series_uid.clone(),
-        modality,
-        modality_code: first.modality.clone(),
-        description: first.series_description.clone(),
-        number: first.series_number,
-        path: first.path.clone(),
+    let Laid {
         grid,
-        times: 1,
-        units: units(slices, modality),
+        warnings: of_place,
+        acquired_mm,
+    } = lay(frames)?;
+    load::refuse_large(grid)?;
+    let no_frame = || Refusal::new("single_slice", "no slices");
+    let first = frames.first().ok_or_else(no_frame)?;
+    let middle = frames.get(frames.len() / 2).unwrap_or(first);
+    let facts = &group.facts;
+    let modality = Modality::from_dicom(&facts.modality);
+    let all: Vec<Frame> = stack.times.iter().flatten().cloned().collect();
+    let mut warnings = group.warnings.clone();
+    warnings.extend(of_place);
+    warnings.extend(stack.warnings.iter().cloned());
+    warn_about_values(&all, modality, &mut warnings);
+    warn_about_writing(&all, &mut warnings);
+    let units = units(&all, modality);
+    let suv = match pet::suv(frames) {
+        Some(Ok(suv)) => Some(suv),
+        Some(Err(lacking)) => {
+            let message = format!("no standardised uptake values: its files lack {lacking}");
+            warnings.push(Warning::new("no_suv", message));
+            None
+        }
+        None => None,
+    };
+    let role = match first.place {
+        Some(_) if first.is_localizer() => Role::Localizer,
+        Some(_) => Role::Volume,
+        None => Role::Picture,
+    };
+    if role == Role::Picture {
+        warn_about_pictures(first, &mut warnings);
+    }
+    let series = Series {
+        uid: facts.series_uid.clone(),
+        modality,
+        modality_code: facts.modality.clone(),
+        description: facts.series_description.clone(),
+        number: facts.series_number,
+        path: first.path().to_owned(),
+        grid,
+        times: stack.times.len(),
+        units,
+        suv,
+        role,
         windows: middle.windows.clone(),
-        inverted: first.inverted,
+        inverted: first.file.inverted,
         warnings,
-        frame_of_reference: frame_of_reference(slices),
+        resampled_from_mm: acquired_mm,
+        frame_of_reference: frame_of_reference(&all),
         stated: Stated {
-            // A slice without an orientation is in no series.
-            side_known: true,
-            lossy: slices.iter().any(|s| s.lossy),
+            side_known: first.place.is_some(),
+            spacing: first.spacing,
+            lossy: all.iter().any(|f| f.file.lossy),
             label_map: false,
-            patient_age: first.patient_age.clone(),
-            patient_sex: first.patient_sex.clone(),
-            study_date: first.study_date.clone(),
+            patient_age: facts.patient_age.clone(),
+            patient_sex: facts.patient_sex.clone(),
+            study_date: facts.study_date.clone(),
         },
         source: Source::Dicom(Arc::default()),
     };
     Ok(Filed {
-        patient_id: first.patient_id.clone(),
-        patient_name: first.patient_name.clone(),
-        study_uid: first.study_uid.clone(),
-        study_date: first.study_date.clone(),
-        study_description: first.study_description.clone(),
+        patient_id: facts.patient_id.clone(),
+        patient_name: facts.patient_name.clone(),
+        study_uid: facts.study_uid.clone(),
+        study_date: facts.study_date.clone(),
+        study_description: facts.study_description.clone(),
         series,
     })
 }
 
-/// The frame that all slices share, if they do.
-fn frame_of_reference(slices: &[Slice]) -> Option<String> {
-    let first = slices.first()?.frame_uid.as_str();
-    let shared = !first.is_empty() && slices.iter().all(|s| s.frame_uid == first);
+/// The frame of reference that all frames share, if they do.
+fn frame_of_reference(frames: &[Frame]) -> Option<String> {
+    let first = frames.first()?.facts().frame_uid.as_str();
+    let shared = !first.is_empty() && frames.iter().all(|f| f.facts().frame_uid == first);
     shared.then(|| first.to_owned())
 }
 
 /// Hounsfield only where CT says how to get there (PS3.3 C.8.2.1.1.2), Bq/mL where PET says so.
-fn units(slices: &[Slice], modality: Modality) -> Units {
-    let all = |test: &dyn Fn(&Slice) -> bool| slices.iter().all(test);
-    let is_hounsfield = |s: &Slice| match s.rescale_type.as_str() {
-        "HU" => true,
-        "" => modality == Modality::Ct && s.rescale.is_some(),
+fn units(frames: &[Frame], modality: Modality) -> Units {
+    let all = |test: &dyn Fn(&Frame) -> bool| frames.iter().all(test);
+    let pet_in = |unit: &str| {
+        modality == Modality::Pet
+            && all(&|f| f.file.pet.as_ref().is_some_and(|pet| pet.units == unit))
+    };
+    let is_hounsfield = |f: &Frame| match f.file.rescale_type.as_str() {
+        "HU" | "HOUNSFIELD" => true,
+        "" => modality == Modality::Ct && (f.rescale.is_some() || f.table.is_some()),
+        // Unspecified: what CT has otherwise.
+        "US" => modality == Modality::Ct && f.rescale.is_some(),
         _ => false,
     };
     if all(&is_hounsfield) {
         Units::Hounsfield
-    } else if modality == Modality::Pet && all(&|s| s.units == "BQML") {
+    } else if pet_in("BQML") {
         Units::BecquerelPerMl
     } else {
         Units::Arbitrary
     }
 }
 
-fn warn_about_values(slices: &[Slice], modality: Modality, warnings: &mut Vec<Warning>) {
+fn warn_about_values(frames: &[Frame], modality: Modality, warnings: &mut Vec<Warning>) {
     let mut warn = |code, message: &str| warnings.push(Warning::new(code, message));
-    if modality == Modality::Ct && slices.iter().any(|s| s.rescale.is_none()) {
+    let has_meaning = |f: &Frame| f.rescale.is_some() || f.table.is_some();
+    if modality == Modality::Ct && !frames.iter().all(has_meaning) {
         warn(
             "no_rescale",
             "this CT does not say how its values become Hounsfield units; they are shown as stored",
         );
     }
-    if slices.iter().any(|s| s.inverted) {
+    if frames.iter().any(|f| f.file.inverted) {
         warn(
             "monochrome1",
             "low values are meant to look bright (MONOCHROME1)",
         );
     }
-    if slices.iter().any(|s| s.lossy) {
+    if frames.iter().any(|f| f.file.lossy) {
         warn(
             "lossy",
             "the pixels were compressed with loss before they came here",
         );
     }
-    if slices
-        .iter()
-        .any(|s| s.format.allocated == 32 && !s.format.signed)
-    {
+    if frames.iter().any(|f| f.file.format.is_imprecise()) {
         warn(
             "reduced_precision",
-            "32-bit integers are held as 32-bit floats, exact up to 16777216",
+            "values are held as 32-bit floats, of which 7 digits are exact",
         );
+    }
+    if frames.iter().any(|f| f.file.format.is_colour()) {
+        warn("colour_as_grey", "a colour picture, shown as its brightness");
+    }
+}
+
+/// What was odd in the files, once for each kind.
+fn warn_about_writing(frames: &[Frame], warnings: &mut Vec<Warning>) {
+    let mut notes: Vec<(&Warning, usize)> = Vec::new();
+    let mut last = None;
+    for frame in frames {
+        // A file's frames follow one another.
+        if last.is_some_and(|last| std::ptr::eq(last, &*frame.file)) {
+            continue;
+        }
+        last = Some(&*frame.file);
+        for note in &frame.file.notes {
+            match notes.iter_mut().find(|(other, _)| other.code == note.code) {
+                Some((_, count)) => *count += 1,
+                None => notes.push((note, 1)),
+            }
+        }
+    }
+    for (note, count) in notes {
+        let more = if count > 1 {
+            format!(" (and {} more of this kind)", count - 1)
+        } else {
+            String::new()
+        };
+        warnings.push(Warning::new(note.code, format!("{}{more}", note.message)));
+    }
+}
+
+fn warn_about_pictures(first: &Frame, warnings: &mut Vec<Warning>) {
+    let mut warn = |code, message: &str| warnings.push(Warning::new(code, message));
+    if ["CT", "MR", "PT"].contains(&first.facts().modality.as_str()) {
+        warn(
+            "no_place",
+            "its files do not say where the pictures lie in the patient; they are shown one after the other",
+        );
+    }
+    match first.spacing {
+        Spacing::Patient => {}
+        Spacing::Detector => warn(
+            "detector_spacing",
+            "distances are those at the detector, larger than in the patient by an unknown factor",
+        ),
+        Spacing::Unknown => warn(
+            "no_spacing",
+            "its files do not say how large a pixel is; distances are in pixels",
+        ),
     }
 }

@@ -15,7 +15,7 @@ pub(super) use read::{load, load_slice};
 pub use write::{check_nifti_name, write_nifti};
 
 use super::error::Refusal;
-use super::library::{Filed, Source};
+use super::library::{Filed, Role, Source};
 use super::{Series, files};
 use crate::volume::{Modality, Units};
 use header::Header;
@@ -53,6 +53,9 @@ impl NiftiSource {
             grid: self.header.grid,
             times: self.header.times,
             units: Units::Arbitrary,
+            suv: None,
+            role: Role::Volume,
+            resampled_from_mm: None,
             windows: self.header.window.into_iter().collect(),
             inverted: false,
             frame_of_reference: None,
