@@ -14,7 +14,7 @@ pub struct ConvertArguments {
     path: PathBuf,
     /// The NIfTI file to write (.nii or .nii.gz).
     out: PathBuf,
-    /// The series, where there are several; the largest otherwise.
+    /// The series, where there are several; the largest CT, MR or PET of the newest study otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output;
-use m3d_imaging::io::{self, IoError, Progress, Series};
-use m3d_imaging::volume::Volume;
+use m3d_imaging::io::{self, IoError, Library, Progress, Role, Series};
+use m3d_imaging::volume::{Spacing, Volume};
 
 /// Arguments of `info`.
 #[derive(Args, Debug)]
@@ -25,6 +25,8 @@ pub struct InfoArguments {
 
 #[derive(Serialize)]
 struct Report {
+    /// The series that the other commands take where none is named.
+    series_uid: Option<String>,
     series: Vec<SeriesReport>,
     refused: Vec<RefusedReport>,
 }
@@ -41,10 +43,32 @@ struct SeriesReport {
     patient_from_voxel: [[f64; 4]; 4],
     units: &'static str,
     times: usize,
+    /// What the image is to a reader: a volume, a localizer, or a picture without a place.
+    role: &'static str,
+    /// What distances are worth: those of the patient, of the detector, or unknown.
+    spacing: &'static str,
+    /// How values become standardised uptake values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suv: Option<SuvReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resampled: Option<ResampledReport>,
     value: ValueReport,
     warnings: Vec<WarningReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     voxels_sha256: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SuvReport {
+    /// The uptake value (g/mL) of a value of 1.
+    factor: f64,
+    kind: String,
+}
+
+#[derive(Serialize)]
+struct ResampledReport {
+    /// How far each acquired slice is from the first, along the stack.
+    from_positions_mm: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +88,8 @@ struct WarningReport {
 #[derive(Serialize)]
 struct RefusedReport {
     path: String,
+    /// UID of the series the file is of, where that could be read.
+    series: Option<String>,
     code: String,
     message: String,
 }
@@ -76,6 +102,7 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
         .iter()
         .map(|r| RefusedReport {
             path: lossy(&r.path),
+            series: r.series_uid.clone(),
             code: r.code.to_owned(),
             message: r.message.clone(),
         })
@@ -87,11 +114,16 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
             Err(error) => refused.push(unreadable(found, &error)),
         }
     }
-    let report = Report { series, refused };
+    let series_uid = library.first_series().map(|series| series.uid.clone());
+    let report = Report {
+        series_uid,
+        series,
+        refused,
+    };
     if arguments.json {
         output::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        output::print(&text(&report))?;
+        output::print(&text(&report, &library))?;
     }
     if report.series.is_empty() {
         match report.refused.first() {
@@ -110,6 +142,7 @@ fn lossy(path: &Path) -> String {
 fn unreadable(series: &Series, error: &IoError) -> RefusedReport {
     RefusedReport {
         path: lossy(&series.path),
+        series: Some(series.uid.clone()),
         code: "unreadable".into(),
         message: error.to_string(),
     }
@@ -129,6 +162,23 @@ fn describe(series: &Series, volume: &Volume, hash: bool) -> SeriesReport {
         patient_from_voxel: rows.to_cols_array_2d(),
         units: volume.units().name(),
         times: series.times,
+        role: match series.role {
+            Role::Volume => "volume",
+            Role::Localizer => "localizer",
+            Role::Picture => "picture",
+        },
+        spacing: match series.stated.spacing {
+            Spacing::Patient => "patient",
+            Spacing::Detector => "detector",
+            Spacing::Unknown => "unknown",
+        },
+        suv: series.suv.as_ref().map(|suv| SuvReport {
+            factor: suv.factor,
+            kind: suv.kind.to_string(),
+        }),
+        resampled: series.resampled_from_mm.clone().map(|from_positions_mm| {
+            ResampledReport { from_positions_mm }
+        }),
         value: ValueReport {
             min: statistics.min,
             max: statistics.max,
@@ -165,7 +215,7 @@ fn not_finite(volume: &Volume) -> Option<WarningReport> {
     })
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, library: &Library) -> String {
     let mut text = String::new();
     let mut line = |line: String| {
         text.push_str(&output::plain(&line));
@@ -192,7 +242,11 @@ fn text(report: &Report) -> String {
             line(format!("  warning  {}", warning.message));
         }
     }
-    for r in &report.refused {
+    for group in library.refused_groups() {
+        line(format!("refused  {group}"));
+    }
+    // Those whose voxels could not be read, though their headers could.
+    for r in report.refused.iter().skip(library.refused.len()) {
         line(format!("refused  {}: {}", r.path, r.message));
     }
     text

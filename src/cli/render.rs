@@ -31,7 +31,7 @@ pub struct RenderArguments {
     /// Which view.
     #[arg(long, value_enum)]
     view: View,
-    /// The series, where there are several; the largest otherwise.
+    /// The series, where there are several; the largest CT, MR or PET of the newest study otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// The patient point (mm, LPS) the slice goes through; the middle otherwise.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::target;
+use super::{output, target};
 use m3d_imaging::io::{self, Library, LoadedImage, Progress, Series};
 use m3d_imaging::volume::Volume;
 
-/// The series of a path that a command is about: the one named, or the largest; and all that is there.
+/// The series of a path that a command is about: the one named, or the one that files are opened for; and all that is there.
 ///
 /// # Errors
 /// When nothing can be opened there or there is no series of that name.
@@ -16,7 +16,7 @@ pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Li
     let library = io::scan(path, &Progress::silent())?;
     let found = match uid {
         Some(uid) => library.series().find(|s| s.uid == uid),
-        None => library.largest_series(),
+        None => library.first_series(),
     };
     match (found.cloned(), uid) {
         (Some(series), _) => Ok((series, library)),
@@ -48,6 +48,9 @@ pub fn read_image(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow:
     let (series, library) = find_series(path, uid)?;
     if let Some(out) = out {
         target::refuse_input(out, &library)?;
+    }
+    for warning in &series.warnings {
+        output::note(&format!("caution ({}): {}", warning.code, warning.message));
     }
     let image = io::load_image(&series, &Progress::silent())
         .with_context(|| format!("series {} cannot be read", series.uid))?;

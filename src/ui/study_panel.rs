@@ -7,7 +7,7 @@ use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 use super::theme;
 use crate::app::jobs::THUMBNAIL_PX;
 use crate::app::{Application, Effect, Outbox, Placement, Resources, shortened};
-use m3d_imaging::io::{Refused, Series, SeriesId};
+use m3d_imaging::io::{Library, Series, SeriesId};
 use m3d_imaging::wording::readable_date;
 
 /// The thumbnails known to egui.
@@ -73,7 +73,7 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox:
             ui.add_space(6.0);
         }
         if !library.refused.is_empty() {
-            refused(ui, &library.refused);
+            refused(ui, library);
         }
     });
 }
@@ -157,18 +157,31 @@ fn series_entry(
 
 /// The most reasons listed one by one; a folder may hold thousands of other files.
 const MOST_REFUSED: usize = 200;
+/// The most files of one reason that are named.
+const MOST_PATHS: usize = 20;
 
-fn refused(ui: &mut Ui, refused: &[Refused]) {
-    let title = format!("Not opened ({})", refused.len());
+fn refused(ui: &mut Ui, library: &Library) {
+    let title = format!("Not opened ({})", library.refused.len());
     ui.collapsing(title, |ui| {
-        for entry in refused.iter().take(MOST_REFUSED) {
-            let name = entry.path.file_name().unwrap_or(entry.path.as_os_str());
-            ui.label(RichText::new(name.to_string_lossy()).small())
-                .on_hover_text(entry.path.display().to_string());
-            ui.label(RichText::new(&entry.message).small().color(theme::FAINT));
+        let groups = library.refused_groups();
+        for group in groups.iter().take(MOST_REFUSED) {
+            let Some(first) = group.first() else {
+                continue;
+            };
+            let name = first.path.file_name().unwrap_or(first.path.as_os_str());
+            let title = match (group.files.len(), first.series_description.as_str()) {
+                (1, _) => name.to_string_lossy().into_owned(),
+                (n, "") => format!("{} and {} more", name.to_string_lossy(), n - 1),
+                (n, series) => format!("{series}, {n} files"),
+            };
+            let paths = group.files.iter().take(MOST_PATHS);
+            let paths: Vec<String> = paths.map(|r| r.path.display().to_string()).collect();
+            ui.label(RichText::new(title).small())
+                .on_hover_text(paths.join("\n"));
+            ui.label(RichText::new(&first.message).small().color(theme::FAINT));
         }
-        if refused.len() > MOST_REFUSED {
-            ui.weak(format!("and {} more", refused.len() - MOST_REFUSED));
+        if groups.len() > MOST_REFUSED {
+            ui.weak(format!("and {} more", groups.len() - MOST_REFUSED));
         }
     });
 }

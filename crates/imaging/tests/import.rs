@@ -14,7 +14,7 @@ use std::path::Path;
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 use glam::{DQuat, DVec3, EulerRot, UVec3};
-use m3d_imaging::io::{self, Progress};
+use m3d_imaging::io::{self, Progress, Role};
 use m3d_imaging::volume::{Modality, Rescale, Units, Voxels};
 use support::{Numbers, check, codes, json, load, only, repository, scan, shared};
 use synthetic::{Made, write_stack};
@@ -262,55 +262,74 @@ fn inverted_pictures_keep_their_values_and_say_so() {
 }
 
 #[test]
-fn stacks_that_are_no_volume_are_refused_with_figures() {
-    type Change = fn(usize, Made) -> Made;
-    let cases: [(&str, usize, Change, &str); 5] = [
-        (
-            "gantry_tilt",
-            6,
-            |k, mut made| {
-                made.position.y += 0.1 * k as f64;
-                made
-            },
-            "5.7 degrees",
-        ),
-        (
-            "uneven_spacing",
-            6,
-            |k, mut made| {
-                made.position.z += if k > 3 { 1.0 } else { 0.0 };
-                made
-            },
-            "2.000 mm apart",
-        ),
-        (
-            "duplicate_positions",
-            6,
-            |k, mut made| {
-                made.position.z = (k % 3) as f64;
-                made
-            },
-            "6 slices at only 3 places",
-        ),
-        ("single_slice", 1, |_, made| made, "folder"),
-        (
-            "localizer",
-            1,
-            |_, made| made.with(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\LOCALIZER"),
-            "scout",
-        ),
-    ];
-    for (code, count, change, words) in cases {
+fn places_that_repeat_without_a_reason_are_refused_with_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    write_stack(folder.path(), "s", 6, DVec3::Z, |k, mut made| {
+        made.position.z = (k % 3) as f64;
+        made
+    });
+    let library = scan(folder.path());
+    assert_eq!(library.series().count(), 0);
+    assert_eq!(codes(&library), vec!["duplicate_positions"; 6]);
+    let first = library.refused[0].to_string();
+    assert!(first.contains("6 slices at only 3 places"), "{first}");
+}
+
+#[test]
+fn a_tilted_gantry_is_kept_as_shear() {
+    let folder = tempfile::tempdir().unwrap();
+    write_stack(folder.path(), "s", 6, DVec3::new(0.0, 0.1, 1.0), |_, made| {
+        made
+    });
+    let (series, volume) = only(folder.path());
+    let warning = series.warnings.iter().find(|w| w.code == "gantry_tilt");
+    assert!(warning.unwrap().message.contains("5.7 degrees"));
+    let map = series.grid.patient_from_voxel();
+    assert!(map.matrix3.z_axis.distance(DVec3::new(0.0, 0.1, 1.0)) < 1e-9);
+    assert_eq!(volume.value(UVec3::new(1, 2, 5)), Some(507.0));
+}
+
+#[test]
+fn missing_slices_are_named_and_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    // Slices 4 and 5 of 8 are not there.
+    write_stack(folder.path(), "s", 6, DVec3::Z, |k, mut made| {
+        let lost = if k > 3 { 2 } else { 0 };
+        made.position.z += f64::from(lost);
+        made.pixels = (0..12).map(|n| 100 * (k as u16 + lost as u16) + n).collect();
+        made
+    });
+    let (series, volume) = only(folder.path());
+    let warning = series.warnings.iter().find(|w| w.code == "resampled");
+    let message = &warning.unwrap().message;
+    assert!(message.contains("2 are missing (2 after slice 4)"), "{message}");
+    assert_eq!(series.grid.dims().z, 8);
+    assert_eq!(
+        series.resampled_from_mm.as_deref(),
+        Some(&[0.0, 1.0, 2.0, 3.0, 6.0, 7.0][..])
+    );
+    for k in 0..8 {
+        let value = volume.value(UVec3::new(1, 2, k));
+        assert_eq!(value, Some(100.0 * k as f32 + 7.0), "{k}");
+        let alone = io::load_slice(&series, k, &Progress::silent()).unwrap();
+        assert_eq!(alone.value(UVec3::new(1, 2, 0)), value, "{k}");
+    }
+}
+
+#[test]
+fn one_slice_is_an_image_and_a_scout_a_localizer() {
+    for (image_type, role) in [("AXIAL", Role::Volume), ("LOCALIZER", Role::Localizer)] {
         let folder = tempfile::tempdir().unwrap();
-        write_stack(folder.path(), "s", count, DVec3::Z, change);
-        let library = scan(folder.path());
-        assert_eq!(library.series().count(), 0, "{code}");
-        assert_eq!(codes(&library), vec![code; count]);
-        assert!(
-            library.refused[0].message.contains(words),
-            "{}",
-            library.refused[0]
-        );
+        write_stack(folder.path(), "s", 1, DVec3::Z, |_, made| {
+            let image_type = format!("ORIGINAL\\PRIMARY\\{image_type}");
+            made.with(tags::IMAGE_TYPE, VR::CS, &image_type)
+                .with(tags::SLICE_THICKNESS, VR::DS, "4")
+        });
+        let (series, volume) = only(folder.path());
+        assert_eq!(series.role, role);
+        assert_eq!(series.grid.dims(), UVec3::new(3, 4, 1));
+        assert_eq!(series.grid.spacing_mm().z, 4.0);
+        assert_eq!(volume.value(UVec3::new(1, 2, 0)), Some(7.0));
     }
 }
 
@@ -356,8 +375,13 @@ fn localizers_and_second_volumes_inside_a_series_come_apart() {
         .series()
         .map(|s| (s.uid.as_str(), s.grid.dims().z))
         .collect();
-    assert_eq!(found, [("1.2.3.4", 5), ("1.2.3.4#2", 3)]);
-    assert_eq!(codes(&library), ["localizer"]);
+    assert_eq!(
+        found,
+        [("1.2.3.4", 5), ("1.2.3.4#2", 3), ("1.2.3.4#3", 1)]
+    );
+    let roles: Vec<_> = library.series().map(|s| s.role).collect();
+    assert_eq!(roles, [Role::Volume, Role::Volume, Role::Localizer]);
+    assert!(library.refused.is_empty());
     assert!(
         library
             .series()

@@ -471,5 +471,5 @@ fn one_place_is_not_called_places() {
     write_stack(folder.path(), "s", 3, DVec3::ZERO, |_, made| made);
     let library = scan(folder.path());
     let message = library.refused[0].to_string();
-    assert!(message.contains("3 slices at only 1 place ("), "{message}");
+    assert!(message.contains("3 slices at only 1 place, "), "{message}");
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use m3d_imaging::io::{Library, SeriesId};
+use m3d_imaging::io::{Library, Series, SeriesId};
 use m3d_imaging::volume::ImageKey;
 
 use super::content::{Session, active_study};
@@ -32,16 +32,18 @@ impl Application {
         }
     }
 
-    /// The series that files are opened for: the largest, of the study that was asked for if one was.
+    /// The series that files are opened for, of the study that was asked for if one was.
     pub(in crate::app) fn series_to_show(&mut self, library: &Library) -> Option<SeriesId> {
         let sessions = self.sessions.as_mut();
         let wanted = sessions.and_then(|sessions| sessions.wanted.take());
-        let of_study = library.series().filter(|series| {
+        let of_study = |series: &Series| {
             let key = series.key();
             key.is_some_and(|key| Some(StudyId::of(&key)) == wanted)
-        });
-        let largest = of_study.max_by_key(|series| series.grid.len());
-        Some(largest.or_else(|| library.largest_series())?.id())
+        };
+        let studies = library.patients.iter().flat_map(|patient| &patient.studies);
+        let study = studies.clone().find(|study| study.series.iter().any(of_study));
+        let first = study.and_then(|study| library.first_series_of(&study.uid));
+        Some(first.or_else(|| library.first_series())?.id())
     }
 
     /// Removes everything that was saved of a study, and the study from the list of recent ones.

@@ -203,6 +203,10 @@ pub(super) fn of(reply: &Reply, question: &Question, image: &Image, session: &Se
                 code: w.code,
                 message: w.message.clone(),
             })
+            .chain(image.warnings.iter().map(|w| WarningDocument {
+                code: w.code,
+                message: w.message.clone(),
+            }))
             .collect(),
         task: answer.map(|a| a.task.name()),
         prompt: answer.map(|a| a.prompt.clone()).unwrap_or_default(),

@@ -18,9 +18,9 @@ use crate::app::{Settings, chosen_assistant};
 use crate::render::RESEARCH_NOTICE;
 use m3d_assistant::hub::{ModelFolder, local};
 use m3d_assistant::inference::{self, GenerationSettings, OpenedModel, Session, Task};
-use m3d_assistant::reply::{ImageFacts, Place, Question, Reply, ReplyEvent, respond};
+use m3d_assistant::reply::{ImageFacts, Place, Question, Reply, ReplyEvent, ReplyWarning, respond};
 use m3d_imaging::geometry::VoxelBox;
-use m3d_imaging::io;
+use m3d_imaging::io::{self, Warning};
 use m3d_imaging::volume::{Digest, Mask, Volume};
 use m3d_model::{DTypeChoice, DeviceChoice};
 
@@ -46,7 +46,7 @@ pub struct AskArguments {
         conflicts_with = "question"
     )]
     labels: Vec<String>,
-    /// The series, where there are several; the largest otherwise.
+    /// The series, where there are several; the largest CT, MR or PET of the newest study otherwise.
     #[arg(long, value_name = "UID")]
     series: Option<String>,
     /// The model: its folder or its name (see model list); the one in the settings, or the one that is
@@ -140,8 +140,10 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     } else {
         output::print(&document::places(&reply, &image.volume))?;
         // What a step that failed says stands in the answer already.
-        let is_said = |message: &str| reply.text.contains(message);
-        for warning in reply.warnings.iter().filter(|w| !is_said(&w.message)) {
+        let is_said = |w: &ReplyWarning| {
+            reply.text.contains(&w.message) || image.warnings.iter().any(|said| said.code == w.code)
+        };
+        for warning in reply.warnings.iter().filter(|w| !is_said(w)) {
             output::note(&format!("caution ({}): {}", warning.code, warning.message));
         }
         output::note(RESEARCH_NOTICE);
@@ -152,6 +154,8 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
 /// The image that is asked about.
 struct Image {
     series_uid: String,
+    /// What its files warn of.
+    warnings: Vec<Warning>,
     digest: Digest,
     volume: Arc<Volume>,
     about: Arc<ImageFacts>,
@@ -164,6 +168,7 @@ impl Image {
         let about = ImageFacts::new(&volume, &volume.statistics(), found.series.stated.clone());
         Ok(Self {
             series_uid: found.series.uid,
+            warnings: found.series.warnings,
             digest: found.image.identity.digest,
             volume: Arc::new(volume),
             about: Arc::new(about),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::dicom::{DicomSource, Facts, Frame};
 use super::error::Refusal;
 use super::nifti::NiftiSource;
+use super::refusals::RefusedGroup;
+use super::{choice, refusals};
 use crate::geometry::VoxelGrid;
 use crate::volume::{ImageKey, Modality, Stated, Suv, Units, Window};
 
@@ -258,9 +260,21 @@ impl Library {
         format!("{place}: no image could be opened, {files} refused{first}")
     }
 
-    /// The series with the most voxels: most likely what the files were opened for.
-    pub fn largest_series(&self) -> Option<&Series> {
-        self.series().max_by_key(|series| series.grid.len())
+    /// The image that files are opened for: the largest CT, MR or PET of the newest study, never a mask, a label map or
+    /// a localizer where there is anything else; of equals the first.
+    pub fn first_series(&self) -> Option<&Series> {
+        choice::first(self)
+    }
+
+    /// As [`Self::first_series`], among the studies of this UID.
+    pub fn first_series_of(&self, study_uid: &str) -> Option<&Series> {
+        let studies = self.patients.iter().flat_map(|patient| &patient.studies);
+        choice::best(studies.filter(|study| study.uid == study_uid))
+    }
+
+    /// The refused files, put together by series and reason.
+    pub fn refused_groups(&self) -> Vec<RefusedGroup<'_>> {
+        refusals::groups(&self.refused)
     }
 }
 
@@ -308,5 +322,7 @@ pub(super) fn file(filed: Vec<Filed>, mut refused: Vec<Refused>) -> Library {
     let mut patients: Vec<Patient> = patients.collect();
     // Files that name nobody come last.
     patients.sort_by_key(|p| p.id.is_empty() && p.name.is_empty());
-    Library { patients, refused }
+    let mut library = Library { patients, refused };
+    refusals::warn(&mut library);
+    library
 }

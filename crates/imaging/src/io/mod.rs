@@ -5,6 +5,7 @@
 //! refused, with a reason. Whatever a file claims is checked against its real size before memory is
 //! asked for.
 
+mod choice;
 mod dicom;
 mod error;
 mod files;
@@ -13,6 +14,7 @@ mod library;
 mod nifti;
 mod npy;
 mod progress;
+mod refusals;
 mod scan;
 
 use std::path::Path;
@@ -23,6 +25,7 @@ pub use library::{Library, Patient, Refused, Role, Series, SeriesId, Study, Warn
 pub use nifti::{check_nifti_name, read_mask, write_labels, write_mask, write_nifti};
 pub use npy::{NpyArray, NpyValues, read_npy, write_npy_f32, write_npy_u8};
 pub use progress::Progress;
+pub use refusals::RefusedGroup;
 
 use crate::volume::{ImageIdentity, Volume};
 use error::Refusal;

@@ -24,7 +24,7 @@ pub fn repository() -> &'static Path {
 
 pub fn load(path: &Path) -> Volume {
     let library = io::scan(path, &Progress::silent()).unwrap();
-    let series = library.largest_series().unwrap();
+    let series = library.first_series().unwrap();
     io::load(series, &Progress::silent()).unwrap()
 }
 

@@ -5,21 +5,22 @@ use std::collections::HashMap;
 use super::frame::{By, Frame};
 
 /// Takes out all but the first of frames that are one: of the same SOP Instance UID at the same place with the same
-/// marks, or without a UID with the same bytes. How many were taken out.
-pub(super) fn drop_copies(frames: &mut Vec<Frame>) -> usize {
-    let before = frames.len();
+/// marks, or without a UID with the same bytes. Gives those that were taken out.
+pub(super) fn drop_copies(frames: &mut Vec<Frame>) -> Vec<Frame> {
+    let mut copies = Vec::new();
     let mut known: HashMap<(String, u32, u64), Vec<Frame>> = HashMap::new();
     frames.retain(|frame| {
         let tile = frame.tile.map_or(0, |tile| u64::from(tile.row) << 32 | u64::from(tile.column));
         let key = (frame.file.sop_uid.clone(), frame.number, tile);
         let alike = known.entry(key).or_default();
         if alike.iter().any(|other| is_copy(frame, other)) {
+            copies.push(frame.clone());
             return false;
         }
         alike.push(frame.clone());
         true
     });
-    before - frames.len()
+    copies
 }
 
 fn is_copy(a: &Frame, b: &Frame) -> bool {

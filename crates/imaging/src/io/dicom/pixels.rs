@@ -55,8 +55,7 @@ impl PixelFormat {
             planar: whole(tags::PLANAR_CONFIGURATION)?.unwrap_or(0) == 1,
         };
         let widths: &[u16] = match (element, format.samples) {
-            (PixelElement::Integer, 1) => &[8, 16, 32],
-            (PixelElement::Integer, _) => &[8, 16],
+            (PixelElement::Integer, _) => &[8, 16, 32],
             _ => &[32, 64],
         };
         if !widths.contains(&allocated) || !(1..=allocated).contains(&format.stored) {

@@ -114,13 +114,13 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
             frame.place.map_or(0.0, |place| place.position_mm.distance(even))
         })
         .fold(0.0, f64::max);
-    let figures = || {
-        format!("slices are {least:.3} to {most:.3} mm apart and up to {off:.3} mm off an even spacing")
-    };
     let place_tolerance = first.spacing_mm.iter().copied().fold(step, f64::min) * MOST_OFF;
     if most <= MOST_APART * least && off <= place_tolerance.max(MOST_OFF * step) {
         if off > UNEVEN_MM {
-            let message = format!("{}; they are shown evenly spaced", figures());
+            let message = format!(
+                "slices are {least:.3} to {most:.3} mm apart and up to {off:.3} mm off an even spacing; they \
+                 are shown evenly spaced"
+            );
             warnings.push(Warning::new("uneven_spacing", message));
         }
         let grid = grid(first, place, lean * step, frames.len())?;
@@ -130,16 +130,8 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
             acquired_mm: None,
         });
     }
-    let count = (height / least).round() as usize + 1;
-    if count > MOST_RESAMPLED * frames.len() {
-        return Err(Refusal::new(
-            "uneven_spacing",
-            format!(
-                "{}; slices may be missing: copy or export the whole series again",
-                figures()
-            ),
-        ));
-    }
+    let most_slices = MOST_RESAMPLED * frames.len();
+    let count = ((height / least).round() as usize + 1).min(most_slices);
     let step = height / (count - 1) as f64;
     warnings.push(resampled(&gaps, frames.len(), count, step));
     Ok(Laid {

@@ -12,6 +12,7 @@ use super::split::{Stack, stacks};
 use super::{DicomSource, ImageName, load, pet};
 use crate::io::error::Refusal;
 use crate::io::library::{Filed, Role, Source};
+use crate::io::refusals::COPY;
 use crate::io::{Refused, Series, Warning};
 use crate::volume::{Modality, Spacing, Stated, Units};
 
@@ -25,15 +26,18 @@ pub(in crate::io) fn stack(
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for mut group in by_series(frames, refused) {
         let copies = drop_copies(&mut group.frames);
-        if copies > 0 {
-            let message = format!("{copies} of its pictures were there twice; one of each is shown");
+        if !copies.is_empty() {
+            let count = copies.len();
+            let message = format!("{count} of its pictures were there twice; one of each is shown");
             group.warnings.push(Warning::new("copies", message));
+            let refusal = Refusal::new(COPY, "another file holds the same picture");
+            refused.extend(refuse(copies.iter(), &refusal));
         }
         let mut images = Vec::new();
         for stack in stacks(std::mem::take(&mut group.frames)) {
             match describe(&group, &stack) {
                 Ok(image) => images.push((image, stack.times)),
-                Err(refusal) => refused.extend(refuse(&stack, &refusal)),
+                Err(refusal) => refused.extend(refuse(stack.times.iter().flatten(), &refusal)),
             }
         }
         // The largest keeps the series' UID.
@@ -63,9 +67,8 @@ pub(in crate::io) fn stack(
     }
 }
 
-/// Each file of a stack once.
-fn refuse(stack: &Stack, refusal: &Refusal) -> Vec<Refused> {
-    let frames = stack.times.iter().flatten();
+/// Each file of some frames once.
+fn refuse<'a>(frames: impl Iterator<Item = &'a Frame>, refusal: &Refusal) -> Vec<Refused> {
     let mut found: Vec<Refused> = frames
         .map(|frame| Refused::of_frame(frame, refusal.clone()))
         .collect();

@@ -120,7 +120,9 @@ impl DataSet {
         let numbers = text.split('\\').map(|part| decimal(tag, part, notes));
         numbers.collect::<Result<_, _>>().or_else(|refusal| {
             // A binary number under a text's value representation.
-            let vr = known(tag).filter(|&vr| width(vr) == Some(bytes.len()));
+            // Private elements are of two bytes, where they count something.
+            let vr = known(tag).or((vr == VR::UN).then_some(VR::US));
+            let vr = vr.filter(|&vr| width(vr) == Some(bytes.len()));
             vr.map_or(Err(refusal), |vr| {
                 Ok(vec![binary(vr, bytes, self.big_endian)])
             })
