@@ -7,7 +7,6 @@
 mod charset;
 mod clock;
 mod codec;
-mod codestream;
 mod copies;
 mod csa;
 mod dataset;
