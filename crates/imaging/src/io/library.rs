@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::archive::Archive;
+use super::array::Array;
 use super::dicom::{DicomSource, Facts, Frame};
 use super::error::Refusal;
-use super::nifti::NiftiSource;
 use super::refusals::RefusedGroup;
 use super::{choice, refusals};
 use crate::geometry::VoxelGrid;
@@ -114,7 +115,9 @@ pub struct SeriesId {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Dicom(Arc<DicomSource>),
-    Nifti(Arc<NiftiSource>),
+    Array(Arc<Array>),
+    /// Files of an archive, which are there while this is.
+    Packed(Box<Self>, Arc<Archive>),
 }
 
 /// Something a reader should know about an image that was taken.
@@ -193,17 +196,25 @@ impl Series {
     /// What the image is, where headers tell: for DICOM series with a UID. Of other images only the content
     /// tells, once it is read.
     pub fn key(&self) -> Option<ImageKey> {
-        match &self.source {
-            Source::Dicom(source) => source.name.key_without_content(),
-            Source::Nifti(_) => None,
-        }
+        self.source.key()
     }
 
-    /// The files the series is made of; DICOM's in slice order.
+    /// The files the series is made of; DICOM's in slice order. Of one in an archive that is the archive.
     pub fn files(&self) -> Vec<&Path> {
         match &self.source {
             Source::Dicom(source) => source.files().collect(),
-            Source::Nifti(source) => source.files().collect(),
+            Source::Array(array) => array.files().collect(),
+            Source::Packed(_, archive) => vec![archive.path()],
+        }
+    }
+}
+
+impl Source {
+    fn key(&self) -> Option<ImageKey> {
+        match self {
+            Self::Dicom(source) => source.name.key_without_content(),
+            Self::Array(_) => None,
+            Self::Packed(source, _) => source.key(),
         }
     }
 }

@@ -1,18 +1,26 @@
-//! Files to volumes and back: DICOM and NIfTI in, NIfTI out.
+//! Files to volumes and back: DICOM, NIfTI and other arrays with a header in, NIfTI out.
 //!
 //! [`scan()`] reads headers only and sorts what it finds into a [`Library`]; [`load()`] decodes one
 //! [`Series`] into a [`Volume`]. Nothing is dropped in silence: each file is in a series or among the
 //! refused, with a reason. Whatever a file claims is checked against its real size before memory is
 //! asked for.
 
+mod archive;
+mod array;
 mod choice;
 mod dicom;
+mod dicomdir;
 mod error;
 mod files;
+mod foreign;
 mod hash;
 mod library;
+mod metaimage;
+mod mgh;
 mod nifti;
 mod npy;
+mod nrrd;
+mod pictures;
 mod progress;
 mod refusals;
 mod scan;
@@ -31,7 +39,9 @@ use crate::volume::{ImageIdentity, Volume};
 use error::Refusal;
 use library::Source;
 
-/// What a file or a folder, at any depth, holds. Headers are read in parallel; voxels are not.
+/// What a file or a folder, at any depth, holds. Headers are read in parallel; voxels are not. A zip archive and a
+/// DICOMDIR are opened as a folder is where they are what was asked for; a path that leads into an archive is looked up
+/// in it.
 ///
 /// # Errors
 /// When the path does not exist, cannot be read or holds no files, or when cancelled. Files that are no
@@ -75,10 +85,7 @@ pub fn load_time(series: &Series, time: u32, progress: &Progress) -> Result<Load
         let message = format!("it has {} time points, and no number {time}", series.times);
         return Err(Refusal::new("time_points", message).at(&series.path));
     }
-    match &series.source {
-        Source::Dicom(source) => dicom::load(source, series, time, progress),
-        Source::Nifti(source) => nifti::load(source, series, time, progress),
-    }
+    load_from(&series.source, series, time, progress)
 }
 
 /// Slice `k` of a series alone, as a volume of one slice: what a thumbnail needs.
@@ -86,8 +93,37 @@ pub fn load_time(series: &Series, time: u32, progress: &Progress) -> Result<Load
 /// # Errors
 /// As [`load`].
 pub fn load_slice(series: &Series, k: u32, progress: &Progress) -> Result<Volume, IoError> {
-    match &series.source {
+    load_slice_from(&series.source, series, k, progress)
+}
+
+fn load_from(
+    source: &Source,
+    series: &Series,
+    time: u32,
+    progress: &Progress,
+) -> Result<LoadedImage, IoError> {
+    match source {
+        Source::Dicom(source) => dicom::load(source, series, time, progress),
+        Source::Array(array) => array::load(array, series, time, progress),
+        Source::Packed(source, archive) => {
+            let loaded = load_from(source, series, time, progress);
+            loaded.map_err(|error| archive.shown_error(error))
+        }
+    }
+}
+
+fn load_slice_from(
+    source: &Source,
+    series: &Series,
+    k: u32,
+    progress: &Progress,
+) -> Result<Volume, IoError> {
+    match source {
         Source::Dicom(source) => dicom::load_slice(source, series, k, progress),
-        Source::Nifti(source) => nifti::load_slice(source, series, k, progress),
+        Source::Array(array) => array::load_slice(array, series, k, progress),
+        Source::Packed(source, archive) => {
+            let loaded = load_slice_from(source, series, k, progress);
+            loaded.map_err(|error| archive.shown_error(error))
+        }
     }
 }

@@ -4,8 +4,14 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
-use super::IoError;
+use glam::{DAffine3, UVec3};
+
+use super::array::{
+    Array, Element, Header, Number, Packing, Part, first_component, no_orientation, no_spacing,
+};
 use super::error::{MAX_VOLUME_BYTES, Refusal, reserve};
+use super::{IoError, files};
+use crate::volume::{Rescale, Stated};
 
 /// An array as it was stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,21 +116,51 @@ fn damaged(message: impl Into<String>) -> Refusal {
 }
 
 fn read(file: &mut impl Read, size: u64) -> Result<NpyArray, Refusal> {
+    let Described { number, shape, .. } = describe(file)?;
+    let count = shape
+        .iter()
+        .try_fold(1_u64, |n, &d| n.checked_mul(d as u64))
+        .filter(|&n| n <= MAX_VOLUME_BYTES)
+        .ok_or_else(|| damaged(format!("its shape {shape:?} is too large")))?;
+    if size > 0 && count.saturating_mul(number.size() as u64) > size {
+        return Err(Refusal::truncated(format!(
+            "its shape {shape:?} needs more bytes than the file has; copy it again"
+        )));
+    }
+    let values = values(number, file, count)?;
+    let mut rest = [0; 1];
+    if file.read(&mut rest)? != 0 {
+        return Err(damaged(
+            "there is more in it than its shape says; save it again",
+        ));
+    }
+    Ok(NpyArray { shape, values })
+}
+
+/// What a header says.
+struct Described {
+    number: Number,
+    shape: Vec<usize>,
+    /// Bytes of the header.
+    length: u64,
+}
+
+fn describe(file: &mut impl Read) -> Result<Described, Refusal> {
     let mut start = [0; 8];
     file.read_exact(&mut start)?;
     if &start[..6] != MAGIC {
         return Err(damaged("it is no NumPy array; give a .npy file"));
     }
-    let length = match start[6] {
+    let (length, before) = match start[6] {
         1 => {
             let mut bytes = [0; 2];
             file.read_exact(&mut bytes)?;
-            usize::from(u16::from_le_bytes(bytes))
+            (usize::from(u16::from_le_bytes(bytes)), 10)
         }
         2 | 3 => {
             let mut bytes = [0; 4];
             file.read_exact(&mut bytes)?;
-            u32::from_le_bytes(bytes) as usize
+            (u32::from_le_bytes(bytes) as usize, 12)
         }
         other => {
             return Err(damaged(format!(
@@ -140,89 +176,99 @@ fn read(file: &mut impl Read, size: u64) -> Result<NpyArray, Refusal> {
     let mut header = vec![0; length];
     file.read_exact(&mut header)?;
     let header = String::from_utf8(header).map_err(|_| damaged("its header is no text"))?;
-    let (kind, shape) = parse(&header)?;
-    let count = shape
-        .iter()
-        .try_fold(1_u64, |n, &d| n.checked_mul(d as u64))
-        .filter(|&n| n <= MAX_VOLUME_BYTES)
-        .ok_or_else(|| damaged(format!("its shape {shape:?} is too large")))?;
-    let width = kind.width();
-    if size > 0 && count.saturating_mul(width as u64) > size {
-        return Err(Refusal::truncated(format!(
-            "its shape {shape:?} needs more bytes than the file has; copy it again"
-        )));
+    let (number, shape) = parse(&header)?;
+    Ok(Described {
+        number,
+        shape,
+        length: (length + before) as u64,
+    })
+}
+
+/// Reads the header of an image: (D, H, W) or (1, D, H, W) as M3D's data sets have it, or (H, W).
+pub(super) fn inspect(path: &Path) -> Result<Array, Refusal> {
+    let Described {
+        number,
+        shape,
+        length,
+    } = describe(&mut BufReader::new(files::open(path)?))?;
+    let (channels, [depth, height, width]) = match shape[..] {
+        [height, width] => (1, [1, height, width]),
+        [depth, height, width] => (1, [depth, height, width]),
+        [channels, depth, height, width] => (channels, [depth, height, width]),
+        _ => {
+            let message = format!(
+                "an array of the shape {shape:?}, no image; save it as (depth, height, width)"
+            );
+            return Err(Refusal::new("npy_shape", message));
+        }
+    };
+    let size = |size: usize| match u32::try_from(size) {
+        Ok(size @ 1..) => Ok(size),
+        _ => Err(damaged(format!("its shape {shape:?} cannot be held"))),
+    };
+    let mut warnings = vec![no_spacing(), no_orientation()];
+    if channels != 1 {
+        warnings.push(first_component(channels, "the channels"));
     }
-    let values = kind.read(file, count)?;
-    let mut rest = [0; 1];
-    if file.read(&mut rest)? != 0 {
-        return Err(damaged(
-            "there is more in it than its shape says; save it again",
-        ));
-    }
-    Ok(NpyArray { shape, values })
+    Array::new(
+        path,
+        Header {
+            dims: UVec3::new(size(width)?, size(height)?, size(depth)?),
+            patient_from_voxel: DAffine3::IDENTITY,
+            times: 1,
+            components: channels,
+            element: Element::one(number),
+            big_endian: false,
+            rescale: Rescale::IDENTITY,
+            parts: vec![Part {
+                path: path.to_owned(),
+                start: length,
+                packing: Packing::Plain,
+                skip: 0,
+            }],
+            window: None,
+            stated: Stated::NOTHING,
+            warnings,
+        },
+    )
 }
 
 /// The types that are read.
-#[derive(Clone, Copy)]
-enum Kind {
-    Byte,
-    I16,
-    I32,
-    I64,
-    F32,
-    F64,
+fn number(descr: &str) -> Option<Number> {
+    Some(match descr {
+        "|u1" | "|b1" | "<u1" | "<b1" => Number::U8,
+        "|i1" | "<i1" => Number::I8,
+        "<u2" => Number::U16,
+        "<i2" => Number::I16,
+        "<u4" => Number::U32,
+        "<i4" => Number::I32,
+        "<u8" => Number::U64,
+        "<i8" => Number::I64,
+        "<f4" => Number::F32,
+        "<f8" => Number::F64,
+        _ => return None,
+    })
 }
 
-impl Kind {
-    fn of(descr: &str) -> Option<Self> {
-        Some(match descr {
-            "|u1" | "|b1" | "<u1" | "<b1" => Self::Byte,
-            "<i2" => Self::I16,
-            "<i4" => Self::I32,
-            "<i8" => Self::I64,
-            "<f4" => Self::F32,
-            "<f8" => Self::F64,
-            _ => return None,
-        })
+fn values(number: Number, file: &mut impl Read, count: u64) -> Result<NpyValues, Refusal> {
+    if number == Number::U8 {
+        let mut values = reserve::<u8>(count)?;
+        values.resize(count as usize, 0);
+        file.read_exact(&mut values)?;
+        return Ok(NpyValues::U8(values));
     }
-
-    const fn width(self) -> usize {
-        match self {
-            Self::Byte => 1,
-            Self::I16 => 2,
-            Self::I32 | Self::F32 => 4,
-            Self::I64 | Self::F64 => 8,
-        }
+    let mut values = reserve::<f32>(count)?;
+    let mut bytes = [0; 8];
+    for _ in 0..count {
+        let part = &mut bytes[..number.size()];
+        file.read_exact(part)?;
+        values.push(number.value(part, false) as f32);
     }
-
-    fn read(self, file: &mut impl Read, count: u64) -> Result<NpyValues, Refusal> {
-        if let Self::Byte = self {
-            let mut values = reserve::<u8>(count)?;
-            values.resize(count as usize, 0);
-            file.read_exact(&mut values)?;
-            return Ok(NpyValues::U8(values));
-        }
-        let mut values = reserve::<f32>(count)?;
-        let mut bytes = [0; 8];
-        for _ in 0..count {
-            let part = &mut bytes[..self.width()];
-            file.read_exact(part)?;
-            let [a, b, c, d, ..] = bytes;
-            values.push(match self {
-                Self::Byte => f32::from(a),
-                Self::I16 => f32::from(i16::from_le_bytes([a, b])),
-                Self::I32 => i32::from_le_bytes([a, b, c, d]) as f32,
-                Self::I64 => i64::from_le_bytes(bytes) as f32,
-                Self::F32 => f32::from_le_bytes([a, b, c, d]),
-                Self::F64 => f64::from_le_bytes(bytes) as f32,
-            });
-        }
-        Ok(NpyValues::F32(values))
-    }
+    Ok(NpyValues::F32(values))
 }
 
 /// The type and the shape from a header, which is a Python dictionary.
-fn parse(header: &str) -> Result<(Kind, Vec<usize>), Refusal> {
+fn parse(header: &str) -> Result<(Number, Vec<usize>), Refusal> {
     let after = |key: &str| {
         let (_, rest) = header.split_once(&format!("'{key}'"))?;
         Some(rest.trim_start().strip_prefix(':')?.trim_start())
@@ -234,10 +280,10 @@ fn parse(header: &str) -> Result<(Kind, Vec<usize>), Refusal> {
         .and_then(|rest| rest.split_once('\''))
         .map(|(word, _)| word)
         .ok_or_else(|| lacks("descr"))?;
-    let kind = Kind::of(word).ok_or_else(|| {
+    let number = number(word).ok_or_else(|| {
         Refusal::new(
             "npy_type",
-            format!("it holds {word:?}; save it as little-endian f4, f8, i2, i4, i8, u1 or b1"),
+            format!("it holds {word:?}; save it as little-endian float32, float64, bool or whole numbers"),
         )
     })?;
     let order = after("fortran_order").ok_or_else(|| lacks("fortran_order"))?;
@@ -259,7 +305,7 @@ fn parse(header: &str) -> Result<(Kind, Vec<usize>), Refusal> {
         .map(str::parse)
         .collect();
     let axes = axes.map_err(|_| lacks("shape"))?;
-    Ok((kind, axes))
+    Ok((number, axes))
 }
 
 #[cfg(test)]

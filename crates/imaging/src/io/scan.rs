@@ -7,26 +7,128 @@ use std::sync::atomic::AtomicUsize;
 
 use rayon::prelude::*;
 
+use super::archive::{self, Archive};
+use super::array::Array;
 use super::dicom::{self, Facts, Frame, KnownFacts};
 use super::error::Refusal;
 use super::files::{self, Kind};
-use super::library::{self, Filed};
-use super::nifti::{self, NiftiSource};
+use super::library::{self, Filed, Source};
+use super::pictures::{self, Picture};
 use super::{IoError, Library, Progress, Refused};
+use super::{dicomdir, metaimage, mgh, nifti, npy, nrrd};
 
 /// What one file turned out to be.
 enum Found {
     Frames(Vec<Frame>),
-    Nifti(Box<NiftiSource>),
-    /// The voxels of a `.hdr`/`.img` pair.
+    Array(Box<Array>),
+    Picture(Picture),
+    /// The voxels of a `.hdr`/`.img` pair or the like.
     PairOf(PathBuf),
+    /// The index of a medium: what it names is looked at anyway.
+    Index,
 }
 
+/// Series, and the files that are in none.
+type Sorted = (Vec<Filed>, Vec<Refused>);
+
 pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError> {
-    let (files, mut refused) = files::list(path, progress)?;
+    if let Some(archive) = archive::around(path) {
+        return inside(archive, path, progress);
+    }
+    let (filed, refused) = if path.is_file() {
+        one_file(path, progress)?
+    } else {
+        let (files, refused) = files::list(path, progress)?;
+        if files.is_empty() && refused.is_empty() {
+            return Err(IoError::Empty(path.to_owned()));
+        }
+        sort(path, &files, refused, progress)?
+    };
+    Ok(library::file(filed, refused))
+}
+
+/// What lies at a path that leads into an archive.
+fn inside(archive: &Path, path: &Path, progress: &Progress) -> Result<Library, IoError> {
+    let (mut filed, mut refused) = unpacked(archive, progress)?;
+    filed.retain(|filed| filed.series.path.starts_with(path));
+    refused.retain(|refused| refused.path.starts_with(path));
+    if filed.is_empty() && refused.is_empty() {
+        return Err(IoError::NotFound(path.to_owned()));
+    }
+    Ok(library::file(filed, refused))
+}
+
+/// A file that was asked for: an archive or an index is opened, of an image's voxels the header beside them.
+fn one_file(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
+    let files = [path.to_owned()];
+    match files::kind(path) {
+        Ok(Kind::Zip) => unpacked(path, progress),
+        Ok(Kind::DicomDir) => indexed(path, progress),
+        Ok(Kind::Picture) => {
+            let array = pictures::inspect(path).and_then(|picture| pictures::single(&picture));
+            Ok(match array {
+                Ok(array) => (vec![array.into_series(path)], Vec::new()),
+                Err(refusal) => (Vec::new(), vec![Refused::new(path, refusal)]),
+            })
+        }
+        _ => sort(path, &files, Vec::new(), progress),
+    }
+}
+
+fn unpacked(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
+    let (archive, mut refused) = Archive::unpack(path, progress)?;
+    let archive = Arc::new(archive);
+    let (files, unreadable) = files::list(archive.folder(), progress)?;
     if files.is_empty() && refused.is_empty() {
         return Err(IoError::Empty(path.to_owned()));
     }
+    let (filed, others) = sort(archive.folder(), &files, unreadable, progress)?;
+    refused.extend(others.into_iter().map(|mut refused| {
+        refused.path = archive.shown(&refused.path);
+        refused
+    }));
+    let filed = filed.into_iter().map(|filed| packed(filed, &archive));
+    Ok((filed.collect(), refused))
+}
+
+/// A series of an archive, named by its path in it.
+fn packed(mut filed: Filed, archive: &Arc<Archive>) -> Filed {
+    let at_top = filed.series.path.parent() == Some(archive.folder());
+    let series = &mut filed.series;
+    series.path = archive.shown(&series.path);
+    if let Source::Array(_) = series.source {
+        // Such images are filed by their folder.
+        let folder = archive.shown(Path::new(&filed.study_uid));
+        filed.study_uid = folder.to_string_lossy().into_owned();
+        if at_top {
+            let name = archive.path().file_stem().unwrap_or_default();
+            let name = name.to_string_lossy().into_owned();
+            if series.description == filed.study_description {
+                series.description.clone_from(&name);
+            }
+            filed.study_description = name;
+        }
+    }
+    series.source = Source::Packed(Box::new(series.source.clone()), Arc::clone(archive));
+    filed
+}
+
+fn indexed(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
+    let (files, refused) = match dicomdir::list(path) {
+        Ok(listed) => listed,
+        Err(refusal) => return Ok((Vec::new(), vec![Refused::new(path, refusal)])),
+    };
+    let root = path.parent().unwrap_or(path);
+    sort(root, &files, refused, progress)
+}
+
+/// Looks at every file, in parallel, and puts together what belongs together.
+fn sort(
+    root: &Path,
+    files: &[PathBuf],
+    mut refused: Vec<Refused>,
+    progress: &Progress,
+) -> Result<Sorted, IoError> {
     let done = AtomicUsize::new(0);
     let known = KnownFacts::default();
     let found: Vec<_> = files
@@ -39,12 +141,23 @@ pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError>
         })
         .collect::<Result<_, IoError>>()?;
 
-    let (mut frames, mut filed, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut frames, mut filed) = (Vec::new(), Vec::new());
+    let (mut pairs, mut pictures) = (Vec::new(), Vec::new());
+    let mut taken: Vec<PathBuf> = Vec::new();
     for (file, found) in found {
         match found {
-            Ok(Found::Frames(found)) => frames.extend(found),
-            Ok(Found::Nifti(source)) => filed.push(source.into_series(path)),
+            Ok(Found::Frames(found)) => {
+                taken.push(file.to_owned());
+                frames.extend(found);
+            }
+            Ok(Found::Array(array)) => {
+                taken.push(file.to_owned());
+                filed.push(array.into_series(root));
+            }
+            Ok(Found::Picture(picture)) => pictures.push(picture),
             Ok(Found::PairOf(header)) => pairs.push((file, header)),
+            Ok(Found::Index) if files.len() == 1 => return indexed(file, progress),
+            Ok(Found::Index) => {}
             Err(Unread(refusal, facts)) => refused.push(match facts {
                 Some(facts) => Refused::of_series(file, &facts, refusal),
                 None => Refused::new(file, refusal),
@@ -55,20 +168,25 @@ pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError>
         // The voxels of a pair were opened by themselves: their header stands beside them.
         for (_, header) in &pairs {
             match inspect(header, &known) {
-                Ok(Found::Nifti(source)) => filed.push(source.into_series(path)),
+                Ok(Found::Array(array)) => filed.push(array.into_series(root)),
                 Ok(_) => {}
                 Err(Unread(refusal, _)) => refused.push(Refused::new(header, refusal)),
             }
         }
     }
+    for array in pictures::stacks(pictures, &taken, &mut refused) {
+        filed.push(pictures::into_series(array, root));
+    }
     refuse_lone_halves(&pairs, &filed, &mut refused);
-    dicom::stack(frames, path, &mut filed, &mut refused);
-    Ok(library::file(filed, refused))
+    dicom::stack(frames, root, &mut filed, &mut refused);
+    Ok((filed, refused))
 }
 
-/// The voxels of a pair are accounted for by the series of their header; else they are refused with it.
+/// The voxels of a pair are accounted for by the series of their header; else they are refused with it. Files with
+/// voxels that no name tells looked like nothing.
 fn refuse_lone_halves(pairs: &[(&Path, PathBuf)], filed: &[Filed], refused: &mut Vec<Refused>) {
     let taken: BTreeSet<&Path> = filed.iter().flat_map(|f| f.series.files()).collect();
+    refused.retain(|refused| !taken.contains(refused.path.as_path()));
     for (file, header) in pairs {
         if !taken.contains(file) {
             let message = format!(
@@ -93,19 +211,26 @@ fn inspect(path: &Path, known: &KnownFacts) -> Result<Found, Unread> {
     if let Some(header) = files::header_of_pair(path) {
         return Ok(Found::PairOf(header));
     }
+    let array = |array: Array| Found::Array(Box::new(array));
     let dicom = |meta| {
         dicom::inspect(path, meta, known)
             .map(Found::Frames)
             .map_err(|(refusal, facts)| Unread(refusal, facts))
     };
-    match files::kind(path)? {
-        Kind::Dicom { meta } => dicom(Some(meta)),
-        Kind::BareDicom => dicom(None),
-        Kind::Nifti => Ok(Found::Nifti(Box::new(nifti::inspect(path)?))),
-        Kind::Other => Err(Refusal::new(
-            "not_an_image",
-            "neither a DICOM nor a NIfTI image",
-        )
-        .into()),
-    }
+    Ok(match files::kind(path)? {
+        Kind::Dicom { meta } => return dicom(Some(meta)),
+        Kind::BareDicom => return dicom(None),
+        Kind::DicomDir => Found::Index,
+        Kind::Nifti => array(nifti::inspect(path)?),
+        Kind::Nrrd => array(nrrd::inspect(path)?),
+        Kind::MetaImage => array(metaimage::inspect(path)?),
+        Kind::Mgh => array(mgh::inspect(path)?),
+        Kind::Npy => array(npy::inspect(path)?),
+        Kind::Picture => Found::Picture(pictures::inspect(path)?),
+        Kind::Zip => {
+            let message = "a zip archive, which is only looked into when it is opened itself; open it, or unpack it";
+            return Err(Refusal::new("archive", message).into());
+        }
+        Kind::Other(refusal) => return Err(refusal.into()),
+    })
 }

@@ -124,7 +124,10 @@ fn every_file_of_the_collection_is_accounted_for_and_none_panics() {
         let count = seen.len();
         let seen: BTreeSet<_> = seen.into_iter().collect();
         assert_eq!(seen.len(), count, "{name}: a file is listed twice");
-        assert_eq!(seen, files_under(&folder), "{name}: a file is missing");
+        // The index of a medium is passed over: what it names is there.
+        let mut files = files_under(&folder);
+        files.retain(|path| !is_index(path) || seen.contains(path));
+        assert_eq!(seen, files, "{name}: a file is missing");
         let mut codes = codes(&library);
         codes.dedup();
         eprintln!(
@@ -140,6 +143,11 @@ fn every_file_of_the_collection_is_accounted_for_and_none_panics() {
     }
 }
 
+fn is_index(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    name.starts_with("DICOMDIR")
+}
+
 /// The reason that the collection was chosen to give.
 fn must_be_refused(folder: &str) -> Option<&'static str> {
     Some(match folder {
@@ -147,8 +155,7 @@ fn must_be_refused(folder: &str) -> Option<&'static str> {
         "mr_ge_4d_fmri" | "dicom2nifti_failing_a" => "duplicate_positions",
         "mr_siemens_xa30_enhanced" => "multi_frame",
         "mr_siemens_mosaic" | "mr_transfer_syntaxes" => "mosaic",
-        "nifti_misc_niivue" => "complex",
-        "nifti_rs_resources" => "colour",
+        "nifti_rs_resources" => "pair",
         _ => return None,
     })
 }

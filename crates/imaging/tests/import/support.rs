@@ -80,6 +80,10 @@ pub fn check(name: &str, volume: &Volume, expected: &Value) {
         // The voxels were not beside the header when the manifest was made.
         return;
     }
+    if expected["min"].is_null() {
+        // Colours and complex numbers have no order; a test of their own says what is shown of them.
+        return;
+    }
     let figures = volume.statistics();
     let range = f64::from(figures.max - figures.min).max(f64::MIN_POSITIVE);
     let pairs = [

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use glam::{DVec3, UVec3};
-use nifti::NiftiType;
 
-use super::header::Header;
-use super::read::read;
 use super::write::{header, write};
 use crate::geometry::VoxelGrid;
+use crate::io::array::{self, Number};
 use crate::io::error::Refusal;
 use crate::io::{IoError, Progress};
 use crate::volume::{Mask, Rescale};
@@ -21,7 +19,7 @@ const SAME_VOXEL: f64 = 0.02;
 /// # Errors
 /// As [`super::write_nifti`].
 pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
-    let header = header(path, mask.grid(), NiftiType::Uint8, Rescale::IDENTITY)?;
+    let header = header(path, mask.grid(), Number::U8, Rescale::IDENTITY)?;
     let dims = mask.grid().dims();
     write(path, &header, |out| {
         let mut slice = vec![0; dims.x as usize * dims.y as usize];
@@ -41,7 +39,7 @@ pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<()
     if let Some(other) = masks.iter().find(|mask| mask.grid() != grid) {
         return Err(other_grid(path, other.grid(), grid));
     }
-    let header = header(path, grid, NiftiType::Uint16, Rescale::IDENTITY)?;
+    let header = header(path, grid, Number::U16, Rescale::IDENTITY)?;
     let dims = grid.dims();
     let area = dims.x as usize * dims.y as usize;
     write(path, &header, |out| {
@@ -70,16 +68,16 @@ pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<()
 /// When the file is no NIfTI image, is damaged, has time points, or its voxels are not those of `grid`.
 pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
     std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
-    let found = Header::read(path).map_err(|refusal| refusal.at(path))?;
-    if found.times > 1 {
+    let found = super::inspect(path).map_err(|refusal| refusal.at(path))?;
+    if found.header.times > 1 {
         let message = format!(
             "it has {} time points, and a mask has one; keep one of them",
-            found.times
+            found.header.times
         );
         return Err(Refusal::new("time_points", message).at(path));
     }
     let walk = Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
-    let (voxels, rescale) = read(&found, &Progress::silent())?;
+    let (voxels, rescale) = array::voxels(&found, &Progress::silent())?;
     Ok(Mask::from_rows(*grid, |j, k, row| {
         for (inside, i) in row.iter_mut().zip(0..) {
             let there = found.grid.offset(walk.source(UVec3::new(i, j, k)));

@@ -4,16 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::fields::{Version, code};
+use crate::geometry::VoxelGrid;
+use crate::io::array::{LPS_FROM_RAS, Number};
+use crate::io::{IoError, files};
+use crate::volume::{Rescale, Volume, Voxels};
 use bytemuck::{Pod, cast_slice};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use glam::{DMat3, DQuat};
-use nifti::NiftiType;
-
-use super::orientation::LPS_FROM_RAS;
-use crate::geometry::VoxelGrid;
-use crate::io::{IoError, files};
-use crate::volume::{Rescale, Volume, Voxels};
 
 /// Writes a volume as `.nii` or, packed, `.nii.gz`: voxels as stored, the rescale as `scl_slope` and
 /// `scl_inter` (32-bit floats, 7 digits), the place as sform and, unless the grid is sheared, as qform,
@@ -26,15 +25,15 @@ use crate::volume::{Rescale, Volume, Voxels};
 /// fails.
 pub fn write_nifti(path: &Path, volume: &Volume) -> Result<(), IoError> {
     let voxels = volume.voxels();
-    let kind = match voxels {
-        Voxels::U8(_) => NiftiType::Uint8,
-        Voxels::I8(_) => NiftiType::Int8,
-        Voxels::U16(_) => NiftiType::Uint16,
-        Voxels::I16(_) => NiftiType::Int16,
-        Voxels::I32(_) => NiftiType::Int32,
-        Voxels::F32(_) => NiftiType::Float32,
+    let number = match voxels {
+        Voxels::U8(_) => Number::U8,
+        Voxels::I8(_) => Number::I8,
+        Voxels::U16(_) => Number::U16,
+        Voxels::I16(_) => Number::I16,
+        Voxels::I32(_) => Number::I32,
+        Voxels::F32(_) => Number::F32,
     };
-    let header = header(path, volume.grid(), kind, volume.rescale())?;
+    let header = header(path, volume.grid(), number, volume.rescale())?;
     write(path, &header, |out| match voxels {
         Voxels::U8(values) => out.write_all(values),
         Voxels::I8(values) => little_endian(values, out, |v| v.to_le_bytes()),
@@ -63,7 +62,7 @@ fn little_endian<T: Pod, const N: usize>(
 pub(super) fn header(
     path: &Path,
     grid: &VoxelGrid,
-    kind: NiftiType,
+    number: Number,
     rescale: Rescale,
 ) -> Result<[u8; 352], IoError> {
     let dims = grid.dims();
@@ -89,8 +88,8 @@ pub(super) fn header(
     for (n, size) in [3, nx, ny, nz, 1, 1, 1, 1].into_iter().enumerate() {
         put(40 + 2 * n, &size.to_le_bytes());
     }
-    put(70, &(kind as i16).to_le_bytes());
-    put(72, &(kind.size_of() as i16 * 8).to_le_bytes());
+    put(70, &code(number).to_le_bytes());
+    put(72, &(number.size() as i16 * 8).to_le_bytes());
     let [x, y, z] = spacing.as_vec3().to_array();
     for (n, size) in [mirror, x, y, z].into_iter().enumerate() {
         put(76 + 4 * n, &size.to_le_bytes());
@@ -116,7 +115,7 @@ pub(super) fn header(
             put(280 + 16 * row + 4 * n, &(column[row] as f32).to_le_bytes());
         }
     }
-    put(344, nifti::header::MAGIC_CODE_NIP1);
+    put(344, Version::SINGLE_1);
     Ok(bytes)
 }
 
