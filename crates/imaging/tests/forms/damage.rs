@@ -65,6 +65,25 @@ fn changed_bytes_never_panic() {
 }
 
 #[test]
+fn numpy_arrays_that_are_no_images_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    for (shape, code) in [
+        (&[0, 3, 3, 3][..], "malformed"),
+        (&[3, 0, 3], "not_npy"),
+        (&[9], "npy_shape"),
+        (&[1, 1, 3, 3, 3], "npy_shape"),
+    ] {
+        let count = shape.iter().product();
+        io::write_npy_u8(&path, shape, &vec![1; count]).unwrap();
+        assert_eq!(scan(&path).refused[0].code, code, "{shape:?}");
+    }
+    io::write_npy_u8(&path, &[2, 3, 3, 3], &[1; 54]).unwrap();
+    let series = scan(&path).series().next().unwrap().clone();
+    assert!(series.warnings.iter().any(|w| w.code == "vector_component"));
+}
+
+#[test]
 fn what_is_no_image_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a");

@@ -68,24 +68,22 @@ pub(super) struct Array {
 
 impl Array {
     /// Checks what a header claims: a place that can be, and files that hold the voxels.
-    pub fn new(path: &Path, mut header: Header) -> Result<Self, Refusal> {
+    pub fn new(path: &Path, header: Header) -> Result<Self, Refusal> {
         refuse_large(&header)?;
         refuse_absurd(&header.patient_from_voxel)?;
         let grid = VoxelGrid::new(header.dims, header.patient_from_voxel)
             .map_err(|error| Refusal::new("no_geometry", error.to_string()))?;
-        let array = Self {
+        let mut array = Self {
             path: path.to_owned(),
             grid,
-            header: Header {
-                warnings: Vec::new(),
-                ..header.clone()
-            },
+            header,
         };
-        for part in &header.parts {
+        for part in &array.header.parts {
             part.refuse_short(array.bytes_per_part())?;
         }
-        header.warnings.extend(reservations(&header));
-        Ok(Self { header, ..array })
+        let told = reservations(&array.header);
+        array.header.warnings.extend(told);
+        Ok(array)
     }
 
     /// The header is a file of its own.
@@ -106,7 +104,7 @@ impl Array {
     }
 }
 
-/// Bytes of all voxels; `None` where they cannot be counted or the parts do not hold equally many.
+/// Bytes of all voxels; `None` where there are none, where they cannot be counted or the parts do not hold equally many.
 fn bytes(header: &Header) -> Option<u64> {
     let Header {
         dims,
@@ -124,7 +122,7 @@ fn bytes(header: &Header) -> Option<u64> {
         .into_iter()
         .chain([times, *components, element.count, element.number.size()])
         .try_fold(1_u64, |n, size| n.checked_mul(size as u64))?;
-    (bytes % parts.len().max(1) as u64 == 0).then_some(bytes)
+    (bytes > 0 && bytes % parts.len().max(1) as u64 == 0).then_some(bytes)
 }
 
 /// One volume must be holdable, and all of them countable.
@@ -143,7 +141,7 @@ fn refuse_large(header: &Header) -> Result<(), Refusal> {
     if header.element.count > MOST_NUMBERS || bytes(header).is_none() {
         return Err(Refusal::new(
             "malformed",
-            "its header claims more numbers than can be counted, or files that do not hold equally many; export the \
+            "its header claims no numbers, more than can be counted, or files that do not hold equally many; export the \
              image again",
         ));
     }
