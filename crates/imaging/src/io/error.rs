@@ -52,6 +52,14 @@ pub enum IoError {
         /// What does not fit.
         message: String,
     },
+    /// A folder that is not to be written to.
+    #[error("{} is not written to: {message}", path.display())]
+    OutputFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why, and what to do.
+        message: String,
+    },
     /// Writing failed; nothing was left behind.
     #[error("{} cannot be written ({source}); check the folder and the free space", path.display())]
     Write {

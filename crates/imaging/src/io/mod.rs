@@ -5,6 +5,7 @@
 //! refused, with a reason. Whatever a file claims is checked against its real size before memory is
 //! asked for.
 
+mod anonymize;
 mod archive;
 mod array;
 mod choice;
@@ -27,6 +28,7 @@ mod scan;
 
 use std::path::Path;
 
+pub use anonymize::{AnonymizeKey, AnonymizeOptions, Anonymized, anonymize};
 pub use error::IoError;
 pub use hash::voxels_sha256;
 pub use library::{Library, Patient, Refused, Role, Series, SeriesId, Study, Warning};

@@ -4,6 +4,7 @@
 //! ([`image_file`]). Frames are filed by patient and series ([`identity`]), parted into images and time points
 //! ([`split`]) and laid out on a grid ([`place`]); [`load`] decodes them.
 
+pub(super) mod anonymize;
 mod charset;
 mod clock;
 mod codec;
