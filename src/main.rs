@@ -13,17 +13,7 @@ use m3d_viewer::cli::output::{self, OutputError};
 use m3d_viewer::cli::{self, Arguments, WindowArguments};
 use tracing_subscriber::EnvFilter;
 
-/// The exit status of bad usage, clap's own.
-const BAD_USAGE: u8 = 2;
-
 fn main() -> ExitCode {
-    if let Some(word) = std::env::args_os().nth(1).filter(|w| cli::is_planned(w)) {
-        output::note(&format!(
-            "error: this version has no subcommand {}; see m3d-viewer --help",
-            word.display()
-        ));
-        return ExitCode::from(BAD_USAGE);
-    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(wrong) if wrong.use_stderr() => wrong.exit(),

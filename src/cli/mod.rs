@@ -3,6 +3,7 @@
 //! `--json` prints one JSON document on standard output and everything else goes to standard error.
 //! The exit status is 0 when done, 1 with one clear line when something failed, 2 for bad usage.
 
+mod anonymize;
 mod ask;
 mod bench;
 mod convert;
@@ -19,8 +20,7 @@ mod source;
 mod target;
 mod train;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -53,6 +53,8 @@ pub enum Subcommands {
     Info(info::InfoArguments),
     /// Write an image as NIfTI.
     Convert(convert::ConvertArguments),
+    /// Copy images without the identity of the patient.
+    Anonymize(anonymize::AnonymizeArguments),
     /// Draw one view of an image as PNG.
     Render(render::RenderArguments),
     /// Ask the assistant about an image.
@@ -67,15 +69,6 @@ pub enum Subcommands {
     Bench(bench::BenchArguments),
 }
 
-/// Subcommands that later versions will have, and no file is likely to be called.
-const PLANNED: [&str; 1] = ["anonymize"];
-
-/// Whether the first word on the command line is a subcommand that this version lacks, rather than a
-/// file or folder.
-pub fn is_planned(first: &OsStr) -> bool {
-    PLANNED.iter().any(|word| first == *word) && !Path::new(first).exists()
-}
-
 /// Carries a subcommand out.
 ///
 /// # Errors
@@ -84,6 +77,7 @@ pub fn run(command: &Subcommands) -> anyhow::Result<()> {
     match command {
         Subcommands::Info(arguments) => info::run(arguments),
         Subcommands::Convert(arguments) => convert::run(arguments),
+        Subcommands::Anonymize(arguments) => anonymize::run(arguments),
         Subcommands::Render(arguments) => render::run(arguments),
         Subcommands::Ask(arguments) => ask::run(arguments),
         Subcommands::Model(arguments) => model::run(arguments),

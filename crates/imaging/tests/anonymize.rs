@@ -59,6 +59,9 @@ fn the_wide_collection_opens_as_before_and_names_nobody() {
             done.series,
             done.refused.len()
         );
+        for refused in &done.refused {
+            eprintln!("  {}: {}", refused.code, refused.path.display());
+        }
         assert!(done.images > 0, "{folder}: {done:?}");
         let (before, after) = (images(&path), images(out.path()));
         for image in &after {
@@ -98,7 +101,7 @@ fn every_value_that_the_profile_names_goes_at_every_depth() {
             support::put(item, tags::CODE_VALUE, VR::SH, "T-1");
         });
         let outer = support::item(|item| {
-            support::put_items(item, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![inner])
+            support::put_items(item, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![inner]);
         });
         support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![outer]);
     });
@@ -252,7 +255,7 @@ fn what_cannot_be_read_is_named_and_not_copied() {
     fs::write(folder.path().join("cut.dcm"), &bytes[..bytes.len() - 100]).unwrap();
     fs::write(folder.path().join("letter of Jane Doe.txt"), "Dear Jane").unwrap();
     made(folder.path(), "report.dcm", |object| {
-        support::put_items(object, tags::CONTENT_SEQUENCE, vec![])
+        support::put_items(object, tags::CONTENT_SEQUENCE, vec![]);
     });
     let (out, done) = run(folder.path());
     let mut codes: Vec<_> = done.refused.iter().map(|refused| refused.code).collect();
@@ -270,7 +273,7 @@ fn no_damage_makes_it_panic_or_leave_half_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let whole = made(folder.path(), "a.dcm", |object| {
         let item = support::item(|item| {
-            support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3")
+            support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3");
         });
         support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
     });
@@ -389,4 +392,134 @@ fn slices_of_one_patient_stay_together_however_the_name_ends() {
         .map(|(_, text)| text)
         .collect();
     assert_eq!(names.len(), 1, "{names:?}");
+}
+
+#[test]
+#[allow(deprecated, reason = "retired from the standard, not from archives")]
+fn every_way_to_write_a_data_set_stays() {
+    for syntax in [
+        uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        uids::EXPLICIT_VR_BIG_ENDIAN,
+        uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = support::made_in(folder.path(), "a.dcm", syntax, |object| {
+            support::put(object, tags::PATIENT_NAME, VR::PN, "Doe^Jane");
+            let item = support::item(|item| {
+                support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.99");
+            });
+            support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
+        });
+        let (out, done) = run(folder.path());
+        assert_eq!(done.images, 1, "{syntax}: {done:?}");
+        let open = |path: &Path| dicom_object::open_file(path).unwrap();
+        let (before, after) = (open(&path), open(&files(out.path())[0]));
+        assert_eq!(after.meta().transfer_syntax(), syntax);
+        let pixels = |object: &dicom_object::DefaultDicomObject| {
+            object
+                .element(tags::PIXEL_DATA)
+                .unwrap()
+                .to_bytes()
+                .unwrap()
+                .into_owned()
+        };
+        assert_eq!(pixels(&before), pixels(&after), "{syntax}");
+        assert_nothing_identifies(folder.path(), out.path());
+        let sequence = after.element(tags::SOURCE_IMAGE_SEQUENCE).unwrap();
+        assert_eq!(sequence.items().unwrap().len(), 1, "{syntax}");
+        let instance = after
+            .element(tags::SOP_INSTANCE_UID)
+            .unwrap()
+            .to_str()
+            .unwrap();
+        assert_eq!(instance, after.meta().media_storage_sop_instance_uid());
+    }
+}
+
+#[test]
+fn sequences_written_as_unknown_are_walked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = made(folder.path(), "a.dcm", |_| {});
+    let bytes = fs::read(&path).unwrap();
+    let at = support::find(&bytes, b"\x08\0\x60\0CS").unwrap();
+    // Source Image Sequence (0008,2112) as UN, its item in implicit VR with a name and a UID.
+    let mut item = b"\x08\0\x55\x11\x0A\0\0\x001.2.3.4.99".to_vec();
+    item.extend(b"\x10\0\x10\0\x08\0\0\0Doe^Jane");
+    let length = item.len() as u32;
+    for defined in [true, false] {
+        let mut sequence = b"\x08\0\x12\x21UN\0\0".to_vec();
+        let whole = if defined { length + 8 } else { u32::MAX };
+        sequence.extend(whole.to_le_bytes());
+        sequence.extend(b"\xFE\xFF\0\xE0");
+        sequence.extend(length.to_le_bytes());
+        sequence.extend(&item);
+        if !defined {
+            sequence.extend(b"\xFE\xFF\xDD\xE0\0\0\0\0");
+        }
+        let patched = [&bytes[..at], &sequence, &bytes[at..]].concat();
+        fs::write(&path, patched).unwrap();
+        let (out, done) = run(folder.path());
+        assert_eq!(done.images, 1, "{done:?}");
+        let written = fs::read(&files(out.path())[0]).unwrap();
+        assert!(!support::holds(&written, "Doe") && !support::holds(&written, "1.2.3.4.99"));
+        assert!(
+            support::find(&written, b"\x08\0\x12\x21UN").is_some(),
+            "it stays"
+        );
+        assert!(
+            support::find(&written, b"\x08\0\x55\x11").is_some(),
+            "and its item"
+        );
+    }
+}
+
+#[test]
+fn pairs_and_other_forms_of_nifti_lose_their_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let single = fs::read(repository("tests/data/nifti_types/int16.nii")).unwrap();
+    let voxels = single[352..].to_vec();
+    let mut pair = single[..348].to_vec();
+    pair[344..348].copy_from_slice(b"ni1\0");
+    pair[108..112].fill(0);
+    pair[148..156].copy_from_slice(b"Jane Doe");
+    fs::write(folder.path().join("doe.hdr"), &pair).unwrap();
+    fs::write(
+        folder.path().join("doe.img"),
+        [&voxels[..], b"Jane Doe"].concat(),
+    )
+    .unwrap();
+    // Analyze names the patient in its history.
+    let mut analyze = pair.clone();
+    analyze[344..348].fill(0);
+    analyze[283..291].copy_from_slice(b"Jane Doe");
+    fs::write(folder.path().join("old.hdr"), &analyze).unwrap();
+    fs::write(folder.path().join("old.img"), &voxels).unwrap();
+    // NIfTI-2 of one voxel in two bytes.
+    let mut second = vec![0_u8; 544];
+    second[..4].copy_from_slice(&540_i32.to_le_bytes());
+    second[4..12].copy_from_slice(b"n+2\0\r\n\x1a\n");
+    second[12..16].copy_from_slice(&[4, 0, 16, 0]);
+    for (at, value) in [(16, 3_i64), (24, 1), (32, 1), (40, 1), (168, 544)] {
+        second[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    for at in [240, 320, 508] {
+        second[at..at + 8].copy_from_slice(b"Jane Doe");
+    }
+    second.extend([7, 0]);
+    fs::write(folder.path().join("second.nii"), &second).unwrap();
+    let (out, done) = run(folder.path());
+    assert_eq!((done.images, done.refused.len()), (3, 0), "{done:?}");
+    let written = files(out.path());
+    assert_eq!(written.len(), 5);
+    for file in &written {
+        let bytes = fs::read(file).unwrap();
+        assert!(!support::holds(&bytes, "Doe"), "{}", file.display());
+        let expected = match file.extension().unwrap().to_str().unwrap() {
+            "img" => &voxels,
+            "nii" => &vec![7, 0],
+            _ => continue,
+        };
+        assert!(bytes.ends_with(expected), "{}", file.display());
+    }
 }

@@ -117,7 +117,7 @@ fn plan(file: &Path, options: &AnonymizeOptions) -> Result<Plan, Refusal> {
                 None => Plan::Nifti { is_head },
             });
         }
-        _ => {
+        Kind::Other => {
             let message = "neither DICOM nor NIfTI; it is not copied";
             return Err(Refusal::new("not_an_image", message));
         }

@@ -117,15 +117,14 @@ impl Header {
 
     /// Where the voxels begin.
     fn offset(&self) -> Result<u64, Refusal> {
-        let offset = match self.form {
-            Form::Nifti2 => i64::from_le_bytes(self.field(168)),
-            _ => {
-                let offset = f32::from_le_bytes(self.field(108));
-                if !(0.0..1e9).contains(&offset) || offset.fract() != 0.0 {
-                    return Err(malformed("the place of its voxels"));
-                }
-                offset as i64
+        let offset = if self.form == Form::Nifti2 {
+            i64::from_le_bytes(self.field(168))
+        } else {
+            let offset = f32::from_le_bytes(self.field(108));
+            if !(0.0..1e9).contains(&offset) || offset.fract() != 0.0 {
+                return Err(malformed("the place of its voxels"));
             }
+            offset as i64
         };
         u64::try_from(offset).map_err(|_| malformed("the place of its voxels"))
     }
