@@ -1,5 +1,6 @@
 //! The command line as scripts use it: the real binary, its documents and its exit status.
 
+mod anonymize;
 mod bench;
 mod built_in;
 mod data;

@@ -508,6 +508,8 @@ fn pairs_and_other_forms_of_nifti_lose_their_texts() {
     }
     second.extend([7, 0]);
     fs::write(folder.path().join("second.nii"), &second).unwrap();
+    let (alone, done) = run(&folder.path().join("doe.img"));
+    assert_eq!((done.images, files(alone.path()).len()), (1, 2), "{done:?}");
     let (out, done) = run(folder.path());
     assert_eq!((done.images, done.refused.len()), (3, 0), "{done:?}");
     let written = files(out.path());
@@ -522,4 +524,8 @@ fn pairs_and_other_forms_of_nifti_lose_their_texts() {
         };
         assert!(bytes.ends_with(expected), "{}", file.display());
     }
+    // Without a sound header both halves are named.
+    fs::write(folder.path().join("old.hdr"), "no header").unwrap();
+    let (_, done) = run(folder.path());
+    assert_eq!((done.images, done.refused.len()), (2, 2), "{done:?}");
 }

@@ -73,7 +73,13 @@ pub fn anonymize(
     options: &AnonymizeOptions,
     progress: &Progress,
 ) -> Result<Anonymized, IoError> {
-    let (files, refused) = files::list(path, progress)?;
+    let (mut files, refused) = files::list(path, progress)?;
+    if let [only] = files.as_slice()
+        && let Some(header) = files::header_of_pair(only)
+    {
+        // The voxels of a pair were named by themselves: their header stands beside them.
+        files = vec![header];
+    }
     if files.is_empty() && refused.is_empty() {
         return Err(IoError::Empty(path.to_owned()));
     }
@@ -103,8 +109,14 @@ pub fn anonymize(
 }
 
 fn plan(file: &Path, options: &AnonymizeOptions) -> Result<Plan, Refusal> {
-    if files::header_of_pair(file).is_some() {
-        return Ok(Plan::PartOfPair);
+    if let Some(header) = files::header_of_pair(file) {
+        return match plan(&header, options) {
+            Ok(Plan::Pair { voxels, .. }) if voxels == file => Ok(Plan::PartOfPair),
+            _ => {
+                let message = "voxels whose header cannot be read; they are not copied";
+                Err(Refusal::new("pair", message))
+            }
+        };
     }
     let meta = match files::kind(file)? {
         Kind::Dicom { meta } => Some(meta),

@@ -5,6 +5,7 @@ mod identities;
 mod open;
 mod rewrite;
 mod risk;
+mod values;
 mod writing;
 
 pub(in crate::io) use facts::Facts;

@@ -4,8 +4,7 @@ use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use dicom_core::VR;
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
+use dicom_dictionary_std::{tags, uids};
 use dicom_object::Tag;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -13,6 +12,7 @@ use flate2::write::DeflateEncoder;
 use super::facts::{Facts, parts};
 use super::identities::Identities;
 use super::open::{LONGEST_VALUE, Opened};
+use super::values::{dummy, inside, is_known_sequence, is_text, vr};
 use super::writing::{self, even};
 use crate::io::anonymize::{Action, AnonymizeKey, action};
 use crate::io::dicom::charset::TextKind;
@@ -212,7 +212,8 @@ impl<R: Read + Seek> Rewriter<'_, R> {
         };
         let text = self.facts.charset.decode(value, kind);
         // Empty components at the end of a name may be there or not (PS3.5 6.2.1.1).
-        let text = text.trim().trim_end_matches(['^', '=', ' ']).to_uppercase();
+        let text = text.trim_end_matches(['^', '=', ' ']).to_uppercase();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() {
             return Vec::new();
         }
@@ -356,58 +357,5 @@ impl<R: Read + Seek> Rewriter<'_, R> {
             Some(end) => Ok(self.walker.position() == end),
             None => Ok(false),
         }
-    }
-}
-
-/// An unknown value that is a sequence is written in implicit VR (PS3.5 6.2.2 note 4).
-fn inside(element: &Element, outside: Encoding) -> Encoding {
-    match element.vr {
-        Some([b'U', b'N']) => Encoding::IMPLICIT,
-        _ => outside,
-    }
-}
-
-/// The value type in the file, or in the dictionary where the file says none.
-fn vr(element: &Element) -> Option<VR> {
-    match element.vr {
-        Some(vr) if &vr != b"UN" => VR::from_binary(vr),
-        _ => StandardDataDictionary
-            .by_tag(element.tag)
-            .map(|entry| entry.vr().relaxed()),
-    }
-}
-
-fn is_known_sequence(tag: Tag) -> bool {
-    let entry = StandardDataDictionary.by_tag(tag);
-    entry.is_some_and(|entry| entry.vr().relaxed() == VR::SQ)
-}
-
-fn is_text(vr: Option<VR>) -> bool {
-    let texts = [
-        VR::LO,
-        VR::SH,
-        VR::ST,
-        VR::LT,
-        VR::UT,
-        VR::UC,
-        VR::UR,
-        VR::AE,
-    ];
-    vr.is_some_and(|vr| texts.contains(&vr))
-}
-
-/// A value that means nothing.
-fn dummy(vr: Option<VR>) -> Vec<u8> {
-    match vr {
-        Some(VR::DA) => b"19000101".to_vec(),
-        Some(VR::TM) => b"000000".to_vec(),
-        Some(VR::DT) => b"19000101000000".to_vec(),
-        Some(VR::AS) => b"000Y".to_vec(),
-        Some(VR::DS | VR::IS) => b"0 ".to_vec(),
-        Some(VR::US | VR::SS | VR::OB | VR::OW | VR::UN) | None => vec![0; 2],
-        Some(VR::UL | VR::SL | VR::FL | VR::OF | VR::OL | VR::AT) => vec![0; 4],
-        Some(VR::FD | VR::OD | VR::OV | VR::UV | VR::SV) => vec![0; 8],
-        Some(VR::UI) => b"2.25.0".to_vec(),
-        Some(_) => b"ANONYMIZED".to_vec(),
     }
 }
