@@ -176,9 +176,10 @@ fn describe(series: &Series, volume: &Volume, hash: bool) -> SeriesReport {
             factor: suv.factor,
             kind: suv.kind.to_string(),
         }),
-        resampled: series.resampled_from_mm.clone().map(|from_positions_mm| {
-            ResampledReport { from_positions_mm }
-        }),
+        resampled: series
+            .resampled_from_mm
+            .clone()
+            .map(|from_positions_mm| ResampledReport { from_positions_mm }),
         value: ValueReport {
             min: statistics.min,
             max: statistics.max,

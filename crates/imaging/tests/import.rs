@@ -278,9 +278,13 @@ fn places_that_repeat_without_a_reason_are_refused_with_figures() {
 #[test]
 fn a_tilted_gantry_is_kept_as_shear() {
     let folder = tempfile::tempdir().unwrap();
-    write_stack(folder.path(), "s", 6, DVec3::new(0.0, 0.1, 1.0), |_, made| {
-        made
-    });
+    write_stack(
+        folder.path(),
+        "s",
+        6,
+        DVec3::new(0.0, 0.1, 1.0),
+        |_, made| made,
+    );
     let (series, volume) = only(folder.path());
     let warning = series.warnings.iter().find(|w| w.code == "gantry_tilt");
     assert!(warning.unwrap().message.contains("5.7 degrees"));
@@ -296,13 +300,18 @@ fn missing_slices_are_named_and_filled() {
     write_stack(folder.path(), "s", 6, DVec3::Z, |k, mut made| {
         let lost = if k > 3 { 2 } else { 0 };
         made.position.z += f64::from(lost);
-        made.pixels = (0..12).map(|n| 100 * (k as u16 + lost as u16) + n).collect();
+        made.pixels = (0..12)
+            .map(|n| 100 * (k as u16 + lost as u16) + n)
+            .collect();
         made
     });
     let (series, volume) = only(folder.path());
     let warning = series.warnings.iter().find(|w| w.code == "resampled");
     let message = &warning.unwrap().message;
-    assert!(message.contains("2 are missing (2 after slice 4)"), "{message}");
+    assert!(
+        message.contains("2 are missing (2 after slice 4)"),
+        "{message}"
+    );
     assert_eq!(series.grid.dims().z, 8);
     assert_eq!(
         series.resampled_from_mm.as_deref(),
@@ -322,8 +331,11 @@ fn one_slice_is_an_image_and_a_scout_a_localizer() {
         let folder = tempfile::tempdir().unwrap();
         write_stack(folder.path(), "s", 1, DVec3::Z, |_, made| {
             let image_type = format!("ORIGINAL\\PRIMARY\\{image_type}");
-            made.with(tags::IMAGE_TYPE, VR::CS, &image_type)
-                .with(tags::SLICE_THICKNESS, VR::DS, "4")
+            made.with(tags::IMAGE_TYPE, VR::CS, &image_type).with(
+                tags::SLICE_THICKNESS,
+                VR::DS,
+                "4",
+            )
         });
         let (series, volume) = only(folder.path());
         assert_eq!(series.role, role);
@@ -375,10 +387,7 @@ fn localizers_and_second_volumes_inside_a_series_come_apart() {
         .series()
         .map(|s| (s.uid.as_str(), s.grid.dims().z))
         .collect();
-    assert_eq!(
-        found,
-        [("1.2.3.4", 5), ("1.2.3.4#2", 3), ("1.2.3.4#3", 1)]
-    );
+    assert_eq!(found, [("1.2.3.4", 5), ("1.2.3.4#2", 3), ("1.2.3.4#3", 1)]);
     let roles: Vec<_> = library.series().map(|s| s.role).collect();
     assert_eq!(roles, [Role::Volume, Role::Volume, Role::Localizer]);
     assert!(library.refused.is_empty());

@@ -41,7 +41,9 @@ impl Application {
             key.is_some_and(|key| Some(StudyId::of(&key)) == wanted)
         };
         let studies = library.patients.iter().flat_map(|patient| &patient.studies);
-        let study = studies.clone().find(|study| study.series.iter().any(of_study));
+        let study = studies
+            .clone()
+            .find(|study| study.series.iter().any(of_study));
         let first = study.and_then(|study| library.first_series_of(&study.uid));
         Some(first.or_else(|| library.first_series())?.id())
     }

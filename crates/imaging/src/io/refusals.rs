@@ -29,7 +29,12 @@ impl std::fmt::Display for RefusedGroup<'_> {
         };
         match (self.files.len(), first.series_description.as_str()) {
             (1, _) => write!(f, "{first}"),
-            (n, "") => write!(f, "{n} files, {} and others: {}", first.path.display(), first.message),
+            (n, "") => write!(
+                f,
+                "{n} files, {} and others: {}",
+                first.path.display(),
+                first.message
+            ),
             (n, series) => write!(f, "{series}, {n} files: {}", first.message),
         }
     }
@@ -43,7 +48,11 @@ pub(super) fn groups(refused: &[Refused]) -> Vec<RefusedGroup<'_>> {
     for entry in refused {
         let series = entry.series_uid.as_deref();
         // Of one series the figures in the words differ from file to file.
-        let words = if series.is_some() { "" } else { entry.message.as_str() };
+        let words = if series.is_some() {
+            ""
+        } else {
+            entry.message.as_str()
+        };
         let key = (series, entry.code, words);
         let files = groups.entry(key).or_default();
         if files.is_empty() {
@@ -67,7 +76,12 @@ pub(super) fn warn(library: &mut Library) {
     let mut folders: BTreeMap<&Path, BTreeSet<String>> = BTreeMap::new();
     let files: Vec<(String, Vec<std::path::PathBuf>)> = series
         .iter()
-        .map(|s| (base(&s.uid).to_owned(), s.files().into_iter().map(Path::to_owned).collect()))
+        .map(|s| {
+            (
+                base(&s.uid).to_owned(),
+                s.files().into_iter().map(Path::to_owned).collect(),
+            )
+        })
         .collect();
     for (uid, files) in &files {
         for folder in files.iter().filter_map(|file| file.parent()) {
@@ -97,7 +111,9 @@ pub(super) fn warn(library: &mut Library) {
             n => format!("{n} files of this series are not shown"),
         };
         let message = format!("{what}: {}", first.message);
-        series.warnings.insert(0, Warning::new("files_refused", message));
+        series
+            .warnings
+            .insert(0, Warning::new("files_refused", message));
     }
 }
 

@@ -129,8 +129,9 @@ fn plan(file: &Path, options: &AnonymizeOptions) -> Result<Plan, Refusal> {
                 None => Plan::Nifti { is_head },
             });
         }
-        Kind::Other => {
-            let message = "neither DICOM nor NIfTI; it is not copied";
+        // An index names every patient; of other forms it is not known where identities hide.
+        _ => {
+            let message = "neither a DICOM object nor NIfTI; it is not copied";
             return Err(Refusal::new("not_an_image", message));
         }
     };

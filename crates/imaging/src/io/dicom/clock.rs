@@ -21,7 +21,8 @@ pub(super) fn seconds(time: &str) -> Option<f64> {
 /// Days since 1970-01-01 of a date `YYYYMMDD`, or the `YYYY.MM.DD` of older files.
 pub(super) fn days(date: &str) -> Option<i64> {
     let plain: String = date.chars().filter(|&c| c != '.').take(8).collect();
-    let number = |range: std::ops::Range<usize>| plain.get(range).and_then(|part| part.parse::<i64>().ok());
+    let number =
+        |range: std::ops::Range<usize>| plain.get(range).and_then(|part| part.parse::<i64>().ok());
     let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
     if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
@@ -30,7 +31,12 @@ pub(super) fn days(date: &str) -> Option<i64> {
     let shifted = year - i64::from(month < 3);
     let months = (month + 9) % 12;
     let in_year = (153 * months + 2) / 5 + day - 1;
-    Some(shifted * 365 + shifted.div_euclid(4) - shifted.div_euclid(100) + shifted.div_euclid(400) + in_year - 719_468)
+    Some(
+        shifted * 365 + shifted.div_euclid(4) - shifted.div_euclid(100)
+            + shifted.div_euclid(400)
+            + in_year
+            - 719_468,
+    )
 }
 
 /// Seconds since 1970-01-01 of a date and a time.
@@ -64,7 +70,8 @@ mod tests {
         assert_eq!(days("20000301"), Some(11_017));
         assert_eq!(days("2024.02.29"), Some(19_782));
         assert_eq!(days("20241301"), None);
-        let midnight = moment("20240301", "000010").unwrap() - moment("20240229", "235950").unwrap();
+        let midnight =
+            moment("20240301", "000010").unwrap() - moment("20240229", "235950").unwrap();
         assert_eq!(midnight, 20.0);
     }
 }

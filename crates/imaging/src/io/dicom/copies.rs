@@ -10,7 +10,9 @@ pub(super) fn drop_copies(frames: &mut Vec<Frame>) -> Vec<Frame> {
     let mut copies = Vec::new();
     let mut known: HashMap<(String, u32, u64), Vec<Frame>> = HashMap::new();
     frames.retain(|frame| {
-        let tile = frame.tile.map_or(0, |tile| u64::from(tile.row) << 32 | u64::from(tile.column));
+        let tile = frame
+            .tile
+            .map_or(0, |tile| u64::from(tile.row) << 32 | u64::from(tile.column));
         let key = (frame.file.sop_uid.clone(), frame.number, tile);
         let alike = known.entry(key).or_default();
         if alike.iter().any(|other| is_copy(frame, other)) {

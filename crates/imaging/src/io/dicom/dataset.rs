@@ -34,7 +34,10 @@ pub(in crate::io) struct DataSet {
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// A value as written, and the value representation that says how to read it.
-    Bytes { vr: VR, bytes: Vec<u8> },
+    Bytes {
+        vr: VR,
+        bytes: Vec<u8>,
+    },
     Items(Vec<DataSet>),
 }
 
@@ -49,7 +52,9 @@ impl DataSet {
 
     pub(super) fn get(&self, tag: Tag) -> Option<&Value> {
         let at = self.elements.binary_search_by_key(&tag, |(tag, _)| *tag);
-        at.ok().and_then(|at| self.elements.get(at)).map(|(_, value)| value)
+        at.ok()
+            .and_then(|at| self.elements.get(at))
+            .map(|(_, value)| value)
     }
 
     /// Whether the element is there, empty or not.
@@ -113,7 +118,15 @@ pub(super) fn read_value<R: Read + Seek>(
     wanted: Wanted,
     budget: &mut Budget,
 ) -> Result<Option<Value>, Refusal> {
-    read_at_depth(walker, element, encoding, &into.characters, wanted, budget, 0)
+    read_at_depth(
+        walker,
+        element,
+        encoding,
+        &into.characters,
+        wanted,
+        budget,
+        0,
+    )
 }
 
 fn read_at_depth<R: Read + Seek>(

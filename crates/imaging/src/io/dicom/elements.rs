@@ -52,6 +52,15 @@ pub(super) struct Element {
     pub vr: Option<[u8; 2]>,
     /// `None` when undefined.
     pub length: Option<u32>,
+    raw: [u8; 12],
+    raw_length: usize,
+}
+
+impl Element {
+    /// The header as it stands in the file.
+    pub fn raw(&self) -> &[u8] {
+        self.raw.get(..self.raw_length).unwrap_or_default()
+    }
 }
 
 pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
@@ -157,22 +166,23 @@ impl<R: Read + Seek> Walker<R> {
         let [a, b, c, d] = head;
         let tag = Tag(encoding.u16([a, b]), encoding.u16([c, d]));
         let rest: [u8; 4] = self.take()?;
+        let [e, f, g, h] = rest;
+        let mut raw = [a, b, c, d, e, f, g, h, 0, 0, 0, 0];
         if !encoding.explicit || tag.group() == 0xFFFE {
             let length = encoding.u32(rest);
-            return Ok(Some(element(tag, None, length)));
+            return Ok(Some(element(tag, None, length, raw, 8)));
         }
-        let [v0, v1, l0, l1] = rest;
-        let vr = [v0, v1];
+        let vr = [e, f];
         if !is_vr(vr) {
             return Err(malformed(&format!("element {tag} has no value type")));
         }
-        let length = if is_long(vr) {
-            let long: [u8; 4] = self.take()?;
-            encoding.u32(long)
-        } else {
-            u32::from(encoding.u16([l0, l1]))
-        };
-        Ok(Some(element(tag, Some(vr), length)))
+        if !is_long(vr) {
+            let length = u32::from(encoding.u16([g, h]));
+            return Ok(Some(element(tag, Some(vr), length, raw, 8)));
+        }
+        let long: [u8; 4] = self.take()?;
+        raw[8..].copy_from_slice(&long);
+        Ok(Some(element(tag, Some(vr), encoding.u32(long), raw, 12)))
     }
 
     /// Passes over the value of an element, whatever it holds.
@@ -222,11 +232,19 @@ pub(super) const fn inside(element: &Element, outside: Encoding) -> Encoding {
     }
 }
 
-fn element(tag: Tag, vr: Option<[u8; 2]>, length: u32) -> Element {
+fn element(
+    tag: Tag,
+    vr: Option<[u8; 2]>,
+    length: u32,
+    raw: [u8; 12],
+    raw_length: usize,
+) -> Element {
     Element {
         tag,
         vr,
         length: (length != u32::MAX).then_some(length),
+        raw,
+        raw_length,
     }
 }
 

@@ -146,10 +146,7 @@ impl By {
 
     /// Whether frames so told apart are one image over time (or echo, or b-value) rather than several images.
     pub const fn is_series_of_one_image(self) -> bool {
-        !matches!(
-            self,
-            Self::Stack | Self::ImageType | Self::Folder
-        )
+        !matches!(self, Self::Stack | Self::ImageType | Self::Folder)
     }
 }
 

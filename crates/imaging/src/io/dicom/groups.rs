@@ -45,7 +45,9 @@ impl<'a> Groups<'a> {
     /// The data set in which an attribute of the functional group `group` stands for this frame.
     pub fn holder(&self, group: Tag, tag: Tag) -> &'a DataSet {
         let inside = |data: Option<&'a DataSet>| data?.item(group).filter(|item| item.has(tag));
-        inside(self.frame).or_else(|| inside(self.shared)).unwrap_or(self.root)
+        inside(self.frame)
+            .or_else(|| inside(self.shared))
+            .unwrap_or(self.root)
     }
 
     pub fn numbers(&self, group: Tag, tag: Tag, notes: &Notes) -> Result<Vec<f64>, Refusal> {

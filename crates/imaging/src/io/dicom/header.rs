@@ -4,8 +4,8 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use dicom_dictionary_std::{tags, uids};
 use dicom_core::Tag;
+use dicom_dictionary_std::{tags, uids};
 
 use super::charset::CharacterSet;
 use super::dataset::{Budget, DataSet, read_value};

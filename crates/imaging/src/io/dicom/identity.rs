@@ -26,7 +26,10 @@ pub(super) fn by_series(frames: Vec<Frame>, refused: &mut Vec<Refused>) -> Vec<S
     for frame in frames {
         let facts = frame.facts();
         // Without a series UID the folder is all there is to go by.
-        let folder = frame.path().parent().filter(|_| facts.series_uid.is_empty());
+        let folder = frame
+            .path()
+            .parent()
+            .filter(|_| facts.series_uid.is_empty());
         let key = (
             facts.study_uid.clone(),
             facts.series_uid.clone(),
@@ -70,7 +73,9 @@ impl Identity {
     /// Whether no field says something else.
     fn agrees(&self, other: &Self) -> bool {
         let pairs = self.fields().into_iter().zip(other.fields());
-        pairs.into_iter().all(|(a, b)| a.is_empty() || b.is_empty() || a == b)
+        pairs
+            .into_iter()
+            .all(|(a, b)| a.is_empty() || b.is_empty() || a == b)
     }
 }
 
@@ -137,7 +142,10 @@ fn unclear() -> Refusal {
 
 /// Frames of one patient, under the fullest of their identities.
 fn named(frames: Vec<Frame>) -> SeriesFrames {
-    let mut facts = frames.first().map(|f| f.facts().clone()).unwrap_or_default();
+    let mut facts = frames
+        .first()
+        .map(|f| f.facts().clone())
+        .unwrap_or_default();
     let mut missing = Vec::new();
     for (what, get) in IDENTITIES {
         let values = || frames.iter().map(|f| get(f.facts()));
@@ -194,8 +202,11 @@ fn fill_from_study(found: &mut [SeriesFrames]) {
         for series in found.iter_mut().filter(|s| get(&s.facts).is_empty()) {
             if let Some([one]) = of_study.get(&series.facts.study_uid).map(Vec::as_slice) {
                 *get_mut(Arc::make_mut(&mut series.facts), what) = one.clone();
-                let message = format!("its files lack the {what}; it is taken from the rest of the study");
-                series.warnings.push(Warning::new("identity_missing", message));
+                let message =
+                    format!("its files lack the {what}; it is taken from the rest of the study");
+                series
+                    .warnings
+                    .push(Warning::new("identity_missing", message));
             }
         }
     }

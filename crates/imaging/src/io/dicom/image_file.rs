@@ -40,7 +40,9 @@ pub(super) fn read(
         return Err(fault);
     }
     let rows = values.whole::<u32>(tags::ROWS, &notes)?.filter(|&n| n > 0);
-    let columns = values.whole::<u32>(tags::COLUMNS, &notes)?.filter(|&n| n > 0);
+    let columns = values
+        .whole::<u32>(tags::COLUMNS, &notes)?
+        .filter(|&n| n > 0);
     let (Some(rows), Some(columns)) = (rows, columns) else {
         return Err(no_image(&header, facts, is_marked));
     };
@@ -55,7 +57,10 @@ pub(super) fn read(
         Some(frames) => return Err(unreadable(tags::NUMBER_OF_FRAMES, &frames.to_string())),
     };
     let format = PixelFormat::read(values, place.element, &notes)?;
-    refuse_short(&place, format.frame_bytes(rows, columns) * u64::from(frames))?;
+    refuse_short(
+        &place,
+        format.frame_bytes(rows, columns) * u64::from(frames),
+    )?;
     let photometric = values.text(tags::PHOTOMETRIC_INTERPRETATION);
     let palette = match photometric.as_str() {
         "PALETTE COLOR" => Some(Arc::new(Palette::read(values, format.signed, &notes)?)),
@@ -64,7 +69,12 @@ pub(super) fn read(
     let table = match values.item(tags::MODALITY_LUT_SEQUENCE) {
         Some(item) => {
             let pair = [tags::LUT_DESCRIPTOR, tags::LUT_DATA];
-            Some(Arc::new(LookupTable::read(item, pair, format.signed, &notes)?))
+            Some(Arc::new(LookupTable::read(
+                item,
+                pair,
+                format.signed,
+                &notes,
+            )?))
         }
         None => None,
     };
@@ -119,9 +129,9 @@ pub(super) fn read(
         format,
         place,
     });
-    let frames = found.into_iter().flat_map(|picture| {
-        picture.frames(&file, table.as_ref(), mosaic)
-    });
+    let frames = found
+        .into_iter()
+        .flat_map(|picture| picture.frames(&file, table.as_ref(), mosaic));
     Ok(frames.collect())
 }
 
@@ -274,7 +284,9 @@ fn could_be_thousands(text: &str) -> bool {
         rest.len() == 3
             && (1..=3).contains(&whole.len())
             && !whole.starts_with('0')
-            && (whole.to_owned() + rest).bytes().all(|b| b.is_ascii_digit())
+            && (whole.to_owned() + rest)
+                .bytes()
+                .all(|b| b.is_ascii_digit())
     })
 }
 
@@ -293,7 +305,9 @@ fn windows(groups: &Groups, notes: &Notes) -> Vec<Window> {
         .zip(&widths)
         .filter(|(centre, width)| centre.is_finite() && width.is_finite() && **width > 0.0)
         .map(|(&centre, &width)| Window::new(centre as f32, width as f32));
-    let tables = groups.holder(group, tags::VOILUT_SEQUENCE).items(tags::VOILUT_SEQUENCE);
+    let tables = groups
+        .holder(group, tags::VOILUT_SEQUENCE)
+        .items(tags::VOILUT_SEQUENCE);
     let tables = tables.iter().filter_map(|item| {
         let pair = [tags::LUT_DESCRIPTOR, tags::LUT_DATA];
         let (low, high) = LookupTable::read(item, pair, true, notes).ok()?.span();

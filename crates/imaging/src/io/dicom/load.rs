@@ -33,7 +33,10 @@ pub(in crate::io) fn load(
     time: u32,
     progress: &Progress,
 ) -> Result<LoadedImage, IoError> {
-    let frames = source.times.get(time as usize).map_or(&[][..], Vec::as_slice);
+    let frames = source
+        .times
+        .get(time as usize)
+        .map_or(&[][..], Vec::as_slice);
     let (volume, digest) = match &source.acquired_mm {
         None => decoded(frames, series.grid, series, progress)?,
         Some(acquired_mm) => {
@@ -70,11 +73,18 @@ pub(in crate::io) fn load_slice(
         return decoded(frames, grid, series, progress).map(|(volume, _)| volume);
     };
     let at_mm = f64::from(k) * series.grid.spacing_mm().z;
-    let after = acquired_mm.partition_point(|&mm| mm < at_mm).min(frames.len().saturating_sub(1));
+    let after = acquired_mm
+        .partition_point(|&mm| mm < at_mm)
+        .min(frames.len().saturating_sub(1));
     let before = after.saturating_sub(1);
     let pair = frames.get(before..=after).unwrap_or_default();
     let (voxels, rescale, _) = Job::new(pair, progress).voxels(series)?;
-    let pair_mm: Vec<f64> = acquired_mm.get(before..=after).unwrap_or_default().iter().map(|mm| mm - at_mm).collect();
+    let pair_mm: Vec<f64> = acquired_mm
+        .get(before..=after)
+        .unwrap_or_default()
+        .iter()
+        .map(|mm| mm - at_mm)
+        .collect();
     let stack = Resampled {
         acquired_mm: &pair_mm,
         spacing_mm: series.grid.spacing_mm().z,
@@ -223,7 +233,10 @@ impl<'a> Job<'a> {
             let Some((_, pictures)) = files.get_mut(at) else {
                 continue;
             };
-            match pictures.iter_mut().find(|(number, _)| *number == frame.number) {
+            match pictures
+                .iter_mut()
+                .find(|(number, _)| *number == frame.number)
+            {
                 Some((_, parts)) => parts.push((frame, out)),
                 None => pictures.push((frame.number, vec![(frame, out)])),
             }

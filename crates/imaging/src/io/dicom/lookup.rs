@@ -32,8 +32,16 @@ impl LookupTable {
             return Err(malformed("a lookup table without a descriptor"));
         };
         // 65536 entries are written as 0 (PS3.3 C.11.1.1.1).
-        let count = if count == 0.0 { 65536 } else { count as u16 as usize };
-        let first = if signed { (first as i32) as i16 as i64 } else { first as i64 };
+        let count = if count == 0.0 {
+            65536
+        } else {
+            count as u16 as usize
+        };
+        let first = if signed {
+            (first as i32) as i16 as i64
+        } else {
+            first as i64
+        };
         let mut entries: Vec<u16> = match values.raw(data) {
             // Entries of 8 bits, one a byte.
             Some(bytes) if bits <= 8.0 && bytes.len() < 2 * count => {
@@ -106,6 +114,8 @@ impl Palette {
     }
 
     pub fn colour(&self, stored: i64) -> [u8; 3] {
-        self.0.each_ref().map(|table| (table.get(stored) >> self.1) as u8)
+        self.0
+            .each_ref()
+            .map(|table| (table.get(stored) >> self.1) as u8)
     }
 }

@@ -34,7 +34,10 @@ impl Mosaic {
         let csa = values.raw(SIEMENS_CSA_IMAGE_HEADER).unwrap_or_default();
         let stated = values.whole::<u32>(SIEMENS_MOSAIC_COUNT, notes)?;
         let stated = stated.or_else(|| {
-            csa::values(csa, "NumberOfImagesInMosaic").first()?.parse().ok()
+            csa::values(csa, "NumberOfImagesInMosaic")
+                .first()?
+                .parse()
+                .ok()
         });
         let Some(count) = stated.filter(|n| (1..=4096).contains(n)) else {
             return Err(refused("it does not say how many slices it holds"));

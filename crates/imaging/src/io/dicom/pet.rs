@@ -116,7 +116,9 @@ fn of_activity(pet: &PetFacts, frames: &[Frame]) -> Result<Suv, String> {
             return Err(format!("{correction} in Corrected Image (0028,0051)"));
         }
     }
-    let weight_kg = pet.weight_kg.ok_or_else(|| lacking("Patient Weight (0010,1030)"))?;
+    let weight_kg = pet
+        .weight_kg
+        .ok_or_else(|| lacking("Patient Weight (0010,1030)"))?;
     let dose = pet
         .dose_bq
         .ok_or_else(|| lacking("Radionuclide Total Dose (0018,1074)"))?;
@@ -136,7 +138,11 @@ fn of_activity(pet: &PetFacts, frames: &[Frame]) -> Result<Suv, String> {
             }
             dose * (-(scan - injected) / half_life).exp2()
         }
-        other => return Err(format!("Decay Correction (0054,1102) START or ADMIN, but {other:?}")),
+        other => {
+            return Err(format!(
+                "Decay Correction (0054,1102) START or ADMIN, but {other:?}"
+            ));
+        }
     };
     Ok(Suv {
         factor: weight_kg * 1000.0 / left,
@@ -162,6 +168,10 @@ fn injection(pet: &PetFacts, scan: f64) -> Option<f64> {
     pet.injected.or_else(|| {
         let midnight = (scan / DAY).floor() * DAY;
         let injected = midnight + pet.injected_at?;
-        Some(if injected > scan { injected - DAY } else { injected })
+        Some(if injected > scan {
+            injected - DAY
+        } else {
+            injected
+        })
     })
 }

@@ -48,7 +48,11 @@ impl PixelFormat {
         let format = Self {
             element,
             allocated,
-            stored: if element == PixelElement::Integer { stored } else { allocated },
+            stored: if element == PixelElement::Integer {
+                stored
+            } else {
+                allocated
+            },
             signed: whole(tags::PIXEL_REPRESENTATION)?.unwrap_or(0) == 1,
             samples: whole(tags::SAMPLES_PER_PIXEL)?.unwrap_or(1),
             photometric: values.text(tags::PHOTOMETRIC_INTERPRETATION),
@@ -144,7 +148,11 @@ impl<'a> Samples<'a> {
     ///
     /// # Errors
     /// When the file cannot be read, or its pixels cannot be decoded or are too few.
-    pub fn read(source: &PixelSource, file: &'a ImageFile, number: u32) -> Result<(Self, [u8; 32]), Refusal> {
+    pub fn read(
+        source: &PixelSource,
+        file: &'a ImageFile,
+        number: u32,
+    ) -> Result<(Self, [u8; 32]), Refusal> {
         let mut bytes = source.frame(number)?;
         let format = &file.format;
         let raw = Sha256::digest(&bytes).into();
@@ -257,9 +265,17 @@ impl<'a> Samples<'a> {
     }
 
     /// The rows of a frame's part of the picture, as bytes and where they go.
-    fn each_row<T>(&self, frame: &Frame, out: &mut [T], width: usize, row: impl Fn(&[u8], &mut [T])) {
+    fn each_row<T>(
+        &self,
+        frame: &Frame,
+        out: &mut [T],
+        width: usize,
+        row: impl Fn(&[u8], &mut [T]),
+    ) {
         let columns = frame.columns as usize;
-        let (left, top) = frame.tile.map_or((0, 0), |tile| (tile.column as usize, tile.row as usize));
+        let (left, top) = frame
+            .tile
+            .map_or((0, 0), |tile| (tile.column as usize, tile.row as usize));
         for (n, to) in out.chunks_exact_mut(columns).enumerate() {
             let start = ((top + n) * self.file.columns as usize + left) * width;
             let from = self.bytes.get(start..start + columns * width);

@@ -31,7 +31,9 @@ pub(super) struct Laid {
 
 /// How far along `normal` a frame lies.
 pub(super) fn depth_mm(frame: &Frame, normal: DVec3) -> f64 {
-    frame.place.map_or(0.0, |place| place.position_mm.dot(normal))
+    frame
+        .place
+        .map_or(0.0, |place| place.position_mm.dot(normal))
 }
 
 /// The gaps between neighbours of an ascending stack.
@@ -41,12 +43,19 @@ fn gaps(frames: &[Frame]) -> Vec<f64> {
     };
     let normal = place.normal();
     let depths: Vec<f64> = frames.iter().map(|frame| depth_mm(frame, normal)).collect();
-    depths.iter().zip(depths.iter().skip(1)).map(|(a, b)| b - a).collect()
+    depths
+        .iter()
+        .zip(depths.iter().skip(1))
+        .map(|(a, b)| b - a)
+        .collect()
 }
 
 /// How many neighbours in an ascending stack share their place.
 pub(super) fn repeated(frames: &[Frame]) -> usize {
-    gaps(frames).iter().filter(|&&gap| gap < SAME_PLACE_MM).count()
+    gaps(frames)
+        .iter()
+        .filter(|&&gap| gap < SAME_PLACE_MM)
+        .count()
 }
 
 /// Whether all gaps of an ascending stack are about the same.
@@ -111,7 +120,9 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
         .enumerate()
         .map(|(k, frame)| {
             let even = place.position_mm + lean * (step * k as f64);
-            frame.place.map_or(0.0, |place| place.position_mm.distance(even))
+            frame
+                .place
+                .map_or(0.0, |place| place.position_mm.distance(even))
         })
         .fold(0.0, f64::max);
     let place_tolerance = first.spacing_mm.iter().copied().fold(step, f64::min) * MOST_OFF;
@@ -137,7 +148,12 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
     Ok(Laid {
         grid: grid(first, place, lean * step, count)?,
         warnings,
-        acquired_mm: Some(frames.iter().map(|frame| depth(frame) * lean.length()).collect()),
+        acquired_mm: Some(
+            frames
+                .iter()
+                .map(|frame| depth(frame) * lean.length())
+                .collect(),
+        ),
     })
 }
 
@@ -166,7 +182,9 @@ fn mean_place(frames: &[Frame]) -> Option<Place> {
         return Some(first);
     }
     let sum = |direction: fn(&Place) -> DVec3| {
-        let directions = frames.iter().filter_map(|frame| frame.place.as_ref().map(direction));
+        let directions = frames
+            .iter()
+            .filter_map(|frame| frame.place.as_ref().map(direction));
         directions.sum::<DVec3>().normalize()
     };
     let (row, column) = (sum(|place| place.row), sum(|place| place.column));
@@ -242,7 +260,9 @@ fn tilt(lean: DVec3, normal: DVec3) -> Result<Option<Warning>, Refusal> {
 /// What became of an uneven stack, with the slices that are missing where the gaps show that.
 fn resampled(gaps: &[f64], acquired: usize, count: usize, step: f64) -> Warning {
     let whole = |gap: f64| (gap / step).round().max(1.0);
-    let is_ladder = gaps.iter().all(|&gap| (gap / step - whole(gap)).abs() < 0.05);
+    let is_ladder = gaps
+        .iter()
+        .all(|&gap| (gap / step - whole(gap)).abs() < 0.05);
     let missing: f64 = gaps.iter().map(|&gap| whole(gap) - 1.0).sum();
     let (least, most) = extremes(gaps);
     let mut text = format!(
@@ -256,7 +276,10 @@ fn resampled(gaps: &[f64], acquired: usize, count: usize, step: f64) -> Warning 
             .take(8)
             .map(|(k, gap)| format!("{} after slice {}", whole(*gap) - 1.0, k + 1))
             .collect();
-        text += &format!("; it looks as if {missing} are missing ({})", after.join(", "));
+        text += &format!(
+            "; it looks as if {missing} are missing ({})",
+            after.join(", ")
+        );
     }
     Warning::new("resampled", text)
 }

@@ -23,10 +23,18 @@ impl Resampled<'_> {
         let before = after.saturating_sub(1);
         let mm = |n: usize| self.acquired_mm.get(n).copied().unwrap_or(0.0);
         let gap = mm(after) - mm(before);
-        let share = if gap > 0.0 { (at - mm(before)) / gap } else { 1.0 };
+        let share = if gap > 0.0 {
+            (at - mm(before)) / gap
+        } else {
+            1.0
+        };
         // An acquired slice stays as it is.
         let share = share.clamp(0.0, 1.0);
-        let share = if (share - share.round()).abs() < 1e-6 { share.round() } else { share };
+        let share = if (share - share.round()).abs() < 1e-6 {
+            share.round()
+        } else {
+            share
+        };
         (before, after, share)
     }
 }
@@ -42,14 +50,20 @@ pub(super) fn resample(voxels: &Voxels, stack: &Resampled) -> Result<Voxels, Ref
             let count = per_slice * stack.slices as usize;
             let mut out = reserve::<$type>(count as u64)?;
             out.resize(count, <$type>::default());
-            out.par_chunks_mut(per_slice.max(1)).enumerate().for_each(|(k, out)| {
-                let (before, after, share) = stack.around(k);
-                let slice = |n: usize| $values.get(n * per_slice..(n + 1) * per_slice).unwrap_or_default();
-                for ((to, &a), &b) in out.iter_mut().zip(slice(before)).zip(slice(after)) {
-                    let (a, b) = (f64::from(a), f64::from(b));
-                    *to = $round(a + (b - a) * share) as $type;
-                }
-            });
+            out.par_chunks_mut(per_slice.max(1))
+                .enumerate()
+                .for_each(|(k, out)| {
+                    let (before, after, share) = stack.around(k);
+                    let slice = |n: usize| {
+                        $values
+                            .get(n * per_slice..(n + 1) * per_slice)
+                            .unwrap_or_default()
+                    };
+                    for ((to, &a), &b) in out.iter_mut().zip(slice(before)).zip(slice(after)) {
+                        let (a, b) = (f64::from(a), f64::from(b));
+                        *to = $round(a + (b - a) * share) as $type;
+                    }
+                });
             Voxels::$kind(out)
         }};
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use dicom_dictionary_std::uids;
 
-use super::syntax;
 use super::elements::{Encoding, ITEM, Walker, malformed};
 use super::frame::ImageFile;
 use super::header::{PixelPlace, inflate, read_meta};
+use super::syntax;
 use crate::io::error::Refusal;
 use crate::io::files::{self, Kind};
 
@@ -67,7 +67,10 @@ impl<'a> PixelSource<'a> {
     pub fn frame(&self, number: u32) -> Result<Vec<u8>, Refusal> {
         let mut walker = self.walker()?;
         let Some(fragments) = &self.fragments else {
-            let bytes = self.file.format.frame_bytes(self.file.rows, self.file.columns);
+            let bytes = self
+                .file
+                .format
+                .frame_bytes(self.file.rows, self.file.columns);
             walker.rewind(self.file.place.offset + u64::from(number) * bytes)?;
             let bytes = u32::try_from(bytes).map_err(|_| malformed("a frame of 4 GiB"))?;
             return walker.value(bytes);
@@ -200,7 +203,10 @@ fn by_frame<R: Read + Seek>(
         }
     }
     if begins.len() != frames || !begins.is_sorted() || begins.first() != Some(&0) {
-        let message = format!("{} fragments, which are not those of {frames} frames", ranges.len());
+        let message = format!(
+            "{} fragments, which are not those of {frames} frames",
+            ranges.len()
+        );
         return Err(malformed(&message));
     }
     let ends = begins.iter().skip(1).copied().chain([ranges.len()]);

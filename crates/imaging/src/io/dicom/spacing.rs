@@ -35,7 +35,10 @@ pub(super) fn read(groups: &Groups, notes: &Notes) -> Result<PixelSpacing, Refus
         let kind = Spacing::Patient;
         return Ok(PixelSpacing { mm, kind });
     }
-    for tag in [tags::IMAGER_PIXEL_SPACING, tags::NOMINAL_SCANNED_PIXEL_SPACING] {
+    for tag in [
+        tags::IMAGER_PIXEL_SPACING,
+        tags::NOMINAL_SCANNED_PIXEL_SPACING,
+    ] {
         let found = numbers(tag)?;
         if found.is_empty() {
             continue;
@@ -62,7 +65,9 @@ pub(super) fn read(groups: &Groups, notes: &Notes) -> Result<PixelSpacing, Refus
 
 fn pair(found: &[f64], name: &str) -> Result<[f64; 2], Refusal> {
     match *found {
-        [rows, columns] if [rows, columns].iter().all(|&v| v > 0.0 && v < 1e4) => Ok([rows, columns]),
+        [rows, columns] if [rows, columns].iter().all(|&v| v > 0.0 && v < 1e4) => {
+            Ok([rows, columns])
+        }
         _ => Err(no_geometry(&format!("it has no usable {name}"))),
     }
 }

@@ -71,7 +71,14 @@ fn split_by_shape(frames: Vec<Frame>) -> Vec<Vec<Frame>> {
 
 fn is_alike(a: &Frame, b: &Frame) -> bool {
     let spacing = a.spacing_mm.iter().zip(b.spacing_mm);
-    let size = |f: &Frame| (f.rows, f.columns, f.file.inverted, f.file.format.is_colour());
+    let size = |f: &Frame| {
+        (
+            f.rows,
+            f.columns,
+            f.file.inverted,
+            f.file.format.is_colour(),
+        )
+    };
     size(a) == size(b)
         && a.is_localizer() == b.is_localizer()
         && spacing.into_iter().all(|(x, y)| (x - y).abs() <= 1e-4 * x)
@@ -161,7 +168,9 @@ fn are_stacks(frames: &[Frame], parts: &[(Option<Mark>, Vec<Frame>)], by: By) ->
     }
     let all = repeated(frames);
     let left: usize = parts.iter().map(|(_, part)| repeated(part)).sum();
-    let each_even = parts.iter().all(|(_, part)| repeated(part) > 0 || is_even(part));
+    let each_even = parts
+        .iter()
+        .all(|(_, part)| repeated(part) > 0 || is_even(part));
     if all > 0 {
         return left < all && each_even;
     }
@@ -178,7 +187,10 @@ fn run_through(parts: &[(Option<Mark>, Vec<Frame>)]) -> bool {
         .iter()
         .filter_map(|(_, part)| {
             let normal = part.first()?.place?.normal();
-            let (low, high) = (depth_mm(part.first()?, normal), depth_mm(part.last()?, normal));
+            let (low, high) = (
+                depth_mm(part.first()?, normal),
+                depth_mm(part.last()?, normal),
+            );
             Some([low, high, (high - low) / (part.len() as f64 - 1.0)])
         })
         .collect();
@@ -207,9 +219,11 @@ fn is_dense(frames: &[Frame]) -> bool {
 fn gather(leaves: Vec<Leaf>) -> Vec<Stack> {
     let mut groups: Vec<Vec<Leaf>> = Vec::new();
     for leaf in leaves {
-        let group = groups
-            .iter_mut()
-            .find(|group| group.first().is_some_and(|first| is_other_time(first, &leaf)));
+        let group = groups.iter_mut().find(|group| {
+            group
+                .first()
+                .is_some_and(|first| is_other_time(first, &leaf))
+        });
         match group {
             Some(group) => group.push(leaf),
             None => groups.push(vec![leaf]),
@@ -220,12 +234,16 @@ fn gather(leaves: Vec<Leaf>) -> Vec<Stack> {
 
 fn is_other_time(a: &Leaf, b: &Leaf) -> bool {
     let same_image = a.path.len() == b.path.len()
-        && a.path.iter().zip(&b.path).all(|(x, y)| {
-            x == y || (x.0 == y.0 && x.0.is_series_of_one_image())
-        });
+        && a.path
+            .iter()
+            .zip(&b.path)
+            .all(|(x, y)| x == y || (x.0 == y.0 && x.0.is_series_of_one_image()));
     same_image
         && a.frames.len() == b.frames.len()
-        && a.frames.iter().zip(&b.frames).all(|(x, y)| same_place(x, y))
+        && a.frames
+            .iter()
+            .zip(&b.frames)
+            .all(|(x, y)| same_place(x, y))
 }
 
 /// The time points of leaves of one image.
@@ -243,7 +261,10 @@ fn times(leaves: Vec<Leaf>) -> Vec<Stack> {
         all.extend(ranked);
     }
     if by.is_empty() {
-        return vec![Stack { times: all, warnings: Vec::new() }];
+        return vec![Stack {
+            times: all,
+            warnings: Vec::new(),
+        }];
     }
     let mut names: Vec<&str> = Vec::new();
     for by in by {
@@ -251,8 +272,15 @@ fn times(leaves: Vec<Leaf>) -> Vec<Stack> {
             names.push(by.name());
         }
     }
-    let is_ct = all.first().and_then(|t| t.first()).is_some_and(|f| f.facts().modality == "CT");
-    let message = format!("{} images at the same places, told apart by {}", all.len(), names.join(" and "));
+    let is_ct = all
+        .first()
+        .and_then(|t| t.first())
+        .is_some_and(|f| f.facts().modality == "CT");
+    let message = format!(
+        "{} images at the same places, told apart by {}",
+        all.len(),
+        names.join(" and ")
+    );
     let told = |code| vec![Warning::new(code, message.clone())];
     if is_ct && names == [By::Acquisition.name()] && all.len() <= MOST_PHASES {
         let apart = all.into_iter().map(|frames| Stack {
@@ -261,7 +289,10 @@ fn times(leaves: Vec<Leaf>) -> Vec<Stack> {
         });
         return apart.collect();
     }
-    vec![Stack { times: all, warnings: told("time_points") }]
+    vec![Stack {
+        times: all,
+        warnings: told("time_points"),
+    }]
 }
 
 /// Frames that still share places, as one stack for each of the times at every place. Those that no mark orders stay one
@@ -286,15 +317,16 @@ fn rank(frames: Vec<Frame>) -> (Vec<Vec<Frame>>, Option<By>) {
     let by = RANKS.into_iter().find(|&by| {
         places.iter().all(|place| {
             let marks: Vec<_> = place.iter().map(|frame| frame.mark(by)).collect();
-            marks.iter().enumerate().all(|(n, mark)| {
-                mark.is_some() && !marks.iter().take(n).any(|other| other == mark)
-            })
+            marks
+                .iter()
+                .enumerate()
+                .all(|(n, mark)| mark.is_some() && !marks.iter().take(n).any(|other| other == mark))
         })
     });
     // Frames of one file are in the order of its making.
-    let one_file = frames.first().is_some_and(|first| {
-        frames.iter().all(|frame| frame.path() == first.path())
-    });
+    let one_file = frames
+        .first()
+        .is_some_and(|first| frames.iter().all(|frame| frame.path() == first.path()));
     if by.is_none() && !one_file {
         return (vec![frames], None);
     }

@@ -242,7 +242,10 @@ fn warn_about_values(frames: &[Frame], modality: Modality, warnings: &mut Vec<Wa
         );
     }
     if frames.iter().any(|f| f.file.format.is_colour()) {
-        warn("colour_as_grey", "a colour picture, shown as its brightness");
+        warn(
+            "colour_as_grey",
+            "a colour picture, shown as its brightness",
+        );
     }
 }
 

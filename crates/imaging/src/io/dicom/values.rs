@@ -110,7 +110,9 @@ impl DataSet {
             && !is_text_under(tag, vr, bytes)
         {
             let values = bytes.chunks_exact(width);
-            return Ok(values.map(|bytes| binary(vr, bytes, self.big_endian)).collect());
+            return Ok(values
+                .map(|bytes| binary(vr, bytes, self.big_endian))
+                .collect());
         }
         let text = String::from_utf8_lossy(bytes);
         let text = text.trim_matches(is_padding);
@@ -132,7 +134,9 @@ impl DataSet {
 
 /// A tag's name and number: `Rescale Slope (0028,1053)`.
 pub(super) fn name(tag: Tag) -> String {
-    let alias = StandardDataDictionary.by_tag(tag).map(|entry| entry.alias());
+    let alias = StandardDataDictionary
+        .by_tag(tag)
+        .map(|entry| entry.alias());
     let mut name = String::new();
     for c in alias.unwrap_or("element").chars() {
         if c.is_ascii_uppercase() && name.ends_with(|last: char| last.is_ascii_lowercase()) {
@@ -207,7 +211,9 @@ fn decimal(tag: Tag, written: &str, notes: &Notes) -> Result<f64, Refusal> {
     let text = written.trim_matches(is_padding);
     let plain = |text: &str| -> Option<f64> {
         let number = text.parse::<f64>().ok().filter(|n| n.is_finite());
-        number.filter(|_| text.starts_with(['+', '-', '.']) || text.starts_with(|c: char| c.is_ascii_digit()))
+        number.filter(|_| {
+            text.starts_with(['+', '-', '.']) || text.starts_with(|c: char| c.is_ascii_digit())
+        })
     };
     if let Some(number) = plain(text) {
         return Ok(number);

@@ -243,13 +243,13 @@ impl<R: Read + Seek> Rewriter<'_, R> {
         if self.identities.are_in(&text) {
             return Ok(());
         }
-        self.out.write_all(&element.raw)?;
+        self.out.write_all(element.raw())?;
         Ok(self.out.write_all(&value)?)
     }
 
     /// An element as it is: pixels in one piece or in fragments, or any value.
     fn copy(&mut self, element: &Element, encoding: Encoding) -> Result<(), Refusal> {
-        self.out.write_all(&element.raw)?;
+        self.out.write_all(element.raw())?;
         if let Some(length) = element.length {
             return self.copy_bytes(length);
         }
@@ -259,7 +259,7 @@ impl<R: Read + Seek> Rewriter<'_, R> {
                     "the file ends inside its pixels; copy or export it again",
                 ));
             };
-            self.out.write_all(&item.raw)?;
+            self.out.write_all(item.raw())?;
             match (item.tag, item.length) {
                 (SEQUENCE_END, _) => return Ok(()),
                 (ITEM, Some(length)) => self.copy_bytes(length)?,

@@ -5,15 +5,8 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::StandardDataDictionary;
 use dicom_object::Tag;
 
-use crate::io::dicom::elements::{Element, Encoding};
-
-/// An unknown value that is a sequence is written in implicit VR (PS3.5 6.2.2 note 4).
-pub(super) fn inside(element: &Element, outside: Encoding) -> Encoding {
-    match element.vr {
-        Some([b'U', b'N']) => Encoding::IMPLICIT,
-        _ => outside,
-    }
-}
+use crate::io::dicom::elements::Element;
+pub(super) use crate::io::dicom::elements::inside;
 
 /// The value type in the file, or in the dictionary where the file says none.
 pub(super) fn vr(element: &Element) -> Option<VR> {

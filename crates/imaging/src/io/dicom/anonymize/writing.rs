@@ -53,7 +53,7 @@ pub(super) fn empty_item(encoding: Encoding) -> Vec<u8> {
 
 /// The header of an element that was read, for a value of another length; `None`: its end is marked.
 pub(super) fn header(element: &Element, encoding: Encoding, length: Option<u32>) -> Vec<u8> {
-    let mut raw = element.raw.clone();
+    let mut raw = element.raw().to_vec();
     let is_short = element.vr.is_some() && raw.len() == 8;
     let size = if is_short { 2 } else { 4 };
     raw.truncate(raw.len() - size);
