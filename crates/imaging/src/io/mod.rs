@@ -22,9 +22,11 @@ mod nifti;
 mod npy;
 mod nrrd;
 mod pictures;
+pub mod objects;
 mod progress;
 mod refusals;
 mod scan;
+mod whole_file;
 
 use std::path::Path;
 

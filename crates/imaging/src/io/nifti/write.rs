@@ -1,13 +1,12 @@
 //! Volumes to NIfTI-1 files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use super::fields::{Version, code};
 use crate::geometry::VoxelGrid;
 use crate::io::array::{LPS_FROM_RAS, Number};
-use crate::io::{IoError, files};
+use crate::io::{IoError, files, whole_file};
 use crate::volume::{Rescale, Volume, Voxels};
 use bytemuck::{Pod, cast_slice};
 use flate2::Compression;
@@ -153,62 +152,21 @@ fn is_packed(path: &Path) -> Result<bool, IoError> {
     }
 }
 
-/// Writes header and voxels beside `path` and moves them there.
+/// Writes header and voxels as a whole file.
 pub(super) fn write(
     path: &Path,
     header: &[u8],
     voxels: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), IoError> {
     let packed = is_packed(path)?;
-    let failed = |error| IoError::write(path, error);
-    let (file, beside) = create_beside(path).map_err(failed)?;
-    let written =
-        write_whole(file, packed, header, voxels).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it is of no use; that it could not be removed adds nothing to the error.
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(failed)
-}
-
-fn write_whole(
-    file: File,
-    packed: bool,
-    header: &[u8],
-    voxels: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    let out = BufWriter::with_capacity(1 << 18, file);
-    let out = if packed {
+    whole_file::write(path, |out| {
+        if !packed {
+            out.write_all(header)?;
+            return voxels(out);
+        }
         let mut gzip = GzEncoder::new(out, Compression::fast());
         gzip.write_all(header)?;
         voxels(&mut gzip)?;
-        gzip.finish()?
-    } else {
-        let mut out = out;
-        out.write_all(header)?;
-        voxels(&mut out)?;
-        out
-    };
-    out.into_inner()?.sync_all()
-}
-
-/// A new file in the same folder, whose name nothing else has.
-fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    for attempt in 0..1000_u32 {
-        let mut candidate = name.clone();
-        candidate.push(format!(".{}-{attempt}.part", std::process::id()));
-        let beside = path.with_file_name(candidate);
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-        {
-            Ok(file) => return Ok((file, beside)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
+        gzip.finish().map(|_| ())
+    })
 }

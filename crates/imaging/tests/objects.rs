@@ -1,0 +1,9 @@
+//! Structures drawn on images: surfaces, contours, and the files that hold them.
+
+#[path = "objects/contours.rs"]
+mod contours;
+#[path = "objects/mesh.rs"]
+mod mesh;
+#[path = "import/support.rs"]
+#[allow(dead_code, reason = "shared with the import tests")]
+mod support;
