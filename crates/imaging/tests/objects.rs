@@ -4,6 +4,8 @@
 mod contours;
 #[path = "objects/mesh.rs"]
 mod mesh;
+#[path = "objects/write.rs"]
+mod write;
 #[path = "import/support.rs"]
 #[allow(dead_code, reason = "shared with the import tests")]
 mod support;

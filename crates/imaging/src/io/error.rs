@@ -44,6 +44,12 @@ pub enum IoError {
     /// A name that says no format.
     #[error("{} names no format that can be written; use .nii or .nii.gz", .0.display())]
     OutputName(PathBuf),
+    /// A name that says no format of structures.
+    #[error(
+        "{} names no format that structures can be written in; use .nii.gz, .dcm (DICOM SEG), .rtstruct.dcm, .stl or .obj",
+        .0.display()
+    )]
+    ObjectName(PathBuf),
     /// The format cannot hold the image.
     #[error("{} cannot be written: {message}", path.display())]
     OutputShape {

@@ -1,5 +1,14 @@
 //! Structures drawn on images, in and out: what lies on top of an image.
 
+mod codes;
+mod colour;
+mod drawn;
+mod elements;
+mod file;
+mod original;
+mod rtstruct;
+mod seg;
 mod surface;
 
+pub use drawn::{Drawn, DrawnBy, ObjectFormat, write};
 pub use surface::{write_obj, write_stl};
