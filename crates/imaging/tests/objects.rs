@@ -4,8 +4,10 @@
 mod contours;
 #[path = "objects/mesh.rs"]
 mod mesh;
-#[path = "objects/write.rs"]
-mod write;
+#[path = "objects/read.rs"]
+mod read;
 #[path = "import/support.rs"]
 #[allow(dead_code, reason = "shared with the import tests")]
 mod support;
+#[path = "objects/write.rs"]
+mod write;

@@ -8,6 +8,7 @@ use super::archive::Archive;
 use super::array::Array;
 use super::dicom::{DicomSource, Facts, Frame};
 use super::error::Refusal;
+use super::objects::ObjectOnTop;
 use super::refusals::RefusedGroup;
 use super::{choice, refusals};
 use crate::geometry::VoxelGrid;
@@ -18,7 +19,9 @@ use crate::volume::{ImageKey, Modality, Stated, Suv, Units, Window};
 pub struct Library {
     /// Patients in the order of their id and name, those without either last.
     pub patients: Vec<Patient>,
-    /// Every file that is in no series, with the reason.
+    /// Segmentations and structure sets, by their paths.
+    pub objects: Vec<ObjectOnTop>,
+    /// Every file that is in no series and no object, with the reason.
     pub refused: Vec<Refused>,
 }
 
@@ -250,6 +253,11 @@ impl Library {
             }
         }
         self.patients.retain(|patient| !patient.studies.is_empty());
+        for object in other.objects {
+            if !self.objects.iter().any(|known| known.path == object.path) {
+                self.objects.push(object);
+            }
+        }
         let new = other.refused.into_iter();
         let new: Vec<Refused> = new.filter(|r| !self.refused.contains(r)).collect();
         self.refused.extend(new);
@@ -300,7 +308,11 @@ pub(super) struct Filed {
 }
 
 /// Files series under their patients and studies and puts everything in a fixed order.
-pub(super) fn file(filed: Vec<Filed>, mut refused: Vec<Refused>) -> Library {
+pub(super) fn file(
+    filed: Vec<Filed>,
+    objects: Vec<ObjectOnTop>,
+    mut refused: Vec<Refused>,
+) -> Library {
     type Studies = BTreeMap<(String, String), Study>;
     let mut patients: BTreeMap<(String, String), Studies> = BTreeMap::new();
     for entry in filed {
@@ -333,7 +345,11 @@ pub(super) fn file(filed: Vec<Filed>, mut refused: Vec<Refused>) -> Library {
     let mut patients: Vec<Patient> = patients.collect();
     // Files that name nobody come last.
     patients.sort_by_key(|p| p.id.is_empty() && p.name.is_empty());
-    let mut library = Library { patients, refused };
+    let mut library = Library {
+        patients,
+        objects,
+        refused,
+    };
     refusals::warn(&mut library);
     library
 }

@@ -67,7 +67,9 @@ pub(super) fn groups(refused: &[Refused]) -> Vec<RefusedGroup<'_>> {
 /// Warns on each series of which files were not taken. A file whose header could not be read counts to the series that all
 /// other images of its folder are of.
 pub(super) fn warn(library: &mut Library) {
-    let Library { patients, refused } = library;
+    let Library {
+        patients, refused, ..
+    } = library;
     let mut series: Vec<&mut Series> = patients
         .iter_mut()
         .flat_map(|patient| &mut patient.studies)

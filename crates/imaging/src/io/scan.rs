@@ -13,6 +13,7 @@ use super::dicom::{self, Facts, Frame, KnownFacts};
 use super::error::Refusal;
 use super::files::{self, Kind};
 use super::library::{self, Filed, Source};
+use super::objects::{self, ObjectOnTop};
 use super::pictures::{self, Picture};
 use super::{IoError, Library, Progress, Refused};
 use super::{dicomdir, metaimage, mgh, nifti, npy, nrrd};
@@ -21,6 +22,7 @@ use super::{dicomdir, metaimage, mgh, nifti, npy, nrrd};
 enum Found {
     Frames(Vec<Frame>),
     Array(Box<Array>),
+    Object(Box<ObjectOnTop>),
     Picture(Picture),
     /// The voxels of a `.hdr`/`.img` pair or the like.
     PairOf(PathBuf),
@@ -28,14 +30,32 @@ enum Found {
     Index,
 }
 
-/// Series, and the files that are in none.
-type Sorted = (Vec<Filed>, Vec<Refused>);
+/// What the files under a path make.
+#[derive(Default)]
+struct Sorted {
+    filed: Vec<Filed>,
+    on_top: Vec<ObjectOnTop>,
+    refused: Vec<Refused>,
+}
+
+impl Sorted {
+    fn refused(path: &Path, refusal: Refusal) -> Self {
+        Self {
+            refused: vec![Refused::new(path, refusal)],
+            ..Self::default()
+        }
+    }
+
+    fn into_library(self) -> Library {
+        library::file(self.filed, self.on_top, self.refused)
+    }
+}
 
 pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError> {
     if let Some(archive) = archive::around(path) {
         return inside(archive, path, progress);
     }
-    let (filed, refused) = if path.is_file() {
+    let sorted = if path.is_file() {
         one_file(path, progress)?
     } else {
         let (files, refused) = files::list(path, progress)?;
@@ -44,18 +64,23 @@ pub(super) fn scan(path: &Path, progress: &Progress) -> Result<Library, IoError>
         }
         sort(path, &files, refused, progress)?
     };
-    Ok(library::file(filed, refused))
+    Ok(sorted.into_library())
 }
 
 /// What lies at a path that leads into an archive.
 fn inside(archive: &Path, path: &Path, progress: &Progress) -> Result<Library, IoError> {
-    let (mut filed, mut refused) = unpacked(archive, progress)?;
-    filed.retain(|filed| filed.series.path.starts_with(path));
-    refused.retain(|refused| refused.path.starts_with(path));
-    if filed.is_empty() && refused.is_empty() {
+    let mut sorted = unpacked(archive, progress)?;
+    sorted
+        .filed
+        .retain(|filed| filed.series.path.starts_with(path));
+    sorted.on_top.retain(|object| object.path.starts_with(path));
+    sorted
+        .refused
+        .retain(|refused| refused.path.starts_with(path));
+    if sorted.filed.is_empty() && sorted.on_top.is_empty() && sorted.refused.is_empty() {
         return Err(IoError::NotFound(path.to_owned()));
     }
-    Ok(library::file(filed, refused))
+    Ok(sorted.into_library())
 }
 
 /// A file that was asked for: an archive or an index is opened, of an image's voxels the header beside them.
@@ -67,8 +92,11 @@ fn one_file(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
         Ok(Kind::Picture) => {
             let array = pictures::inspect(path).and_then(|picture| pictures::single(&picture));
             Ok(match array {
-                Ok(array) => (vec![array.into_series(path)], Vec::new()),
-                Err(refusal) => (Vec::new(), vec![Refused::new(path, refusal)]),
+                Ok(array) => Sorted {
+                    filed: vec![array.into_series(path)],
+                    ..Sorted::default()
+                },
+                Err(refusal) => Sorted::refused(path, refusal),
             })
         }
         _ => sort(path, &files, Vec::new(), progress),
@@ -82,13 +110,21 @@ fn unpacked(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
     if files.is_empty() && refused.is_empty() {
         return Err(IoError::Empty(path.to_owned()));
     }
-    let (filed, others) = sort(archive.folder(), &files, unreadable, progress)?;
-    refused.extend(others.into_iter().map(|mut refused| {
+    let found = sort(archive.folder(), &files, unreadable, progress)?;
+    refused.extend(found.refused.into_iter().map(|mut refused| {
         refused.path = archive.shown(&refused.path);
         refused
     }));
-    let filed = filed.into_iter().map(|filed| packed(filed, &archive));
-    Ok((filed.collect(), refused))
+    let filed = found.filed.into_iter().map(|filed| packed(filed, &archive));
+    let on_top = found
+        .on_top
+        .into_iter()
+        .map(|object| object.packed(&archive));
+    Ok(Sorted {
+        filed: filed.collect(),
+        on_top: on_top.collect(),
+        refused,
+    })
 }
 
 /// A series of an archive, named by its path in it.
@@ -116,7 +152,7 @@ fn packed(mut filed: Filed, archive: &Arc<Archive>) -> Filed {
 fn indexed(path: &Path, progress: &Progress) -> Result<Sorted, IoError> {
     let (files, refused) = match dicomdir::list(path) {
         Ok(listed) => listed,
-        Err(refusal) => return Ok((Vec::new(), vec![Refused::new(path, refusal)])),
+        Err(refusal) => return Ok(Sorted::refused(path, refusal)),
     };
     let root = path.parent().unwrap_or(path);
     sort(root, &files, refused, progress)
@@ -143,6 +179,7 @@ fn sort(
 
     let (mut frames, mut filed) = (Vec::new(), Vec::new());
     let (mut pairs, mut pictures) = (Vec::new(), Vec::new());
+    let mut on_top = Vec::new();
     let mut taken: Vec<PathBuf> = Vec::new();
     for (file, found) in found {
         match found {
@@ -154,6 +191,7 @@ fn sort(
                 taken.push(file.to_owned());
                 filed.push(array.into_series(root));
             }
+            Ok(Found::Object(object)) => on_top.push(*object),
             Ok(Found::Picture(picture)) => pictures.push(picture),
             Ok(Found::PairOf(header)) => pairs.push((file, header)),
             Ok(Found::Index) if files.len() == 1 => return indexed(file, progress),
@@ -179,7 +217,11 @@ fn sort(
     }
     refuse_lone_halves(&pairs, &filed, &mut refused);
     dicom::stack(frames, root, &mut filed, &mut refused);
-    Ok((filed, refused))
+    Ok(Sorted {
+        filed,
+        on_top,
+        refused,
+    })
 }
 
 /// The voxels of a pair are accounted for by the series of their header; else they are refused with it. Files with
@@ -215,7 +257,12 @@ fn inspect(path: &Path, known: &KnownFacts) -> Result<Found, Unread> {
     let dicom = |meta| {
         dicom::inspect(path, meta, known)
             .map(Found::Frames)
-            .map_err(|(refusal, facts)| Unread(refusal, facts))
+            .or_else(|(refusal, facts)| match facts {
+                Some(facts) if objects::is_object(&facts) => objects::inspect(path, meta, &facts)
+                    .map(|object| Found::Object(Box::new(object)))
+                    .map_err(|refusal| Unread(refusal, Some(facts))),
+                facts => Err(Unread(refusal, facts)),
+            })
     };
     Ok(match files::kind(path)? {
         Kind::Dicom { meta } => return dicom(Some(meta)),

@@ -57,6 +57,16 @@ impl DataSet {
             .map(|(_, value)| value)
     }
 
+    /// All elements, in the order of their tags.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Tag, &Value)> {
+        self.elements.iter().map(|(tag, value)| (*tag, value))
+    }
+
+    /// Whether the file is written in big endian.
+    pub const fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
     /// Whether the element is there, empty or not.
     pub fn has(&self, tag: Tag) -> bool {
         self.get(tag).is_some()

@@ -268,7 +268,7 @@ fn beyond(length: u32, remaining: u64) -> Refusal {
     ))
 }
 
-pub(super) fn malformed(what: &str) -> Refusal {
+pub(in crate::io) fn malformed(what: &str) -> Refusal {
     Refusal::new(
         "malformed",
         format!("not well-formed DICOM ({what}); export the file again"),

@@ -263,7 +263,7 @@ pub(super) fn read_meta<R: Read + Seek>(walker: &mut Walker<R>) -> Result<Option
 }
 
 /// The syntax of a data set that declares none.
-fn guess<R: Read + Seek>(walker: &mut Walker<R>, start: u64) -> Result<String, Refusal> {
+pub(super) fn guess<R: Read + Seek>(walker: &mut Walker<R>, start: u64) -> Result<String, Refusal> {
     let encoding = probe(walker, start, Encoding::EXPLICIT)?;
     Ok(if encoding.explicit {
         uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned()
@@ -274,7 +274,7 @@ fn guess<R: Read + Seek>(walker: &mut Walker<R>, start: u64) -> Result<String, R
 
 /// The encoding as declared, unless the first element says otherwise: files exist that declare explicit
 /// VR and are implicit.
-fn probe<R: Read + Seek>(
+pub(super) fn probe<R: Read + Seek>(
     walker: &mut Walker<R>,
     start: u64,
     declared: Encoding,

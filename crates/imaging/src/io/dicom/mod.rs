@@ -22,6 +22,7 @@ mod load;
 mod lookup;
 mod marks;
 mod mosaic;
+mod object;
 mod pet;
 mod pixels;
 mod place;
@@ -36,15 +37,18 @@ mod values;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(super) use dataset::DataSet;
+pub(super) use elements::malformed;
 pub(super) use facts::{Facts, KnownFacts};
 pub(super) use frame::Frame;
 pub(super) use load::{load, load_slice};
+pub(super) use object::{ABOUT, Object, Pixels};
 pub(super) use stack::stack;
+pub(super) use values::Notes;
 
 use super::error::Refusal;
 use crate::volume::{Digest, ImageKey};
 use header::Header;
-use values::Notes;
 
 /// The frames of one image: for each time point a stack in ascending order.
 #[derive(Debug, Default)]

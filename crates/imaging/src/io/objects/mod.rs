@@ -5,10 +5,13 @@ mod colour;
 mod drawn;
 mod elements;
 mod file;
+mod found;
 mod original;
 mod rtstruct;
 mod seg;
 mod surface;
 
 pub use drawn::{Drawn, DrawnBy, ObjectFormat, write};
+pub use found::{Belongs, LoadedObject, LoadedStructure, ObjectKind, ObjectOnTop, Structure, load};
+pub(super) use found::{inspect, is_object};
 pub use surface::{write_obj, write_stl};

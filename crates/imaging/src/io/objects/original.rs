@@ -1,14 +1,16 @@
 //! The images that structures were drawn on, as an object that refers to them needs them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::tags;
-use dicom_object::{InMemDicomObject, OpenFileOptions};
+use dicom_dictionary_std::{tags, uids};
+use dicom_object::InMemDicomObject;
 use glam::DVec3;
 
-use super::elements::{PROGRAM, VERSION, new_uid, now, shortened, text};
-use crate::io::error::Refusal;
+use super::elements::{PROGRAM, VERSION, new_uid, now, reference, shortened, text};
+use super::found::read_again;
+use crate::io::dicom::{ABOUT, Facts};
 use crate::io::library::Source;
 use crate::io::{IoError, Series};
 
@@ -34,7 +36,6 @@ const COPIED: &[(Tag, Option<VR>)] = &[
     (tags::PATIENT_AGE, None),
     (tags::PATIENT_SIZE, None),
     (tags::PATIENT_WEIGHT, None),
-    (tags::ETHNIC_GROUP, None),
     (tags::PATIENT_COMMENTS, None),
     (tags::PATIENT_SPECIES_DESCRIPTION, None),
     (tags::PATIENT_IDENTITY_REMOVED, None),
@@ -55,14 +56,44 @@ const COPIED: &[(Tag, Option<VR>)] = &[
     (tags::STUDY_ID, Some(VR::SH)),
 ];
 
+/// What items of those may hold.
+const IN_ITEMS: &[Tag] = &[
+    tags::CODE_VALUE,
+    tags::LONG_CODE_VALUE,
+    tags::CODING_SCHEME_DESIGNATOR,
+    tags::CODING_SCHEME_VERSION,
+    tags::CODE_MEANING,
+    tags::TYPE_OF_PATIENT_ID,
+    tags::LOCAL_NAMESPACE_ENTITY_ID,
+    tags::UNIVERSAL_ENTITY_ID,
+    tags::UNIVERSAL_ENTITY_ID_TYPE,
+];
+
 /// How far a slice may lie from an image to be that image's, in mm.
 const SAME_PLACE_MM: f64 = 0.01;
 
 /// One image of the series.
 pub(super) struct Instance {
-    pub class: String,
-    pub uid: String,
-    position_mm: DVec3,
+    class: String,
+    uid: String,
+    /// Counted from 1, where its file has several.
+    frame: Option<u32>,
+    position_mm: Option<DVec3>,
+}
+
+impl Instance {
+    /// A reference to it (PS3.3 10.3).
+    pub fn reference(&self) -> InMemDicomObject {
+        let mut item = reference(&self.class, &self.uid);
+        if let Some(frame) = self.frame {
+            item.put(text(
+                tags::REFERENCED_FRAME_NUMBER,
+                VR::IS,
+                &frame.to_string(),
+            ));
+        }
+        item
+    }
 }
 
 /// The images that structures were drawn on.
@@ -71,7 +102,7 @@ pub(super) struct Original {
     pub series_uid: String,
     pub study_uid: String,
     pub frame_of_reference: String,
-    pub instances: Vec<Instance>,
+    instances: Vec<Instance>,
 }
 
 impl Original {
@@ -80,40 +111,61 @@ impl Original {
     /// # Errors
     /// When the series is no DICOM series or that file cannot be read any more.
     pub fn of(series: &Series, path: &Path) -> Result<Self, IoError> {
-        let Source::Dicom(source) = &series.source else {
-            return Err(IoError::OutputShape {
-                path: path.to_owned(),
-                message: "the image is no DICOM image, so there are no patient and study to refer to; write .nii.gz, \
-                          .stl or .obj"
-                    .to_owned(),
-            });
+        let refused = |message: &str| IoError::OutputShape {
+            path: path.to_owned(),
+            message: message.to_owned(),
         };
-        // The import has read this file before: it is well-formed.
-        let opened = OpenFileOptions::new()
-            .read_until(tags::PIXEL_DATA)
-            .open_file(&series.path)
-            .map_err(|error| Refusal::new("unreadable", error.to_string()).at(&series.path))?;
-        let header = opened.into_inner();
-        let word = |tag| read_text(&header, tag);
-        let class = word(tags::SOP_CLASS_UID);
-        let instances = source.slices.iter().map(|slice| Instance {
-            class: class.clone(),
-            uid: slice.sop_uid.clone(),
-            position_mm: slice.position_mm,
+        let Source::Dicom(source) = &series.source else {
+            return Err(refused(
+                "the image is no DICOM image, so there are no patient and study to refer to; write .nii.gz, .stl or .obj",
+            ));
+        };
+        let frames = source.times.first().map_or(&[][..], Vec::as_slice);
+        let Some(first) = frames.first() else {
+            return Err(refused("the series has no images"));
+        };
+        let wanted = |tag| {
+            IN_ITEMS.contains(&tag)
+                || ABOUT.contains(&tag)
+                || tag == tags::POSITION_REFERENCE_INDICATOR
+                || COPIED.iter().any(|(copied, _)| *copied == tag)
+        };
+        let header =
+            read_again(first.path(), wanted).map_err(|refusal| refusal.at(first.path()))?;
+        let facts = first.facts();
+        let instances = frames.iter().map(|frame| Instance {
+            class: class_of(frame.facts()),
+            uid: frame.file.sop_uid.clone(),
+            frame: (frame.file.frames > 1).then_some(frame.number + 1),
+            position_mm: frame.place.map(|place| place.position_mm),
         });
         Ok(Self {
-            series_uid: word(tags::SERIES_INSTANCE_UID),
-            study_uid: word(tags::STUDY_INSTANCE_UID),
-            frame_of_reference: word(tags::FRAME_OF_REFERENCE_UID),
-            instances: instances.collect(),
-            header,
+            series_uid: facts.series_uid.clone(),
+            study_uid: facts.study_uid.clone(),
+            frame_of_reference: facts.frame_uid.clone(),
+            instances: instances
+                .filter(|instance| !instance.uid.is_empty())
+                .collect(),
+            header: header.values.texts(),
         })
     }
 
     /// The image whose first voxel lies there.
     pub fn at(&self, position_mm: DVec3) -> Option<&Instance> {
-        let near = |i: &&Instance| i.position_mm.distance(position_mm) < SAME_PLACE_MM;
-        self.instances.iter().find(near)
+        let near = |at: DVec3| at.distance(position_mm) < SAME_PLACE_MM;
+        self.instances
+            .iter()
+            .find(|i| i.position_mm.is_some_and(near))
+    }
+
+    /// References to the files of all images, each once.
+    pub fn references(&self) -> Vec<InMemDicomObject> {
+        let mut seen = HashSet::new();
+        let new = self
+            .instances
+            .iter()
+            .filter(|i| seen.insert(i.uid.as_str()));
+        new.map(|i| reference(&i.class, &i.uid)).collect()
     }
 
     /// A new object of the same study: the modules of patient, study and equipment, with UIDs of its own.
@@ -179,4 +231,17 @@ fn read_text(header: &InMemDicomObject, tag: Tag) -> String {
     value.map_or_else(String::new, |v| {
         v.trim_end_matches(['\0', ' ']).trim().to_owned()
     })
+}
+
+/// The class of an image; what names none is named by its modality.
+fn class_of(facts: &Facts) -> String {
+    let named = facts.sop_class.as_str();
+    let class = match facts.modality.as_str() {
+        _ if !named.is_empty() => named,
+        "CT" => uids::CT_IMAGE_STORAGE,
+        "MR" => uids::MR_IMAGE_STORAGE,
+        "PT" => uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+        _ => uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+    };
+    class.to_owned()
 }

@@ -99,8 +99,7 @@ fn contours(
         let first = DVec3::new(0.0, 0.0, f64::from(region.k));
         let position_mm = grid.patient_from_voxel().transform_point3(first);
         if let Some(image) = original.at(position_mm) {
-            let image = reference(&image.class, &image.uid);
-            contour.put(sequence(tags::CONTOUR_IMAGE_SEQUENCE, [image]));
+            contour.put(sequence(tags::CONTOUR_IMAGE_SEQUENCE, [image.reference()]));
         }
         contour
     };
@@ -118,17 +117,13 @@ fn put_structures(object: &mut InMemDicomObject, drawn: &[Drawn], original: &Ori
         let value = object.get(tag).and_then(|e| e.to_str().ok());
         value.map_or_else(String::new, std::borrow::Cow::into_owned)
     });
-    let images = original
-        .instances
-        .iter()
-        .map(|i| reference(&i.class, &i.uid));
     // The class of a study that is managed elsewhere, long retired, is what readers know here.
     let mut study = reference("1.2.840.10008.3.1.2.3.1", &original.study_uid);
     study.put(item(
         tags::RT_REFERENCED_SERIES_SEQUENCE,
         [
             text(tags::SERIES_INSTANCE_UID, VR::UI, &original.series_uid),
-            sequence(tags::CONTOUR_IMAGE_SEQUENCE, images),
+            sequence(tags::CONTOUR_IMAGE_SEQUENCE, original.references()),
         ],
     ));
     let rois = (1..).zip(drawn).map(|(number, d)| {

@@ -14,7 +14,7 @@ use crate::io::objects::codes::{coded, elements};
 use crate::io::objects::colour::stored_from_rgb;
 use crate::io::objects::drawn::{Drawn, too_many};
 use crate::io::objects::elements::{
-    code, decimals, item, new_uid, numbers, reference, sequence, shortened, text,
+    code, decimals, item, new_uid, numbers, sequence, shortened, text,
 };
 use crate::io::objects::file::{Syntax, save};
 use crate::io::objects::original::Original;
@@ -205,14 +205,10 @@ fn segment(number: u16, drawn: &Drawn) -> InMemDicomObject {
 
 /// The images it lies on (C.12.2).
 fn put_references(object: &mut InMemDicomObject, original: &Original) {
-    let instances = original
-        .instances
-        .iter()
-        .map(|i| reference(&i.class, &i.uid));
     object.put(item(
         tags::REFERENCED_SERIES_SEQUENCE,
         [
-            sequence(tags::REFERENCED_INSTANCE_SEQUENCE, instances),
+            sequence(tags::REFERENCED_INSTANCE_SEQUENCE, original.references()),
             text(tags::SERIES_INSTANCE_UID, VR::UI, &original.series_uid),
         ],
     ));
@@ -319,7 +315,7 @@ fn put_groups(
 /// The image that a frame was drawn on; none where the grid has slices between the images (C.7.6.16.2.6).
 fn derivation(original: &Original, position_mm: DVec3) -> dicom_object::mem::InMemElement {
     let derived = original.at(position_mm).map(|instance| {
-        let mut source = reference(&instance.class, &instance.uid);
+        let mut source = instance.reference();
         let purpose = "Source image for image processing operation";
         source.put(sequence(
             tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
