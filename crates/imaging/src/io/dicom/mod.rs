@@ -42,7 +42,7 @@ pub(super) use elements::malformed;
 pub(super) use facts::{Facts, KnownFacts};
 pub(super) use frame::Frame;
 pub(super) use load::{load, load_slice};
-pub(super) use object::{ABOUT, Object, Pixels};
+pub(super) use object::{ABOUT, Object, Pixels, can_decode, decode_grey};
 pub(super) use stack::stack;
 pub(super) use values::Notes;
 

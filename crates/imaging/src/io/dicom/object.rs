@@ -9,6 +9,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
 use super::charset::CharacterSet;
+use super::codec::{self, Coded};
 use super::dataset::{Budget, DataSet, Value, Wanted, known, read_value};
 use super::elements::{Encoding, ITEM, Walker, malformed};
 use super::header::{guess, inflate, probe, read_meta};
@@ -190,4 +191,33 @@ const fn is_text(vr: VR) -> bool {
             | VR::UR
             | VR::UT
     )
+}
+
+/// Uncompresses a frame of one sample a pixel; `size` is columns and rows. Pixels of 16 bits are little endian.
+///
+/// # Errors
+/// When it is damaged.
+pub(in crate::io) fn decode_grey(
+    bytes: &[u8],
+    syntax: &str,
+    size: [u32; 2],
+    bits: u16,
+) -> Result<Vec<u8>, Refusal> {
+    let coded = Coded {
+        syntax,
+        columns: size[0],
+        rows: size[1],
+        samples: 1,
+        allocated: bits,
+        stored: bits,
+        signed: false,
+        photometric: "MONOCHROME2",
+        planar: false,
+    };
+    codec::decode(bytes, &coded).map(|decoded| decoded.bytes)
+}
+
+/// Whether frames of a transfer syntax can be uncompressed.
+pub(in crate::io) fn can_decode(syntax: &str) -> bool {
+    codec::can_decode(syntax)
 }

@@ -169,7 +169,7 @@ fn write_nifti(path: &Path, grid: &VoxelGrid, drawn: &[Drawn]) -> Result<(), IoE
 
 /// More structures than DICOM numbers.
 pub(super) fn too_many(path: &Path, drawn: &[Drawn]) -> Result<(), IoError> {
-    if drawn.len() <= usize::from(u16::MAX) {
+    if u16::try_from(drawn.len()).is_ok() {
         return Ok(());
     }
     let message = format!("{} structures are more than can be numbered", drawn.len());

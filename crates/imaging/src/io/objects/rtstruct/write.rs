@@ -85,7 +85,7 @@ fn contours(
         let corners = region.to_mm(&region.keyhole, grid);
         let words: Vec<String> = corners
             .iter()
-            .flat_map(|c| c.to_array())
+            .flat_map(DVec3::to_array)
             .map(micrometres)
             .collect();
         let data = words.join("\\");

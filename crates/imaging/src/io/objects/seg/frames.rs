@@ -1,12 +1,13 @@
 //! The pixels of a segmentation, frame by frame.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::tags;
 use flate2::read::DeflateDecoder;
 
 use crate::io::Warning;
-use crate::io::dicom::{DataSet, Notes, Object, Pixels, malformed};
+use crate::io::dicom::{DataSet, Notes, Object, Pixels, can_decode, decode_grey, malformed};
 use crate::io::error::{MAX_VOLUME_BYTES, Refusal};
 
 /// Each frame deflated by itself (PS3.5 A.4.13).
@@ -54,7 +55,7 @@ pub(super) struct FrameReader<'a> {
     half: u32,
     /// Frames that begin at whole bytes although bits run on.
     padded: bool,
-    deflated: bool,
+    syntax: &'a str,
     pixels: &'a Pixels,
 }
 
@@ -96,14 +97,14 @@ impl<'a> FrameReader<'a> {
             big_endian: values.is_big_endian(),
             half: largest.filter(|&n| n > 0).unwrap_or(255).div_ceil(2),
             padded: false,
-            deflated: object.syntax == DEFLATED_FRAMES,
+            syntax: &object.syntax,
             pixels,
         };
-        reader.check(&object.syntax)?;
+        reader.check()?;
         Ok(reader)
     }
 
-    fn check(&mut self, syntax: &str) -> Result<(), Refusal> {
+    fn check(&mut self) -> Result<(), Refusal> {
         let area = self.columns as usize * self.rows as usize;
         match self.pixels {
             Pixels::Native(bytes) => {
@@ -122,13 +123,15 @@ impl<'a> FrameReader<'a> {
                 }
             }
             Pixels::Fragments(fragments) => {
-                if ![DEFLATED_FRAMES, uids::RLE_LOSSLESS].contains(&syntax) {
+                let syntax = self.syntax;
+                let is_known = self.bits > 1 && can_decode(syntax);
+                if syntax != DEFLATED_FRAMES && !is_known {
                     let message = format!(
                         "its pixels are compressed in a way that is not read ({syntax}); convert it to Explicit VR Little Endian"
                     );
                     return Err(Refusal::new("transfer_syntax", message));
                 }
-                if fragments.len() != self.frames {
+                if self.frames > 1 && fragments.len() != self.frames {
                     let message =
                         format!("{} fragments for {} frames", fragments.len(), self.frames);
                     return Err(malformed(&message));
@@ -154,53 +157,84 @@ impl<'a> FrameReader<'a> {
         })
     }
 
-    /// The pixels of a frame that are of a segment, a byte each; `None` where there are none.
+    /// The segments that have pixels in a frame of a label map; `None` where it is none.
     ///
     /// # Errors
     /// When they cannot be unpacked.
-    pub(super) fn bits(&self, frame: usize, segment: u32) -> Result<Option<Vec<u8>>, Refusal> {
-        let area = self.columns as usize * self.rows as usize;
-        let unpacked;
-        let (bytes, first) = match self.pixels {
-            Pixels::Native(bytes) => {
-                let bit = frame * area * usize::from(self.bits);
-                let padded = frame * area.div_ceil(8) * 8;
-                (bytes.as_slice(), if self.padded { padded } else { bit })
-            }
-            Pixels::Fragments(fragments) => {
-                let packed = fragments.get(frame).map_or(&[][..], Vec::as_slice);
-                unpacked = self.unpacked(packed, (area * usize::from(self.bits)).div_ceil(8))?;
-                (unpacked.as_slice(), 0)
-            }
-        };
-        let pixel = |n: usize| -> u32 {
-            let byte = |at: usize| bytes.get(at).copied().map_or(0, u32::from);
-            match self.bits {
-                1 => byte((first + n) / 8) >> ((first + n) % 8) & 1,
-                8 => byte(first / 8 + n),
-                _ if self.big_endian => byte(first / 8 + 2 * n) << 8 | byte(first / 8 + 2 * n + 1),
-                _ => byte(first / 8 + 2 * n) | byte(first / 8 + 2 * n + 1) << 8,
-            }
-        };
+    pub(super) fn labels(&self, frame: usize) -> Result<Option<BTreeSet<u32>>, Refusal> {
+        if self.kind != Kind::Labels {
+            return Ok(None);
+        }
+        let mut values = self.values(frame)?;
+        values.sort_unstable();
+        values.dedup();
+        Ok(Some(values.into_iter().map(u32::from).collect()))
+    }
+
+    /// The pixels of a frame that are of a segment, a byte each.
+    ///
+    /// # Errors
+    /// When they cannot be unpacked.
+    pub(super) fn bits(&self, frame: usize, segment: u32) -> Result<Vec<u8>, Refusal> {
         let inside = |value: u32| match self.kind {
             Kind::Binary => value != 0,
             Kind::Fractional => value >= self.half,
             Kind::Labels => value == segment,
         };
-        let found: Vec<u8> = (0..area).map(|n| u8::from(inside(pixel(n)))).collect();
-        Ok(found.contains(&1).then_some(found))
+        let values = self.values(frame)?.into_iter();
+        Ok(values
+            .map(|value| u8::from(inside(u32::from(value))))
+            .collect())
+    }
+
+    /// The pixels of a frame.
+    fn values(&self, frame: usize) -> Result<Vec<u16>, Refusal> {
+        let area = self.columns as usize * self.rows as usize;
+        let size = (area * usize::from(self.bits)).div_ceil(8);
+        let unpacked;
+        let (bytes, first) = match self.pixels {
+            Pixels::Native(bytes) if self.padded => (bytes.as_slice(), frame * size * 8),
+            Pixels::Native(bytes) => (bytes.as_slice(), frame * area * usize::from(self.bits)),
+            Pixels::Fragments(fragments) => {
+                let joined = match self.frames {
+                    1 => fragments.concat(),
+                    _ => fragments.get(frame).cloned().unwrap_or_default(),
+                };
+                unpacked = self.unpacked(&joined, size)?;
+                (unpacked.as_slice(), 0)
+            }
+        };
+        let whole = bytes.get(first / 8..).unwrap_or_default();
+        let pair = |pair: &[u8; 2]| {
+            if self.big_endian {
+                u16::from_be_bytes(*pair)
+            } else {
+                u16::from_le_bytes(*pair)
+            }
+        };
+        let bit = |n: usize| {
+            bytes
+                .get(n / 8)
+                .map_or(0, |byte| u16::from(byte >> (n % 8) & 1))
+        };
+        Ok(match self.bits {
+            1 => (first..first + area).map(bit).collect(),
+            8 => whole.iter().take(area).copied().map(u16::from).collect(),
+            _ => whole.as_chunks().0.iter().take(area).map(pair).collect(),
+        })
     }
 
     fn unpacked(&self, packed: &[u8], wanted: usize) -> Result<Vec<u8>, Refusal> {
-        let mut bytes = Vec::new();
-        if self.deflated {
+        let bytes = if self.syntax == DEFLATED_FRAMES {
+            let mut bytes = Vec::new();
             let read = DeflateDecoder::new(packed)
                 .take(wanted as u64)
                 .read_to_end(&mut bytes);
             read.map_err(|error| damaged(&error.to_string()))?;
+            bytes
         } else {
-            bytes = run_lengths(packed, wanted, usize::from(self.bits.max(8)) / 8)?;
-        }
+            decode_grey(packed, self.syntax, self.size(), self.bits)?
+        };
         if bytes.len() < wanted {
             return Err(damaged("a frame is cut"));
         }
@@ -212,60 +246,4 @@ fn damaged(what: &str) -> Refusal {
     let message =
         format!("its compressed pixels cannot be decoded ({what}); copy or export it again");
     Refusal::new("damaged_pixels", message)
-}
-
-/// RLE Lossless (PS3.5 annex G): a segment for each byte of a pixel, the highest one first, to little-endian pixels.
-fn run_lengths(packed: &[u8], wanted: usize, width: usize) -> Result<Vec<u8>, Refusal> {
-    let (words, _) = packed.as_chunks::<4>();
-    let header: Vec<usize> = words
-        .iter()
-        .take(16)
-        .map(|w| u32::from_le_bytes(*w) as usize)
-        .collect();
-    let count = header.first().copied().unwrap_or(0);
-    if header.len() < 16 || count != width {
-        return Err(damaged("an RLE header that does not fit"));
-    }
-    let mut bytes = vec![0; wanted];
-    for segment in 0..width {
-        let start = header[segment + 1];
-        let end = header
-            .get(segment + 2)
-            .copied()
-            .filter(|&end| segment + 1 < width && end > start);
-        let part = packed.get(start..end.unwrap_or(packed.len()));
-        let mut rest = part.ok_or_else(|| damaged("an RLE segment outside its frame"))?;
-        let mut places = bytes.iter_mut().skip(width - 1 - segment).step_by(width);
-        let mut left = wanted / width;
-        while left > 0 {
-            let (&head, behind) = rest
-                .split_first()
-                .ok_or_else(|| damaged("an RLE segment is cut"))?;
-            let control = head as i8;
-            let (run, taken): (Vec<u8>, usize) = match control {
-                -128 => (Vec::new(), 0),
-                0..=127 => {
-                    let length = usize::from(head) + 1;
-                    let literal = behind
-                        .get(..length)
-                        .ok_or_else(|| damaged("an RLE segment is cut"))?;
-                    (literal.to_vec(), length)
-                }
-                _ => {
-                    let value = behind
-                        .first()
-                        .ok_or_else(|| damaged("an RLE segment is cut"))?;
-                    (vec![*value; 257 - usize::from(head)], 1)
-                }
-            };
-            for value in run.into_iter().take(left) {
-                left -= 1;
-                if let Some(place) = places.next() {
-                    *place = value;
-                }
-            }
-            rest = &behind[taken..];
-        }
-    }
-    Ok(bytes)
 }

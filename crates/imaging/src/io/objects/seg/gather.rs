@@ -46,35 +46,58 @@ impl Slab {
     }
 }
 
-/// A frame's pixels of one structure.
+/// A frame's pixels of one structure, cut to what is inside.
 pub(super) struct Plane {
     /// How far along the normal it lies.
     at: f64,
-    /// The column and the row of the point that the slab's coordinates start at.
+    /// From the slab's column and row to those of the cut.
     shift: [f64; 2],
+    width: usize,
     /// A byte a pixel, row by row.
     pixels: Vec<u8>,
 }
 
 impl Plane {
-    /// The plane of a frame, if it has anything inside.
-    pub(super) fn new(place: &FramePlace, slab: &Slab, pixels: Vec<u8>) -> Self {
+    /// The plane of a frame of `columns`; `None` where nothing is inside.
+    pub(super) fn new(
+        place: &FramePlace,
+        slab: &Slab,
+        pixels: &[u8],
+        columns: u32,
+    ) -> Option<Self> {
+        let [left, right, top, bottom] = bounds(pixels, columns)?;
         let offset = slab.first.position_mm - place.position_mm;
         let along = |step: DVec3| offset.dot(step) / step.length_squared();
-        Self {
+        let [across, down] = slab.first.steps_mm.map(along);
+        let rows = pixels.chunks_exact(columns as usize);
+        let rows = rows.skip(top).take(bottom + 1 - top);
+        Some(Self {
             at: place.position_mm.dot(slab.first.normal()),
-            shift: slab.first.steps_mm.map(along),
-            pixels,
-        }
+            shift: [across - left as f64, down - top as f64],
+            width: right + 1 - left,
+            pixels: rows.flat_map(|row| &row[left..=right]).copied().collect(),
+        })
+    }
+
+    /// Whether the pixel around a place of the slab's columns and rows is inside.
+    fn holds(&self, column: f64, row: f64) -> bool {
+        let c = (column + self.shift[0] + 0.5).floor();
+        let r = (row + self.shift[1] + 0.5).floor();
+        let here = c >= 0.0 && c < self.width as f64 && r >= 0.0 && r < self.height() as f64;
+        here && self.pixels[r as usize * self.width + c as usize] != 0
+    }
+
+    fn height(&self) -> usize {
+        self.pixels.len() / self.width
     }
 }
 
-/// Paints the voxels whose nearest pixel is inside, in the slice that lies nearest; `size` is columns and rows.
-pub(super) fn gather(mask: &mut Mask, slab: &Slab, planes: &[Plane], size: [u32; 2]) {
+/// Paints the voxels whose nearest pixel is inside, in the slice that lies nearest.
+pub(super) fn gather(mask: &mut Mask, slab: &Slab, planes: &[Plane]) {
     let mut planes: Vec<&Plane> = planes.iter().collect();
     planes.sort_by(|a, b| a.at.total_cmp(&b.at));
     let grid = *mask.grid();
-    let Some((low, high)) = reach(&grid, slab, &planes, size) else {
+    let Some((low, high)) = reach(&grid, slab, &planes) else {
         return;
     };
     let normal = slab.first.normal();
@@ -98,12 +121,8 @@ pub(super) fn gather(mask: &mut Mask, slab: &Slab, planes: &[Plane], size: [u32;
         let mut run = None;
         for i in low.x..=high.x {
             let n = f64::from(i - low.x);
-            let inside = nearest(&planes, d0 + rise * n, half, slack).is_some_and(|plane| {
-                let c = (c0 + steps[0] * n + plane.shift[0] + 0.5).floor();
-                let r = (r0 + steps[1] * n + plane.shift[1] + 0.5).floor();
-                let here = c >= 0.0 && r >= 0.0 && c < f64::from(size[0]) && r < f64::from(size[1]);
-                here && plane.pixels[r as usize * size[0] as usize + c as usize] != 0
-            });
+            let inside = nearest(&planes, d0 + rise * n, half, slack)
+                .is_some_and(|plane| plane.holds(c0 + steps[0] * n, r0 + steps[1] * n));
             match (inside, run) {
                 (true, None) => run = Some(i),
                 (false, Some(first)) => {
@@ -138,30 +157,19 @@ fn nearest<'a>(planes: &[&'a Plane], at: f64, half: f64, slack: f64) -> Option<&
 }
 
 /// The voxels that pixels inside can reach.
-fn reach(
-    grid: &VoxelGrid,
-    slab: &Slab,
-    planes: &[&Plane],
-    size: [u32; 2],
-) -> Option<(UVec3, UVec3)> {
+fn reach(grid: &VoxelGrid, slab: &Slab, planes: &[&Plane]) -> Option<(UVec3, UVec3)> {
     let normal = slab.first.normal();
     let start = slab.first.position_mm.dot(normal);
     let [across, down] = slab.first.steps_mm;
     let inverse = grid.voxel_from_patient();
     let (mut low, mut high) = (DVec3::INFINITY, DVec3::NEG_INFINITY);
     for plane in planes {
-        let Some([left, right, top, bottom]) = bounds(&plane.pixels, size[0]) else {
-            continue;
-        };
+        let far = [plane.width, plane.height()].map(|n| n as f64 - 0.5);
         for n in 0..8 {
-            let c = if n & 1 == 0 { left - 0.5 } else { right + 0.5 } - plane.shift[0];
-            let r = if n & 2 == 0 { top - 0.5 } else { bottom + 0.5 } - plane.shift[1];
-            let d = plane.at - start
-                + if n & 4 == 0 {
-                    -slab.half_mm
-                } else {
-                    slab.half_mm
-                };
+            let end = |bit: usize, far: f64| if n >> bit & 1 == 0 { -0.5 } else { far };
+            let c = end(0, far[0]) - plane.shift[0];
+            let r = end(1, far[1]) - plane.shift[1];
+            let d = plane.at - start + 2.0 * slab.half_mm * end(2, 0.5);
             let corner = slab.first.position_mm + across * c + down * r + normal * d;
             let voxel = inverse.transform_point3(corner);
             (low, high) = (low.min(voxel), high.max(voxel));
@@ -176,7 +184,7 @@ fn reach(
 }
 
 /// The first and last column and row with something inside.
-fn bounds(pixels: &[u8], columns: u32) -> Option<[f64; 4]> {
+fn bounds(pixels: &[u8], columns: u32) -> Option<[usize; 4]> {
     let (mut left, mut right) = (usize::MAX, 0);
     let (mut top, mut bottom) = (usize::MAX, 0);
     for (r, row) in pixels.chunks_exact(columns as usize).enumerate() {
@@ -187,5 +195,5 @@ fn bounds(pixels: &[u8], columns: u32) -> Option<[f64; 4]> {
             (top, bottom) = (top.min(r), r);
         }
     }
-    (left <= right).then(|| [left, right, top, bottom].map(|n| n as f64))
+    (left <= right).then_some([left, right, top, bottom])
 }

@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use glam::DVec3;
 use rayon::prelude::*;
 
-use super::frames::{FrameReader, Kind};
+use super::frames::FrameReader;
 use super::gather::{Plane, Slab, gather};
 use crate::geometry::VoxelGrid;
 use crate::io::dicom::{ABOUT, DataSet, Notes, Object, malformed};
@@ -147,7 +147,7 @@ pub(in crate::io::objects) fn load(
     let file = read_again(object.file(), wanted).map_err(at)?;
     progress.check()?;
     let reader = FrameReader::new(&file).map_err(at)?;
-    let placed = placed(&file.values, reader.frames(), object).map_err(at)?;
+    let placed = placed(&file.values, &reader, object).map_err(at)?;
     let mut warnings = object.warnings.clone();
     warnings.extend(reader.warning());
     if placed.iter().any(|p| !p.fits(grid, &reader)) {
@@ -168,12 +168,14 @@ pub(in crate::io::objects) fn load(
                     .iter()
                     .filter(|&&n| placed[n].holds(structure.number))
                     .filter_map(|&n| {
-                        let bits = reader.bits(n, structure.number).transpose()?;
-                        Some(bits.map(|bits| Plane::new(&placed[n].place, slab, bits)))
+                        let columns = reader.size()[0];
+                        let bits = reader.bits(n, structure.number);
+                        let plane = bits.map(|b| Plane::new(&placed[n].place, slab, &b, columns));
+                        plane.transpose()
                     })
                     .collect::<Result<_, Refusal>>()
                     .map_err(at)?;
-                gather(&mut mask, slab, &planes, reader.size());
+                gather(&mut mask, slab, &planes);
             }
             progress.step(&done, object.structures.len());
             Ok(LoadedStructure {
@@ -213,6 +215,7 @@ fn outside(placed: &[Placed], grid: &VoxelGrid, reader: &FrameReader) -> Option<
 
 /// Where a frame lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::struct_field_names, reason = "all are lengths in mm")]
 pub(super) struct FramePlace {
     /// The centre of the first pixel.
     pub position_mm: DVec3,
@@ -239,14 +242,14 @@ impl FramePlace {
 
 /// A frame, whose it is and where it lies.
 struct Placed {
-    /// `None` in label maps, whose frames are of all segments.
-    segment: Option<u32>,
+    /// One, but for label maps.
+    segments: BTreeSet<u32>,
     place: FramePlace,
 }
 
 impl Placed {
     fn holds(&self, segment: u32) -> bool {
-        self.segment.is_none_or(|own| own == segment)
+        self.segments.contains(&segment)
     }
 
     /// Whether the pixels are voxels of the grid, within a fiftieth of a voxel.
@@ -276,51 +279,59 @@ fn group<'a>(
     frame.item(sequence).or_else(|| shared?.item(sequence))
 }
 
-fn placed(values: &DataSet, frames: usize, object: &ObjectOnTop) -> Result<Vec<Placed>, Refusal> {
+fn placed(
+    values: &DataSet,
+    reader: &FrameReader,
+    object: &ObjectOnTop,
+) -> Result<Vec<Placed>, Refusal> {
+    let frames = reader.frames();
     let shared = values.item(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE);
     let own = values.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
     if own.len() != frames {
         let message = format!("{} functional groups for {frames} frames", own.len());
         return Err(malformed(&message));
     }
-    let is_label_map = Kind::of(values)? == Kind::Labels;
     let known: BTreeSet<u32> = object.structures.iter().map(|s| s.number).collect();
-    let notes = Notes::default();
-    let place = |frame| place_of(frame, shared, &notes);
-    own.iter()
-        .map(|frame| {
-            let segment = group(frame, shared, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
-            let number = match segment {
-                Some(item) => item.whole::<u32>(tags::REFERENCED_SEGMENT_NUMBER, &notes)?,
-                None => None,
+    own.par_iter()
+        .enumerate()
+        .map(|(n, frame)| {
+            let segments = match reader.labels(n)? {
+                Some(labels) => labels,
+                None => BTreeSet::from([segment_of(frame, shared, &known)?]),
             };
-            let segment = match number {
-                _ if is_label_map => None,
-                Some(number) if known.contains(&number) => Some(number),
-                Some(number) => {
-                    return Err(malformed(&format!(
-                        "a frame of segment {number}, which it does not have"
-                    )));
-                }
-                None if known.len() == 1 => known.first().copied(),
-                None => return Err(malformed("a frame of no segment")),
-            };
-            Ok(Placed {
-                segment,
-                place: place(frame)?,
-            })
+            let place = place_of(frame, shared)?;
+            Ok(Placed { segments, place })
         })
         .collect()
 }
 
-fn place_of(
+/// The segment that a frame is of.
+fn segment_of(
     frame: &DataSet,
     shared: Option<&DataSet>,
-    notes: &Notes,
-) -> Result<FramePlace, Refusal> {
+    known: &BTreeSet<u32>,
+) -> Result<u32, Refusal> {
+    let item = group(frame, shared, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
+    let number = match item {
+        Some(item) => item.whole::<u32>(tags::REFERENCED_SEGMENT_NUMBER, &Notes::default())?,
+        None => None,
+    };
+    match (number, known.first()) {
+        (Some(number), _) if known.contains(&number) => Ok(number),
+        (Some(number), _) => {
+            let message = format!("a frame of segment {number}, which it does not have");
+            Err(malformed(&message))
+        }
+        (None, Some(only)) if known.len() == 1 => Ok(*only),
+        (None, _) => Err(malformed("a frame of no segment")),
+    }
+}
+
+fn place_of(frame: &DataSet, shared: Option<&DataSet>) -> Result<FramePlace, Refusal> {
+    let notes = Notes::default();
     let numbers = |sequence, tag| -> Result<Vec<f64>, Refusal> {
         match group(frame, shared, sequence) {
-            Some(item) => item.numbers(tag, notes),
+            Some(item) => item.numbers(tag, &notes),
             None => Ok(Vec::new()),
         }
     };
