@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output;
+use m3d_imaging::io::objects::ObjectOnTop;
 use m3d_imaging::io::{self, IoError, Library, Progress, Role, Series};
 use m3d_imaging::volume::{Spacing, Volume};
 
@@ -28,7 +29,29 @@ struct Report {
     /// The series that the other commands take where none is named.
     series_uid: Option<String>,
     series: Vec<SeriesReport>,
+    objects: Vec<ObjectReport>,
     refused: Vec<RefusedReport>,
+}
+
+#[derive(Serialize)]
+struct ObjectReport {
+    kind: &'static str,
+    description: String,
+    path: String,
+    /// The series that it was drawn on, as its file says.
+    series: Vec<String>,
+    structures: Vec<StructureReport>,
+    warnings: Vec<WarningReport>,
+}
+
+#[derive(Serialize)]
+struct StructureReport {
+    number: u32,
+    name: String,
+    /// What the lexicon calls it.
+    term: Option<String>,
+    colour: Option<[u8; 3]>,
+    drawn_by: String,
 }
 
 #[derive(Serialize)]
@@ -114,10 +137,12 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
             Err(error) => refused.push(unreadable(found, &error)),
         }
     }
+    let objects: Vec<ObjectReport> = library.objects.iter().map(describe_object).collect();
     let series_uid = library.first_series().map(|series| series.uid.clone());
     let report = Report {
         series_uid,
         series,
+        objects,
         refused,
     };
     if arguments.json {
@@ -125,7 +150,7 @@ pub(super) fn run(arguments: &InfoArguments) -> anyhow::Result<()> {
     } else {
         output::print(&text(&report, &library))?;
     }
-    if report.series.is_empty() {
+    if report.series.is_empty() && report.objects.is_empty() {
         match report.refused.first() {
             Some(first) if library.refused.is_empty() => bail!("{}", first.message),
             _ => bail!(library.nothing_opened(path)),
@@ -199,6 +224,28 @@ fn describe(series: &Series, volume: &Volume, hash: bool) -> SeriesReport {
     }
 }
 
+fn describe_object(object: &ObjectOnTop) -> ObjectReport {
+    let structures = object.structures.iter().map(|s| StructureReport {
+        number: s.number,
+        name: s.name.clone(),
+        term: s.term.map(|term| term.name().to_owned()),
+        colour: s.colour,
+        drawn_by: s.drawn_by.clone(),
+    });
+    let warnings = object.warnings.iter().map(|w| WarningReport {
+        code: w.code.to_owned(),
+        message: w.message.clone(),
+    });
+    ObjectReport {
+        kind: object.kind.code(),
+        description: object.description.clone(),
+        path: lossy(&object.path),
+        series: object.series_uids.clone(),
+        structures: structures.collect(),
+        warnings: warnings.collect(),
+    }
+}
+
 /// Voxels without a value, which only shows once they are read.
 fn not_finite(volume: &Volume) -> Option<WarningReport> {
     let rescale = volume.rescale();
@@ -240,6 +287,24 @@ fn text(report: &Report, library: &Library) -> String {
             line(format!("  sha256   {hash}"));
         }
         for warning in &s.warnings {
+            line(format!("  warning  {}", warning.message));
+        }
+    }
+    for o in &report.objects {
+        line(format!("{} {}", o.kind, o.description));
+        line(format!("  file     {}", o.path));
+        for uid in &o.series {
+            line(format!("  lies on  {uid}"));
+        }
+        for s in &o.structures {
+            line(format!(
+                "  {:<8} {} ({})",
+                s.number,
+                s.name,
+                s.drawn_by.to_lowercase()
+            ));
+        }
+        for warning in &o.warnings {
             line(format!("  warning  {}", warning.message));
         }
     }

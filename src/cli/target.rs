@@ -1,10 +1,11 @@
 //! Files to be written, checked before any work is done for them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
+use m3d_imaging::io::objects::ObjectFormat;
 use m3d_imaging::io::{self, Library};
 
 /// Refuses a name that no NIfTI image can be written to.
@@ -13,6 +14,15 @@ use m3d_imaging::io::{self, Library};
 /// For another ending, a missing folder, or something there that is no file.
 pub fn check_nifti(out: &Path) -> anyhow::Result<()> {
     io::check_nifti_name(out)?;
+    check_place(out)
+}
+
+/// Refuses a name that structures cannot be written to.
+///
+/// # Errors
+/// As [`check_nifti`].
+pub fn check_structures(out: &Path) -> anyhow::Result<()> {
+    ObjectFormat::of(out)?;
     check_place(out)
 }
 
@@ -31,6 +41,14 @@ pub fn check_png(out: &Path) -> anyhow::Result<()> {
         );
     }
     check_place(out)
+}
+
+/// `M.json` beside `M.nii.gz`.
+pub fn beside(out: &Path, extension: &str) -> PathBuf {
+    const ENDINGS: [&str; 6] = [".nii.gz", ".nii", ".rtstruct.dcm", ".dcm", ".stl", ".obj"];
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+    out.with_file_name(format!("{}.{extension}", stem.unwrap_or(&name)))
 }
 
 fn check_place(out: &Path) -> anyhow::Result<()> {
@@ -62,6 +80,9 @@ pub fn refuse_input(out: &Path, library: &Library) -> anyhow::Result<()> {
     if out.exists() {
         for file in library.series().flat_map(io::Series::files) {
             refuse_same(out, file)?;
+        }
+        for object in &library.objects {
+            refuse_same(out, &object.path)?;
         }
         for refused in &library.refused {
             refuse_same(out, &refused.path)?;

@@ -203,7 +203,7 @@ pub(super) fn of(reply: &Reply, question: &Question, image: &Image, session: &Se
                 code: w.code,
                 message: w.message.clone(),
             })
-            .chain(image.warnings.iter().map(|w| WarningDocument {
+            .chain(image.series.warnings.iter().map(|w| WarningDocument {
                 code: w.code,
                 message: w.message.clone(),
             }))
@@ -221,7 +221,7 @@ pub(super) fn of(reply: &Reply, question: &Question, image: &Image, session: &Se
         window: reply.window.into(),
         crop: answer.map(|a| [a.crop.min.to_array(), a.crop.max.to_array()]),
         clipped_to: answer.and_then(|a| a.clipped_to),
-        series_uid: image.series_uid.clone(),
+        series_uid: image.series.uid.clone(),
         image_digest: image.digest.to_string(),
         program_version: env!("CARGO_PKG_VERSION"),
         model: reply.model_name.clone(),

@@ -1,17 +1,20 @@
 //! Several structures into one label map.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use super::{AskArguments, Image, answer, document, masks};
+use super::{AskArguments, Image, answer, document, drawn};
 use crate::cli::output;
+use crate::cli::target::beside;
 use crate::render::RESEARCH_NOTICE;
 use m3d_assistant::inference::Session;
 use m3d_assistant::reply::{Place, Reply};
 use m3d_imaging::io;
+use m3d_imaging::io::objects::{self, ObjectFormat};
+use m3d_imaging::volume::Mask;
 
 /// Draws what is named into one label map, with names and volumes beside it.
 pub(super) fn run(
@@ -30,11 +33,17 @@ pub(super) fn run(
     for step in reply.steps.iter().filter(|step| !step.outcome.is_success()) {
         output::note(&format!("left out: {}", step.text));
     }
-    let drawn = masks(&reply);
+    let drawn = drawn(&reply);
     if drawn.is_empty() {
         bail!("nothing was drawn; {} was not written", out.display());
     }
-    io::write_labels(out, image.volume.grid(), &drawn)?;
+    match ObjectFormat::of(out)? {
+        ObjectFormat::Nifti => {
+            let masks: Vec<&Mask> = drawn.iter().map(|d| d.mask).collect();
+            io::write_labels(out, image.volume.grid(), &masks)?;
+        }
+        _ => objects::write(out, &image.series, &drawn)?,
+    }
     let (names, volumes) = (beside(out, "json"), beside(out, "csv"));
     write(
         &names,
@@ -49,16 +58,6 @@ pub(super) fn run(
         output::note(RESEARCH_NOTICE);
     }
     Ok(())
-}
-
-/// `M.json` beside `M.nii.gz`.
-fn beside(out: &Path, extension: &str) -> PathBuf {
-    let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name
-        .strip_suffix(".nii.gz")
-        .or_else(|| name.strip_suffix(".nii"))
-        .unwrap_or(&name);
-    out.with_file_name(format!("{stem}.{extension}"))
 }
 
 /// Every label's number, name and code.

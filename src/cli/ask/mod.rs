@@ -20,8 +20,9 @@ use m3d_assistant::hub::{ModelFolder, local};
 use m3d_assistant::inference::{self, GenerationSettings, OpenedModel, Session, Task};
 use m3d_assistant::reply::{ImageFacts, Place, Question, Reply, ReplyEvent, ReplyWarning, respond};
 use m3d_imaging::geometry::VoxelBox;
-use m3d_imaging::io::{self, Warning};
-use m3d_imaging::volume::{Digest, Mask, Volume};
+use m3d_imaging::io::Series;
+use m3d_imaging::io::objects::{self, Drawn, DrawnBy};
+use m3d_imaging::volume::{Digest, Volume};
 use m3d_model::{DTypeChoice, DeviceChoice};
 
 /// Arguments of `ask`.
@@ -62,7 +63,8 @@ pub struct AskArguments {
     /// A box the question is about: two opposite corners in patient mm (LPS).
     #[arg(long = "box", value_name = "X0,Y0,Z0,X1,Y1,Z1", value_parser = numbers::corners, allow_hyphen_values = true)]
     corners: Option<[DVec3; 2]>,
-    /// Write the mask of the answer here, as NIfTI on the image's grid; several masks as labels 1, 2 … in their order.
+    /// Write the mask of the answer here, on the image's grid: .nii.gz (several masks as labels 1, 2 … in their order), .dcm
+    /// (DICOM SEG), .rtstruct.dcm, .stl or .obj.
     #[arg(long, value_name = "MASK")]
     mask_out: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda or metal.
@@ -111,7 +113,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     }
     let mask_out = arguments.mask_out.as_deref();
     if let Some(out) = mask_out {
-        target::check_nifti(out)?;
+        target::check_structures(out)?;
     }
     let folder = assistant(arguments.model.clone())?;
     if let Some(model) = folder.built_in() {
@@ -130,7 +132,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
     let question = image.question(arguments, text);
     let (reply, words) = answer(&mut session, &question, arguments.json)?;
     if let Some(out) = mask_out {
-        write_masks(out, &image.volume, &reply)?;
+        write_masks(out, &image.series, &reply)?;
     }
     // Only now: the mask is there, whoever has stopped to read the words.
     words?;
@@ -141,7 +143,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         output::print(&document::places(&reply, &image.volume))?;
         // What a step that failed says stands in the answer already.
         let is_said = |w: &ReplyWarning| {
-            reply.text.contains(&w.message) || image.warnings.iter().any(|said| said.code == w.code)
+            reply.text.contains(&w.message) || image.series.warnings.iter().any(|said| said.code == w.code)
         };
         for warning in reply.warnings.iter().filter(|w| !is_said(w)) {
             output::note(&format!("caution ({}): {}", warning.code, warning.message));
@@ -153,9 +155,7 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
 
 /// The image that is asked about.
 struct Image {
-    series_uid: String,
-    /// What its files warn of.
-    warnings: Vec<Warning>,
+    series: Series,
     digest: Digest,
     volume: Arc<Volume>,
     about: Arc<ImageFacts>,
@@ -164,11 +164,13 @@ struct Image {
 impl Image {
     fn read(path: &Path, uid: Option<&str>, out: Option<&Path>) -> anyhow::Result<Self> {
         let found = source::read_image(path, uid, out)?;
+        if let Some(out) = out {
+            objects::check(out, &found.series)?;
+        }
         let volume = found.image.volume;
         let about = ImageFacts::new(&volume, &volume.statistics(), found.series.stated.clone());
         Ok(Self {
-            series_uid: found.series.uid,
-            warnings: found.series.warnings,
+            series: found.series,
             digest: found.image.identity.digest,
             volume: Arc::new(volume),
             about: Arc::new(about),
@@ -201,28 +203,37 @@ impl Image {
     }
 }
 
-/// The masks of an answer, in its order.
-fn masks(reply: &Reply) -> Vec<&Mask> {
+/// The masks of an answer as structures to be written, in its order.
+fn drawn(reply: &Reply) -> Vec<Drawn<'_>> {
     let found = reply.found();
     found
         .filter_map(|found| match &found.place {
-            Place::Mask(mask, _) => Some(mask.as_ref()),
+            Place::Mask(mask, _) => Some(Drawn {
+                name: &found.name,
+                term: found.term,
+                colour: None,
+                mask: mask.as_ref(),
+                by: DrawnBy::Automatic {
+                    name: reply.model_name.clone(),
+                    version: reply.model_fingerprint.clone(),
+                },
+            }),
             Place::Box(_) => None,
         })
         .collect()
 }
 
-/// Writes the masks of an answer: one as 0 and 1, several as labels in their order.
-fn write_masks(out: &Path, volume: &Volume, reply: &Reply) -> anyhow::Result<()> {
-    match masks(reply).as_slice() {
-        [] => output::note(&format!(
+/// Writes the masks of an answer in the form that the name asks for.
+fn write_masks(out: &Path, series: &Series, reply: &Reply) -> anyhow::Result<()> {
+    let drawn = drawn(reply);
+    if drawn.is_empty() {
+        output::note(&format!(
             "the answer holds no mask; {} was not written",
             out.display()
-        )),
-        [mask] => io::write_mask(out, mask)?,
-        several => io::write_labels(out, volume.grid(), several)?,
+        ));
+        return Ok(());
     }
-    Ok(())
+    Ok(objects::write(out, series, &drawn)?)
 }
 
 /// The assistant that was asked for, or the one to use otherwise.

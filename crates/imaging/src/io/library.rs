@@ -266,6 +266,12 @@ impl Library {
     /// Why nothing could be opened below `path`, in one line with the most telling reason: what is no
     /// image at all tells less than what is wrong with one.
     pub fn nothing_opened(&self, path: &Path) -> String {
+        if self.refused.is_empty() && !self.objects.is_empty() {
+            return format!(
+                "{}: there are structures and no image that they lie on; open the folder of the study",
+                path.display()
+            );
+        }
         let mut reasons = self.refused.iter();
         let telling = reasons.find(|r| r.code != "not_an_image");
         let first = telling

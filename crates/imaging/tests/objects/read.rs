@@ -225,3 +225,60 @@ fn nrrd(path: &Path) -> ([u32; 3], Vec<u16>) {
     };
     (sizes.try_into().unwrap(), voxels)
 }
+
+/// Labels written by us with their names beside them, and what is no label map.
+#[test]
+fn label_maps_come_back_with_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("labels.nii.gz");
+    let series = crate::write::pet();
+    let masks = crate::write::shapes(&series);
+    objects::write(&path, &series, &crate::write::drawn(&masks)).unwrap();
+    let bare = objects::load_label_map(&path, &series.grid, &Progress::silent()).unwrap();
+    let names: Vec<&str> = bare
+        .structures
+        .iter()
+        .map(|s| s.structure.name.as_str())
+        .collect();
+    assert_eq!(names, ["label 1", "label 2", "label 3"]);
+    // Where two overlap, the later one stands.
+    let both = masks[0].iter().filter(|v| masks[1].contains(*v)).count();
+    assert_eq!(
+        counts(&bare),
+        [
+            (1, masks[0].count() - both),
+            (2, masks[1].count()),
+            (3, masks[2].count())
+        ]
+    );
+    let names =
+        r#"{"labels": [{"label": 1, "name": "left kidney"}, {"label": 3, "name": "aorta"}]}"#;
+    std::fs::write(folder.path().join("labels.json"), names).unwrap();
+    let named = objects::load_label_map(&path, &series.grid, &Progress::silent()).unwrap();
+    let kidney = &named.structures[0].structure;
+    assert_eq!(kidney.term, Lexicon::built_in().get("left kidney"));
+    assert_eq!(kidney.colour, kidney.term.unwrap().colour());
+    assert_eq!(named.structures[1].structure.name, "label 2");
+
+    let image = repository("tests/data/ibsi_pet/PET_image.nii.gz");
+    let error = objects::load_label_map(&image, &series.grid, &Progress::silent()).unwrap_err();
+    assert!(error.to_string().contains("no label map"), "{error}");
+    let grid = VoxelGrid::new(UVec3::splat(3), DAffine3::IDENTITY).unwrap();
+    assert!(objects::load_label_map(&path, &grid, &Progress::silent()).is_err());
+}
+
+/// DICOM objects need a DICOM image below them.
+#[test]
+fn dicom_objects_of_other_images_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let series = scan(&repository("tests/data/ibsi_pet/PET_image.nii.gz"));
+    let series = series.series().next().unwrap().clone();
+    let masks = crate::write::shapes(&series);
+    for name in ["a.dcm", "a.rtstruct.dcm"] {
+        let path = folder.path().join(name);
+        assert!(objects::check(&path, &series).is_err());
+        let error = objects::write(&path, &series, &crate::write::drawn(&masks)).unwrap_err();
+        assert!(error.to_string().contains("no DICOM image"), "{error}");
+        assert!(!path.exists());
+    }
+}

@@ -1,5 +1,6 @@
 //! Masks as NIfTI files.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use glam::{DVec3, UVec3};
@@ -9,7 +10,7 @@ use crate::geometry::VoxelGrid;
 use crate::io::array::{self, Number};
 use crate::io::error::Refusal;
 use crate::io::{IoError, Progress};
-use crate::volume::{Mask, Rescale};
+use crate::volume::{Mask, Paint, Rescale, Voxels};
 
 /// Voxels may be off by this share of a voxel at the corners and still be the same.
 const SAME_VOXEL: f64 = 0.02;
@@ -67,24 +68,96 @@ pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<()
 /// # Errors
 /// When the file is no NIfTI image, is damaged, has time points, or its voxels are not those of `grid`.
 pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
-    std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
-    let found = super::inspect(path).map_err(|refusal| refusal.at(path))?;
-    if found.header.times > 1 {
-        let message = format!(
-            "it has {} time points, and a mask has one; keep one of them",
-            found.header.times
-        );
-        return Err(Refusal::new("time_points", message).at(path));
-    }
-    let walk = Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
-    let (voxels, rescale) = array::voxels(&found, &Progress::silent())?;
+    let values = Aligned::read(path, grid, &Progress::silent())?;
     Ok(Mask::from_rows(*grid, |j, k, row| {
         for (inside, i) in row.iter_mut().zip(0..) {
-            let there = found.grid.offset(walk.source(UVec3::new(i, j, k)));
-            let stored = there.and_then(|offset| voxels.get(offset));
-            *inside = u8::from(stored.is_some_and(|stored| rescale.apply(stored) > 0.0));
+            *inside = u8::from(values.at(UVec3::new(i, j, k)) > 0.0);
         }
     }))
+}
+
+/// More numbers than this are no labels.
+const MOST_LABELS: usize = 2000;
+
+/// Reads a label map for `grid`, as [`read_mask`] reads a mask: the voxels of each number above 0, ascending.
+///
+/// # Errors
+/// As [`read_mask`], when a value is no whole number from 0 to 65535 or there are too many, and when cancelled.
+pub(in crate::io) fn read_label_masks(
+    path: &Path,
+    grid: &VoxelGrid,
+    progress: &Progress,
+) -> Result<Vec<(u32, Mask)>, IoError> {
+    let values = Aligned::read(path, grid, progress)?;
+    let no_labels = |what: &str| {
+        let message = format!("{what}, so it is no label map; open it as an image");
+        Refusal::new("no_labels", message).at(path)
+    };
+    let dims = grid.dims();
+    let mut masks: BTreeMap<u32, Mask> = BTreeMap::new();
+    for k in 0..dims.z {
+        progress.check()?;
+        for j in 0..dims.y {
+            let mut first = 0;
+            while first < dims.x {
+                let value = values.at(UVec3::new(first, j, k));
+                if value.fract() != 0.0 || !(0.0..65536.0).contains(&value) {
+                    return Err(no_labels(&format!("it has the value {value}")));
+                }
+                let same = |i: &u32| values.at(UVec3::new(*i, j, k)) == value;
+                let end = first + 1 + (first + 1..dims.x).take_while(same).count() as u32;
+                if value > 0.0 {
+                    let mask = masks
+                        .entry(value as u32)
+                        .or_insert_with(|| Mask::empty(*grid));
+                    mask.paint_run(UVec3::new(first, j, k), end - first, Paint::Add);
+                }
+                first = end;
+            }
+        }
+        if masks.len() > MOST_LABELS {
+            return Err(no_labels(&format!("it has more than {MOST_LABELS} values")));
+        }
+    }
+    Ok(masks.into_iter().collect())
+}
+
+/// The values of a file at the voxels of a grid.
+struct Aligned {
+    source: VoxelGrid,
+    walk: Walk,
+    voxels: Voxels,
+    rescale: Rescale,
+}
+
+impl Aligned {
+    fn read(path: &Path, grid: &VoxelGrid, progress: &Progress) -> Result<Self, IoError> {
+        std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
+        let found = Header::read(path).map_err(|refusal| refusal.at(path))?;
+        if found.times > 1 {
+            let message = format!(
+                "it has {} time points, and a mask has one; keep one of them",
+                found.times
+            );
+            return Err(Refusal::new("time_points", message).at(path));
+        }
+        let walk =
+            Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
+        let (voxels, rescale) = read(&found, progress)?;
+        Ok(Self {
+            source: found.grid,
+            walk,
+            voxels,
+            rescale,
+        })
+    }
+
+    /// The value at a voxel of the grid; 0 outside.
+    fn at(&self, voxel: UVec3) -> f32 {
+        let there = self.source.offset(self.walk.source(voxel));
+        let stored = there.and_then(|offset| self.voxels.get(offset));
+        stored.map_or(0.0, |stored| self.rescale.apply(stored))
+    }
 }
 
 /// How the voxels of one grid are found in another that has the same voxels in another order.

@@ -8,7 +8,10 @@ mod mask;
 mod orientation;
 mod write;
 
-pub(super) use header::inspect;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) use mask::read_label_masks;
 pub use mask::{read_mask, write_labels, write_mask};
 pub use write::{check_nifti_name, write_nifti};
 

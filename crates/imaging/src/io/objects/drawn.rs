@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{rtstruct, seg, surface};
 use crate::geometry::VoxelGrid;
 use crate::io::error::Refusal;
+use crate::io::library::Source;
 use crate::io::{IoError, Series, files, nifti};
 use crate::terms::Term;
 use crate::volume::{Mask, Mesh};
@@ -118,6 +119,23 @@ impl ObjectFormat {
     }
 }
 
+/// Refuses a name under which structures of a series could not be written, before there is anything to write.
+///
+/// # Errors
+/// When it names no form, or a DICOM object where the image is none.
+pub fn check(path: &Path, series: &Series) -> Result<ObjectFormat, IoError> {
+    let format = ObjectFormat::of(path)?;
+    if format.is_dicom() && !matches!(series.source, Source::Dicom(_)) {
+        return Err(IoError::OutputShape {
+            path: path.to_owned(),
+            message: "the image is no DICOM image, so there are no patient and study to refer to; write .nii.gz, .stl \
+                      or .obj"
+                .to_owned(),
+        });
+    }
+    Ok(format)
+}
+
 /// Writes structures that were drawn on `series`, in the form that the name of `path` asks for ([`ObjectFormat`]).
 ///
 /// In a NIfTI label map the first one is 1, and where two overlap the later one stands; a single one is 0 and 1. DICOM
@@ -128,7 +146,7 @@ impl ObjectFormat {
 /// When the name asks for no such form, nothing is drawn, masks lie on different grids, a DICOM object is asked for of
 /// an image that is none, or reading the first file or writing fails.
 pub fn write(path: &Path, series: &Series, drawn: &[Drawn]) -> Result<(), IoError> {
-    let format = ObjectFormat::of(path)?;
+    let format = check(path, series)?;
     let refused = |message: &str| IoError::OutputShape {
         path: path.to_owned(),
         message: message.to_owned(),

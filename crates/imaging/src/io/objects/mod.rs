@@ -6,12 +6,14 @@ mod drawn;
 mod elements;
 mod file;
 mod found;
+mod labels;
 mod original;
 mod rtstruct;
 mod seg;
 mod surface;
 
-pub use drawn::{Drawn, DrawnBy, ObjectFormat, write};
+pub use drawn::{Drawn, DrawnBy, ObjectFormat, check, write};
 pub use found::{Belongs, LoadedObject, LoadedStructure, ObjectKind, ObjectOnTop, Structure, load};
 pub(super) use found::{inspect, is_object};
+pub use labels::load_label_map;
 pub use surface::{write_obj, write_stl};

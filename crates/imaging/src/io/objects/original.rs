@@ -116,9 +116,7 @@ impl Original {
             message: message.to_owned(),
         };
         let Source::Dicom(source) = &series.source else {
-            return Err(refused(
-                "the image is no DICOM image, so there are no patient and study to refer to; write .nii.gz, .stl or .obj",
-            ));
+            return Err(refused("the image is no DICOM image"));
         };
         let frames = source.times.first().map_or(&[][..], Vec::as_slice);
         let Some(first) = frames.first() else {
