@@ -8,7 +8,7 @@ const LAYERS: &[(&str, &str, &[&str])] = &[
     ("geometry", "crates/imaging/src", &[]),
     ("wording", "crates/imaging/src", &[]),
     ("volume", "crates/imaging/src", &["geometry"]),
-    ("io", "crates/imaging/src", &["volume", "geometry"]),
+    ("io", "crates/imaging/src", &["terms", "volume", "geometry"]),
     ("survey", "crates/imaging/src", &["volume", "geometry"]),
     ("terms", "crates/imaging/src", &["geometry"]),
     ("hub", "crates/assistant/src", &[]),

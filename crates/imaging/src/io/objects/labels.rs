@@ -67,14 +67,12 @@ fn names_beside(path: &Path) -> (Names, Vec<Warning>) {
             .then(|| std::fs::read_to_string(&beside).ok())
             .flatten();
         let Some(text) = text else { continue };
-        return match read(&text) {
-            Some(names) => (names, Vec::new()),
-            None => {
-                let name = files::lower_name(&beside);
-                let message = format!("{name} beside it is no list of names; labels have none");
-                (Names::new(), vec![Warning::new("no_names", message)])
-            }
-        };
+        if let Some(names) = read(&text) {
+            return (names, Vec::new());
+        }
+        let name = files::lower_name(&beside);
+        let message = format!("{name} beside it is no list of names; labels have none");
+        return (Names::new(), vec![Warning::new("no_names", message)]);
     }
     (Names::new(), Vec::new())
 }
