@@ -143,7 +143,8 @@ pub(super) fn run(arguments: &AskArguments) -> anyhow::Result<()> {
         output::print(&document::places(&reply, &image.volume))?;
         // What a step that failed says stands in the answer already.
         let is_said = |w: &ReplyWarning| {
-            reply.text.contains(&w.message) || image.series.warnings.iter().any(|said| said.code == w.code)
+            reply.text.contains(&w.message)
+                || image.series.warnings.iter().any(|said| said.code == w.code)
         };
         for warning in reply.warnings.iter().filter(|w| !is_said(w)) {
             output::note(&format!("caution ({}): {}", warning.code, warning.message));

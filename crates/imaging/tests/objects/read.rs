@@ -59,7 +59,7 @@ fn segmentations_of_dcmqi_have_their_voxels() {
         let Some(folder) = shared("dcmqi_ct_seg/segmentations") else {
             return;
         };
-        let series = scan(&folder.join(images)).largest_series().unwrap().clone();
+        let series = scan(&folder.join(images)).first_series().unwrap().clone();
         let object = object(&folder.join(file));
         assert_eq!(object.kind, ObjectKind::Segmentation);
         let loaded = load(&object, &series.grid);
@@ -87,7 +87,7 @@ fn structure_sets_enclose_the_reference_masks() {
         }
     }
     for (images, contours, mask) in cases {
-        let series = scan(&images).largest_series().unwrap().clone();
+        let series = scan(&images).first_series().unwrap().clone();
         let object = object(&contours);
         assert_eq!(object.kind, ObjectKind::StructureSet);
         assert_eq!(object.belongs_to(&series), Belongs::DrawnOn);
@@ -157,7 +157,7 @@ fn odd_widths_and_label_maps_have_their_voxels() {
         ("23x38x3", "binary_23x38x3.dcm", 322),
         ("24x38x3", "labelmap_24x38x3.dcm", 630),
     ] {
-        let series = scan(&folder.join(images)).largest_series().unwrap().clone();
+        let series = scan(&folder.join(images)).first_series().unwrap().clone();
         let object = object(&folder.join(file));
         assert_eq!(object.belongs_to(&series), Belongs::DrawnOn);
         let loaded = load(&object, &series.grid);
@@ -188,7 +188,7 @@ fn segmentations_of_dcmqi_are_the_masks_they_were_made_of() {
             "24x38x3/nrrd/label.nrrd",
         ),
     ] {
-        let series = scan(&folder.join(images)).largest_series().unwrap().clone();
+        let series = scan(&folder.join(images)).first_series().unwrap().clone();
         let loaded = load(&object(&folder.join(file)), &series.grid);
         let (dims, voxels) = nrrd(&folder.join(truth));
         assert_eq!(dims, series.grid.dims().to_array());

@@ -26,7 +26,7 @@ pub fn shapes(series: &Series) -> Vec<Mask> {
 
 pub fn pet() -> Series {
     let library = scan(&repository("tests/data/ibsi_pet/dicom"));
-    library.largest_series().unwrap().clone()
+    library.first_series().unwrap().clone()
 }
 
 pub fn drawn(masks: &[Mask]) -> Vec<Drawn<'_>> {

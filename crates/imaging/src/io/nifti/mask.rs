@@ -133,17 +133,17 @@ struct Aligned {
 impl Aligned {
     fn read(path: &Path, grid: &VoxelGrid, progress: &Progress) -> Result<Self, IoError> {
         std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
-        let found = Header::read(path).map_err(|refusal| refusal.at(path))?;
-        if found.times > 1 {
+        let found = super::inspect(path).map_err(|refusal| refusal.at(path))?;
+        if found.header.times > 1 {
             let message = format!(
                 "it has {} time points, and a mask has one; keep one of them",
-                found.times
+                found.header.times
             );
             return Err(Refusal::new("time_points", message).at(path));
         }
         let walk =
             Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
-        let (voxels, rescale) = read(&found, progress)?;
+        let (voxels, rescale) = array::voxels(&found, progress)?;
         Ok(Self {
             source: found.grid,
             walk,

@@ -8,9 +8,7 @@ mod mask;
 mod orientation;
 mod write;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
+pub(super) use header::inspect;
 pub(super) use mask::read_label_masks;
 pub use mask::{read_mask, write_labels, write_mask};
 pub use write::{check_nifti_name, write_nifti};
