@@ -1,17 +1,13 @@
 //! The pixels of a segmentation, frame by frame.
 
 use std::collections::BTreeSet;
-use std::io::Read;
 
 use dicom_dictionary_std::tags;
-use flate2::read::DeflateDecoder;
 
 use crate::io::Warning;
 use crate::io::dicom::{DataSet, Notes, Object, Pixels, can_decode, decode_grey, malformed};
 use crate::io::error::{MAX_VOLUME_BYTES, Refusal};
 
-/// Each frame deflated by itself (PS3.5 A.4.13).
-const DEFLATED_FRAMES: &str = "1.2.840.10008.1.2.8.1";
 /// More frames than this are a damaged header.
 const MOST_FRAMES: u32 = 1 << 20;
 
@@ -123,11 +119,10 @@ impl<'a> FrameReader<'a> {
                 }
             }
             Pixels::Fragments(fragments) => {
-                let syntax = self.syntax;
-                let is_known = self.bits > 1 && can_decode(syntax);
-                if syntax != DEFLATED_FRAMES && !is_known {
+                if !can_decode(self.syntax) {
                     let message = format!(
-                        "its pixels are compressed in a way that is not read ({syntax}); convert it to Explicit VR Little Endian"
+                        "its pixels are compressed in a way that is not read ({}); convert it to Explicit VR Little Endian",
+                        self.syntax
                     );
                     return Err(Refusal::new("transfer_syntax", message));
                 }
@@ -200,7 +195,7 @@ impl<'a> FrameReader<'a> {
                     1 => fragments.concat(),
                     _ => fragments.get(frame).cloned().unwrap_or_default(),
                 };
-                unpacked = self.unpacked(&joined, size)?;
+                unpacked = decode_grey(&joined, self.syntax, self.size(), self.bits)?;
                 (unpacked.as_slice(), 0)
             }
         };
@@ -223,27 +218,4 @@ impl<'a> FrameReader<'a> {
             _ => whole.as_chunks().0.iter().take(area).map(pair).collect(),
         })
     }
-
-    fn unpacked(&self, packed: &[u8], wanted: usize) -> Result<Vec<u8>, Refusal> {
-        let bytes = if self.syntax == DEFLATED_FRAMES {
-            let mut bytes = Vec::new();
-            let read = DeflateDecoder::new(packed)
-                .take(wanted as u64)
-                .read_to_end(&mut bytes);
-            read.map_err(|error| damaged(&error.to_string()))?;
-            bytes
-        } else {
-            decode_grey(packed, self.syntax, self.size(), self.bits)?
-        };
-        if bytes.len() < wanted {
-            return Err(damaged("a frame is cut"));
-        }
-        Ok(bytes)
-    }
-}
-
-fn damaged(what: &str) -> Refusal {
-    let message =
-        format!("its compressed pixels cannot be decoded ({what}); copy or export it again");
-    Refusal::new("damaged_pixels", message)
 }
