@@ -114,6 +114,7 @@ fn every_file_of_the_collection_is_accounted_for_and_none_panics() {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         let library = scan(&folder);
         let mut seen: Vec<PathBuf> = library.refused.iter().map(|r| r.path.clone()).collect();
+        seen.extend(library.objects.iter().map(|o| o.path.clone()));
         for series in library.series() {
             seen.extend(series.files().into_iter().map(Path::to_owned));
             match io::load(series, &Progress::silent()) {
