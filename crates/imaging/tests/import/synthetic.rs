@@ -60,10 +60,9 @@ impl Made {
             let words: Vec<_> = values.iter().map(|v| format!("{v:.10}")).collect();
             words.join("\\")
         };
-        let instance = format!(
-            "1.2.{}",
-            path.to_string_lossy().bytes().map(u64::from).sum::<u64>()
-        );
+        let name = path.to_string_lossy();
+        let join_bytes = |sum: u64, byte: u8| sum.wrapping_mul(31).wrapping_add(u64::from(byte));
+        let instance = format!("1.2.{}", name.bytes().fold(7, join_bytes));
         let (row, column) = (self.row, self.column);
         let mut image = InMemDicomObject::from_element_iter([
             text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL"),

@@ -184,9 +184,11 @@ impl Frame {
     /// The order in which frames of one place were made.
     pub(super) fn before(&self, other: &Self) -> Ordering {
         let key = |frame: &Self| (frame.marks.instance, frame.number);
-        key(self)
-            .cmp(&key(other))
+        let ((instance, number), (other_instance, other_number)) = (key(self), key(other));
+        instance
+            .cmp(&other_instance)
             .then_with(|| self.path().cmp(other.path()))
+            .then(number.cmp(&other_number))
     }
 
     /// Whether this is a scout picture (PS3.3 C.8.2.1.1.1).

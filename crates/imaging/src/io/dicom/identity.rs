@@ -151,7 +151,7 @@ fn named(frames: Vec<Frame>) -> SeriesFrames {
         let values = || frames.iter().map(|f| get(f.facts()));
         let empty = values().filter(|value| value.is_empty()).count();
         if let Some(value) = values().find(|value| !value.is_empty()) {
-            *get_mut(&mut facts, what) = value.clone();
+            get_mut(&mut facts, what).clone_from(value);
             if empty > 0 {
                 missing.push(format!("{empty} of {} lack the {what}", frames.len()));
             }
@@ -201,7 +201,7 @@ fn fill_from_study(found: &mut [SeriesFrames]) {
         }
         for series in found.iter_mut().filter(|s| get(&s.facts).is_empty()) {
             if let Some([one]) = of_study.get(&series.facts.study_uid).map(Vec::as_slice) {
-                *get_mut(Arc::make_mut(&mut series.facts), what) = one.clone();
+                get_mut(Arc::make_mut(&mut series.facts), what).clone_from(one);
                 let message =
                     format!("its files lack the {what}; it is taken from the rest of the study");
                 series

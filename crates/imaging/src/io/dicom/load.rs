@@ -122,6 +122,12 @@ struct Job<'a> {
 /// Frames of one picture of one file, with where their voxels go: the slices of a mosaic are decoded once.
 type Shared<'a, T> = Vec<(&'a Frame, &'a mut [T])>;
 
+/// What is read of one file: its pictures by their number.
+struct FileParts<'a, T> {
+    file: &'a ImageFile,
+    pictures: Vec<(u32, Shared<'a, T>)>,
+}
+
 impl<'a> Job<'a> {
     const fn new(frames: &'a [Frame], progress: &'a Progress<'a>) -> Self {
         Self { frames, progress }
@@ -185,7 +191,7 @@ impl<'a> Job<'a> {
         let mut digests: Vec<(&str, Digest)> = self
             .by_file(&mut voxels, per_slice)
             .into_par_iter()
-            .map(|(file, pictures)| {
+            .map(|FileParts { file, pictures }| {
                 let at = |refusal: Refusal| refusal.at(&file.path);
                 self.progress.check()?;
                 let source = PixelSource::open(file).map_err(at)?;
@@ -218,19 +224,18 @@ impl<'a> Job<'a> {
     }
 
     /// The frames file by file and picture by picture, with the part of the volume that each fills.
-    fn by_file<'v, T>(
-        &'v self,
-        voxels: &'v mut [T],
-        per_slice: usize,
-    ) -> Vec<(&'v ImageFile, Vec<(u32, Shared<'v, T>)>)> {
-        let mut files: Vec<(&ImageFile, Vec<(u32, Shared<T>)>)> = Vec::new();
+    fn by_file<'v, T>(&'v self, voxels: &'v mut [T], per_slice: usize) -> Vec<FileParts<'v, T>> {
+        let mut files: Vec<FileParts<T>> = Vec::new();
         let mut places = std::collections::HashMap::new();
         for (frame, out) in self.frames.iter().zip(voxels.chunks_exact_mut(per_slice)) {
             let at = *places.entry(frame.path()).or_insert_with(|| {
-                files.push((&frame.file, Vec::new()));
+                files.push(FileParts {
+                    file: &frame.file,
+                    pictures: Vec::new(),
+                });
                 files.len() - 1
             });
-            let Some((_, pictures)) = files.get_mut(at) else {
+            let Some(FileParts { pictures, .. }) = files.get_mut(at) else {
                 continue;
             };
             match pictures

@@ -38,7 +38,7 @@ impl LookupTable {
             count as u16 as usize
         };
         let first = if signed {
-            (first as i32) as i16 as i64
+            i64::from((first as i32) as i16)
         } else {
             first as i64
         };

@@ -118,11 +118,9 @@ impl ImageName {
 impl DicomSource {
     /// Each file once, in slice order.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        let mut last = None;
-        self.times.iter().flatten().filter_map(move |frame| {
-            let path = frame.path();
-            (last.replace(path) != Some(path)).then_some(path)
-        })
+        let mut known = std::collections::HashSet::new();
+        let paths = self.times.iter().flatten().map(Frame::path);
+        paths.filter(move |path| known.insert(*path))
     }
 }
 

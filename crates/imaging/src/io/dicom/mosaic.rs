@@ -42,7 +42,7 @@ impl Mosaic {
         let Some(count) = stated.filter(|n| (1..=4096).contains(n)) else {
             return Err(refused("it does not say how many slices it holds"));
         };
-        let side = (1..).find(|side| side * side >= count).unwrap_or(1);
+        let side = (1..=count).find(|side| side * side >= count).unwrap_or(1);
         if columns % side != 0 || rows % side != 0 || columns < side || rows < side {
             return Err(refused(&format!(
                 "{count} slices do not tile {columns} x {rows} pixels"

@@ -172,7 +172,7 @@ impl<'a> Samples<'a> {
             };
             let decoded = codec::decode(&bytes, &coded)?;
             bytes = decoded.bytes;
-            photometric = decoded.photometric.to_owned();
+            decoded.photometric.clone_into(&mut photometric);
             planar = false;
         }
         // Decoders write little endian whatever the file was.

@@ -1,5 +1,7 @@
 //! Where a stack of frames lies (PS3.3 C.7.6.2.1.1), and whether it is a regular one.
 
+use std::fmt::Write as _;
+
 use glam::{DAffine3, DVec3, UVec3};
 
 use super::frame::{Frame, Place};
@@ -276,10 +278,9 @@ fn resampled(gaps: &[f64], acquired: usize, count: usize, step: f64) -> Warning 
             .take(8)
             .map(|(k, gap)| format!("{} after slice {}", whole(*gap) - 1.0, k + 1))
             .collect();
-        text += &format!(
-            "; it looks as if {missing} are missing ({})",
-            after.join(", ")
-        );
+        let after = after.join(", ");
+        // Writing to a string does not fail.
+        let _ = write!(text, "; it looks as if {missing} are missing ({after})");
     }
     Warning::new("resampled", text)
 }

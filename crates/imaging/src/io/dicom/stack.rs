@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::copies::drop_copies;
-use super::frame::Frame;
+use super::frame::{Frame, ImageFile};
 use super::identity::{SeriesFrames, by_series};
 use super::place::{Laid, lay, repeated};
 use super::split::{Stack, stacks};
@@ -252,13 +252,13 @@ fn warn_about_values(frames: &[Frame], modality: Modality, warnings: &mut Vec<Wa
 /// What was odd in the files, once for each kind.
 fn warn_about_writing(frames: &[Frame], warnings: &mut Vec<Warning>) {
     let mut notes: Vec<(&Warning, usize)> = Vec::new();
-    let mut last = None;
+    let mut last: Option<&Arc<ImageFile>> = None;
     for frame in frames {
         // A file's frames follow one another.
-        if last.is_some_and(|last| std::ptr::eq(last, &*frame.file)) {
+        if last.is_some_and(|last| Arc::ptr_eq(last, &frame.file)) {
             continue;
         }
-        last = Some(&*frame.file);
+        last = Some(&frame.file);
         for note in &frame.file.notes {
             match notes.iter_mut().find(|(other, _)| other.code == note.code) {
                 Some((_, count)) => *count += 1,

@@ -136,7 +136,7 @@ impl DataSet {
 pub(super) fn name(tag: Tag) -> String {
     let alias = StandardDataDictionary
         .by_tag(tag)
-        .map(|entry| entry.alias());
+        .map(DataDictionaryEntry::alias);
     let mut name = String::new();
     for c in alias.unwrap_or("element").chars() {
         if c.is_ascii_uppercase() && name.ends_with(|last: char| last.is_ascii_lowercase()) {
