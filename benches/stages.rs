@@ -59,7 +59,7 @@ fn reading(c: &mut Criterion) {
     let sample = root().join("assets/sample/ct_abdomen");
     let library = io::scan(&sample, &Progress::silent()).expect("the sample is there");
     let series = library
-        .largest_series()
+        .first_series()
         .expect("the sample has a series")
         .clone();
     let mut group = c.benchmark_group("import");

@@ -19,7 +19,7 @@ use window::{model, sample, seen, start, type_question, wait, wait_for_model};
 
 fn sample_volume() -> Volume {
     let library = io::scan(&sample(), &Progress::silent()).unwrap();
-    io::load(library.largest_series().unwrap(), &Progress::silent()).unwrap()
+    io::load(library.first_series().unwrap(), &Progress::silent()).unwrap()
 }
 
 /// The sample as `a/scan.nii.gz`, and mirrored, as another patient's, as `b/scan.nii.gz`.

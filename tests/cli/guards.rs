@@ -84,7 +84,7 @@ fn a_bad_output_name_is_told_before_the_work() {
         viewer(&[&["ask", text(&path), "liver"][..], &out].concat())
     };
     let bad = folder.path().join("mask.txt");
-    assert_refused(&ask(&bad), "use .nii or .nii.gz");
+    assert_refused(&ask(&bad), "use .nii.gz, .dcm");
     let nowhere = folder.path().join("nowhere/mask.nii");
     assert_refused(&ask(&nowhere), "there is no folder");
     // Nor is there an image.

@@ -74,7 +74,7 @@ pub fn series(
 /// The voxels of a study as a NIfTI file, which names nobody.
 pub fn as_file(study: &Path, file: &Path) {
     let library = io::scan(study, &Progress::silent()).unwrap();
-    let series = library.largest_series().unwrap();
+    let series = library.first_series().unwrap();
     let volume = io::load(series, &Progress::silent()).unwrap();
     io::write_nifti(file, &volume).unwrap();
 }
