@@ -9,9 +9,9 @@ use m3d_imaging::volume::{
     Digest, ImageIdentity, ImageKey, Mask, Modality, Paint, VolumePreset, Window,
 };
 use m3d_viewer::app::{
-    Card, CardId, CardState, Display, Edit, Finding, FindingId, Frame, History, ImageRecord, Layer,
-    Layout, Links, Look, Origin, PatientBox, Shape, StandardLayout, Step, View, ViewId, ViewKind,
-    Workspace,
+    Card, CardId, CardState, Display, Edit, Finding, FindingColour, FindingId, Frame, History,
+    ImageRecord, Layer, Layout, Links, Look, Origin, PatientBox, Shape, StandardLayout, Step, View,
+    ViewId, ViewKind, Workspace,
 };
 use m3d_viewer::render::ColourMap;
 use proptest::prelude::*;
@@ -88,7 +88,7 @@ fn arb_finding() -> impl Strategy<Value = Finding> {
             image: image(n),
             time: 0,
             name,
-            colour: id as usize,
+            colour: FindingColour::Row(id as usize),
             visible,
             locked: false,
             group: String::new(),
@@ -293,7 +293,7 @@ fn with_a_box(id: u64, name: &str) -> Finding {
         image: image(1),
         time: 0,
         name: name.into(),
-        colour: 0,
+        colour: FindingColour::Row(0),
         visible: true,
         locked: false,
         group: String::new(),

@@ -14,6 +14,7 @@ use super::desk::{Arrival, Desk};
 use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
+use super::structures::Waiting;
 use super::workspace::{Edit, ViewId, Workspace};
 use super::{
     Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
@@ -53,6 +54,8 @@ pub struct Application {
     pub(super) desks: Vec<Desk>,
     /// What was opened and is not on screen yet.
     pub(super) arrival: Option<Arrival>,
+    /// Structures whose image is being read.
+    pub(super) waiting: Vec<Waiting>,
     /// Images that could not be read again; they are not tried in every frame.
     pub(super) unreadable: BTreeSet<ImageKey>,
     pub(super) dialogs: Vec<DialogRequest>,
@@ -105,6 +108,7 @@ impl Application {
             playback: None,
             desks: Vec::new(),
             arrival: None,
+            waiting: Vec::new(),
             unreadable: BTreeSet::new(),
             dialogs: Vec::new(),
             gpu,
@@ -230,6 +234,7 @@ impl Application {
             Effect::Run(command) => self.run(command),
             Effect::Open(paths, opening) => self.open_paths(paths, opening),
             Effect::Show(series, placement) => self.show(&series, placement),
+            Effect::LoadStructures { from, onto } => self.load_structures(from, &onto),
             Effect::Arrange(named) => self.arrange(&named),
             Effect::SaveLayout(name) => self.save_layout(name),
             Effect::Bind(command, shortcut) => self.bind(command, shortcut),
@@ -286,6 +291,7 @@ impl Application {
         for finish in self.jobs.drain() {
             finish(self);
         }
+        self.forget_waiting();
         self.hear_assistant();
         self.hear_saver();
         self.play();

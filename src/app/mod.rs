@@ -29,6 +29,7 @@ mod run;
 mod seen;
 mod session;
 mod settings;
+mod structures;
 mod tool;
 mod workspace;
 
@@ -51,9 +52,10 @@ pub use revision::Revision;
 pub use seen::{PointReading, Seen};
 pub use session::{EXTENSION as SESSION_EXTENSION, Recent, StudyId, default_folder};
 pub use settings::Settings;
+pub use structures::StructureFile;
 pub use tool::Tool;
 pub use workspace::{
     Card, CardCaution, CardId, CardState, CardStep, Direction, Display, Edit, EditTarget, Finding,
-    FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin, PatientBox,
-    Provenance, Shape, StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
+    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin,
+    PatientBox, Provenance, Shape, StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
 };

@@ -97,6 +97,9 @@ impl Application {
             Err(error) => return self.fail(&error),
         };
         let Some(series) = self.series_to_show(&library) else {
+            if self.found_structures(&library) {
+                return;
+            }
             let text = library.nothing_opened(path);
             self.notices.add(NoticeKind::Error, text);
             return;
@@ -174,6 +177,7 @@ impl Application {
         }
         self.keep_work_on(&key, &series, placement == Placement::AllViews);
         self.meet_imports(&key);
+        self.meet_structures(&series.id(), &key);
     }
 
     /// A series could not be read.

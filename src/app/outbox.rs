@@ -6,7 +6,7 @@ use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
 use super::workspace::{CardId, Edit, FindingId, NamedLayout, ViewId};
-use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step, StudyId};
+use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step, StructureFile, StudyId};
 
 /// What becomes of what is open when something else is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,13 @@ pub enum Effect {
     Open(Vec<PathBuf>, Opening),
     /// Show a series.
     Show(SeriesId, Placement),
+    /// Read structures onto an image, which is opened first where it is not here.
+    LoadStructures {
+        /// Where they are.
+        from: StructureFile,
+        /// The image.
+        onto: SeriesId,
+    },
     /// Arrange the views.
     Arrange(NamedLayout),
     /// Keep the arrangement of the views under a name.

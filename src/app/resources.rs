@@ -6,7 +6,7 @@ use std::sync::Arc;
 use m3d_imaging::io::{Series, SeriesId};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
-use super::Revision;
+use super::{FindingColour, Revision};
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 use m3d_assistant::reply::ImageFacts;
 
@@ -50,7 +50,7 @@ impl OpenImage {
 pub struct ShownLabels {
     /// Changes with what is drawn.
     pub revision: Revision,
-    /// The masks, each with its place in the theme's row of colours, in the order of their labels.
+    /// The masks, each with its colour, in the order of their labels.
     pub sources: LabelSources,
     /// One label per voxel.
     pub map: LabelMap,
@@ -60,7 +60,7 @@ pub struct ShownLabels {
 
 /// Which masks an image's labels are made from: compared by place in memory, for masks are copied on write.
 #[derive(Clone, Debug, Default)]
-pub struct LabelSources(pub Vec<(Arc<Mask>, usize)>);
+pub struct LabelSources(pub Vec<(Arc<Mask>, FindingColour)>);
 
 impl PartialEq for LabelSources {
     fn eq(&self, other: &Self) -> bool {

@@ -5,7 +5,7 @@ use m3d_imaging::geometry::VoxelGrid;
 
 use super::theme;
 use crate::app::{
-    Application, DialogRequest, Edit, Effect, Finding, Outbox, PatientBox, Shape, Step,
+    Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Shape, Step,
 };
 
 /// Shows the findings of what the active view shows.
@@ -75,6 +75,9 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) 
             ui.label(text);
         }
     }
+    if let Origin::File { name, drawn_by } = &finding.source {
+        ui.label(RichText::new(from_file(name, drawn_by)).small().weak());
+    }
     if let Some(mm) = finding.drawn_at_mm {
         let text = RichText::new(drawn_at(mm)).small();
         ui.label(text.color(theme::WARNING));
@@ -96,6 +99,18 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) 
             outbox.step(Edit::remove(id), step);
         }
     });
+}
+
+/// Which file a finding is from, and who drew it.
+fn from_file(name: &str, drawn_by: &str) -> String {
+    let name = if name.is_empty() { "a file" } else { name };
+    let by = match drawn_by {
+        "AUTOMATIC" => ", drawn by a program",
+        "SEMIAUTOMATIC" => ", drawn with a program's help",
+        "MANUAL" => ", drawn by hand",
+        _ => "",
+    };
+    format!("from {name}{by}")
 }
 
 /// How coarse the model's drawing is.

@@ -18,6 +18,7 @@ mod slice_frame;
 mod slice_overlay;
 mod slice_pane;
 mod status_bar;
+mod structure_list;
 mod study_panel;
 mod theme;
 mod top_bar;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use egui::{ColorImage, RichText, ScrollArea, TextureHandle, TextureOptions, Ui};
 
+use super::structure_list::{self, Placed};
 use super::theme;
 use crate::app::jobs::THUMBNAIL_PX;
 use crate::app::{Application, Effect, Outbox, Placement, Resources, shortened};
@@ -44,6 +45,7 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox:
     thumbnails
         .textures
         .retain(|id, _| app.resources.thumbnails.contains_key(id));
+    let placed = Placed::of(library);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         for patient in &library.patients {
             let name = if patient.name.is_empty() {
@@ -67,11 +69,13 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox:
                     let id = series.id();
                     let on = shown.contains(&id);
                     let picture = thumbnails.get(ui, &app.resources, &id);
-                    series_entry(ui, series, picture, on, outbox);
+                    series_entry(ui, app, series, picture, on, outbox);
+                    placed.show(ui, app, Some(&id), outbox);
                 }
             }
             ui.add_space(6.0);
         }
+        placed.show(ui, app, None, outbox);
         if !library.refused.is_empty() {
             refused(ui, library);
         }
@@ -83,6 +87,7 @@ const SIDE: f32 = THUMBNAIL_PX as f32 / 2.0;
 
 fn series_entry(
     ui: &mut Ui,
+    app: &Application,
     series: &Series,
     picture: Option<&TextureHandle>,
     on: bool,
@@ -138,9 +143,9 @@ fn series_entry(
              the view shows.",
         );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &title));
-    let mut place = |placement| outbox.push(Effect::Show(id.clone(), placement));
+    let show = |placement| Effect::Show(id.clone(), placement);
     if response.double_clicked() {
-        place(Placement::Active);
+        outbox.push(show(Placement::Active));
     }
     response.context_menu(|ui| {
         for (text, placement) in [
@@ -148,10 +153,11 @@ fn series_entry(
             ("Show in all views", Placement::AllViews),
         ] {
             if ui.button(text).clicked() {
-                place(placement);
+                outbox.push(show(placement));
                 ui.close();
             }
         }
+        structure_list::offer_label_map(ui, app, series, outbox);
     });
 }
 

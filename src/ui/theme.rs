@@ -2,6 +2,8 @@
 
 use egui::{Color32, CornerRadius, FontId, Stroke, Visuals};
 
+use crate::app::FindingColour;
+
 /// Behind images.
 pub const VIEW_BACKGROUND: Color32 = Color32::BLACK;
 /// The frame of the active view.
@@ -34,9 +36,12 @@ const FINDINGS: [Color32; 8] = [
     Color32::from_rgb(90, 225, 190),
 ];
 
-/// The colour of the n-th finding.
-pub const fn finding_colour(index: usize) -> Color32 {
-    FINDINGS[index % FINDINGS.len()]
+/// The colour of a finding.
+pub const fn finding_colour(colour: FindingColour) -> Color32 {
+    match colour {
+        FindingColour::Row(place) => FINDINGS[place % FINDINGS.len()],
+        FindingColour::Own([r, g, b]) => Color32::from_rgb(r, g, b),
+    }
 }
 
 /// Red, green and blue from 0 to 1.

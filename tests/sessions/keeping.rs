@@ -64,7 +64,10 @@ fn work(app: &mut m3d_viewer::app::Application) {
     (locked.locked, locked.visible) = (true, false);
     locked.note = "see \u{e4}lso the \\ other one".into();
     let mut boxed = finding(image, "box", Shape::Box(patient_box(&record, 31.7)));
-    boxed.source = Origin::File("mask.nii.gz".into());
+    boxed.source = Origin::File {
+        name: "mask.nii.gz".into(),
+        drawn_by: String::new(),
+    };
     for edit in [
         Edit::add(mask_of(&record, "liver")),
         Edit::add(boxed),

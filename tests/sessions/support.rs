@@ -10,8 +10,8 @@ use glam::{DVec3, UVec3};
 use m3d_imaging::io::{self, Progress};
 use m3d_imaging::volume::{ImageKey, Mask};
 use m3d_viewer::app::{
-    Application, Edit, Effect, Finding, FindingId, ImageRecord, Origin, Outbox, PatientBox, Shape,
-    StartOptions, Step, StudyId, Topic,
+    Application, Edit, Effect, Finding, FindingColour, FindingId, ImageRecord, Origin, Outbox,
+    PatientBox, Shape, StartOptions, Step, StudyId, Topic,
 };
 
 pub const NAME: &str = "Featherstone^Wilhelmina";
@@ -152,7 +152,7 @@ pub fn finding(image: &ImageKey, name: &str, shape: Shape) -> Finding {
         image: image.clone(),
         time: 0,
         name: name.into(),
-        colour: 1,
+        colour: FindingColour::Own([200, 120, 40]),
         visible: true,
         locked: false,
         group: String::new(),

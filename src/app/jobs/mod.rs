@@ -6,6 +6,7 @@ mod label;
 mod load;
 mod models;
 mod scan;
+mod structures;
 mod thumbnails;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use label::DrawLabels;
 pub use load::{LoadImage, first_window};
 pub use models::{FetchModel, FindModels, VerifyModel};
 pub use scan::Scan;
+pub use structures::LoadStructures;
 pub use thumbnails::{DrawThumbnails, THUMBNAIL_PX};
 
 /// Called from a job's thread when the window has something new to show.

@@ -77,7 +77,7 @@ fn blot_finding(finding: &mut Finding<SavedShape>, words: &Words) {
     for text in [&mut finding.name, &mut finding.group, &mut finding.note] {
         *text = words.blotted(text);
     }
-    if let Origin::File(name) = &mut finding.source {
+    if let Origin::File { name, .. } = &mut finding.source {
         // Files are named after patients all the time.
         name.clear();
     }

@@ -12,7 +12,7 @@ use super::envelope::{self, EnvelopeError};
 use super::store::{Opened, Store};
 use super::{StudyId, disk};
 use crate::app::workspace::{
-    Edit, Finding, FindingId, ImageRecord, Origin, Shape, ViewId, Workspace,
+    Edit, Finding, FindingColour, FindingId, ImageRecord, Origin, Shape, ViewId, Workspace,
 };
 
 fn key() -> ImageKey {
@@ -53,7 +53,7 @@ fn session() -> Session {
         image: key(),
         time: 0,
         name: "cyst".into(),
-        colour: 0,
+        colour: FindingColour::Row(0),
         visible: true,
         locked: false,
         group: String::new(),

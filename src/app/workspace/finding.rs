@@ -53,7 +53,23 @@ pub enum Origin {
     /// A model; the answer's card holds what it was made from.
     Model(CardId),
     /// A file.
-    File(String),
+    File {
+        /// Its name.
+        name: String,
+        /// Who drew it, in DICOM's word (`AUTOMATIC`, `SEMIAUTOMATIC`, `MANUAL`); empty where the file does not say.
+        #[serde(default)]
+        drawn_by: String,
+    },
+}
+
+/// The colour of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FindingColour {
+    /// A place in the theme's row of colours.
+    Row(usize),
+    /// Red, green and blue, as a file recommends them.
+    Own([u8; 3]),
 }
 
 /// A mask or a box with a name. A session keeps masks in files of their own: there `S` names the file.
@@ -67,8 +83,8 @@ pub struct Finding<S = Shape> {
     pub time: u32,
     /// What the reader calls it.
     pub name: String,
-    /// Its place in the theme's row of colours.
-    pub colour: usize,
+    /// Its colour.
+    pub colour: FindingColour,
     /// Whether it is drawn.
     pub visible: bool,
     /// Whether it is safe from changes.

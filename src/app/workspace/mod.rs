@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use card::{Card, CardCaution, CardState, CardStep, Provenance};
 pub use edit::{Edit, EditTarget};
-pub use finding::{Finding, Origin, PatientBox, Shape};
+pub use finding::{Finding, FindingColour, Origin, PatientBox, Shape};
 pub(super) use id::fresh;
 pub use id::{CardId, FindingId, ViewId};
 pub use image::{Frame, ImageRecord};
@@ -153,10 +153,13 @@ impl Workspace {
         self.findings.iter().filter(move |f| f.image == *image)
     }
 
-    /// The place in the row of colours of an image's next finding.
-    pub fn next_colour(&self, image: &ImageKey) -> usize {
-        let colours = self.findings_of(image).map(|f| f.colour + 1);
-        colours.max().unwrap_or(0)
+    /// The colour of an image's next finding, where nothing recommends one.
+    pub fn next_colour(&self, image: &ImageKey) -> FindingColour {
+        let places = self.findings_of(image).filter_map(|f| match f.colour {
+            FindingColour::Row(place) => Some(place.saturating_add(1)),
+            FindingColour::Own(_) => None,
+        });
+        FindingColour::Row(places.max().unwrap_or(0))
     }
 
     /// A card.

@@ -8,7 +8,7 @@ use super::archive::Archive;
 use super::array::Array;
 use super::dicom::{DicomSource, Facts, Frame};
 use super::error::Refusal;
-use super::objects::ObjectOnTop;
+use super::objects::{Belongs, ObjectOnTop};
 use super::refusals::RefusedGroup;
 use super::{choice, refusals};
 use crate::geometry::VoxelGrid;
@@ -295,6 +295,21 @@ impl Library {
     pub fn first_series_of(&self, study_uid: &str) -> Option<&Series> {
         let studies = self.patients.iter().flat_map(|patient| &patient.studies);
         choice::best(studies.filter(|study| study.uid == study_uid))
+    }
+
+    /// The images that an object lies on: those it was drawn on first, then those that share its coordinates. An image of
+    /// another patient is none of them, whatever its UIDs say.
+    pub fn images_of(&self, object: &ObjectOnTop) -> Vec<(&Series, Belongs)> {
+        let id = |text: &str| text.trim().to_owned();
+        let own = id(&object.patient_id);
+        let patients = self.patients.iter();
+        let same =
+            patients.filter(|p| own.is_empty() || p.id.trim().is_empty() || id(&p.id) == own);
+        let series = same.flat_map(|p| p.studies.iter().flat_map(|study| &study.series));
+        let belongs = series.map(|series| (series, object.belongs_to(series)));
+        let mut images: Vec<_> = belongs.filter(|(_, b)| *b != Belongs::No).collect();
+        images.sort_by_key(|(_, belongs)| std::cmp::Reverse(*belongs));
+        images
     }
 
     /// The refused files, put together by series and reason.

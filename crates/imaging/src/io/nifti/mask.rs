@@ -7,7 +7,7 @@ use glam::{DVec3, UVec3};
 
 use super::write::{header, write};
 use crate::geometry::VoxelGrid;
-use crate::io::array::{self, Number};
+use crate::io::array::{self, Array, Number};
 use crate::io::error::Refusal;
 use crate::io::{IoError, Progress};
 use crate::volume::{Mask, Paint, Rescale, Voxels};
@@ -68,7 +68,9 @@ pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<()
 /// # Errors
 /// When the file is no NIfTI image, is damaged, has time points, or its voxels are not those of `grid`.
 pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
-    let values = Aligned::read(path, grid, &Progress::silent())?;
+    std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
+    let found = super::inspect(path).map_err(|refusal| refusal.at(path))?;
+    let values = Aligned::read(&found, grid, &Progress::silent())?;
     Ok(Mask::from_rows(*grid, |j, k, row| {
         for (inside, i) in row.iter_mut().zip(0..) {
             *inside = u8::from(values.at(UVec3::new(i, j, k)) > 0.0);
@@ -79,16 +81,18 @@ pub fn read_mask(path: &Path, grid: &VoxelGrid) -> Result<Mask, IoError> {
 /// More numbers than this are no labels.
 const MOST_LABELS: usize = 2000;
 
-/// Reads a label map for `grid`, as [`read_mask`] reads a mask: the voxels of each number above 0, ascending.
+/// Reads a label map for `grid` from an array of whatever form, as [`read_mask`] reads a mask: the voxels of each number
+/// above 0, ascending.
 ///
 /// # Errors
 /// As [`read_mask`], when a value is no whole number from 0 to 65535 or there are too many, and when cancelled.
 pub(in crate::io) fn read_label_masks(
-    path: &Path,
+    array: &Array,
     grid: &VoxelGrid,
     progress: &Progress,
 ) -> Result<Vec<(u32, Mask)>, IoError> {
-    let values = Aligned::read(path, grid, progress)?;
+    let path = &array.path;
+    let values = Aligned::read(array, grid, progress)?;
     let no_labels = |what: &str| {
         let message = format!("{what}, so it is no label map; open it as an image");
         Refusal::new("no_labels", message).at(path)
@@ -131,9 +135,8 @@ struct Aligned {
 }
 
 impl Aligned {
-    fn read(path: &Path, grid: &VoxelGrid, progress: &Progress) -> Result<Self, IoError> {
-        std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
-        let found = super::inspect(path).map_err(|refusal| refusal.at(path))?;
+    fn read(found: &Array, grid: &VoxelGrid, progress: &Progress) -> Result<Self, IoError> {
+        let path = &found.path;
         if found.header.times > 1 {
             let message = format!(
                 "it has {} time points, and a mask has one; keep one of them",
@@ -143,7 +146,7 @@ impl Aligned {
         }
         let walk =
             Walk::new(&found.grid, grid).ok_or_else(|| other_grid(path, &found.grid, grid))?;
-        let (voxels, rescale) = array::voxels(&found, progress)?;
+        let (voxels, rescale) = array::voxels(found, progress)?;
         Ok(Self {
             source: found.grid,
             walk,
@@ -158,6 +161,11 @@ impl Aligned {
         let stored = there.and_then(|offset| self.voxels.get(offset));
         stored.map_or(0.0, |stored| self.rescale.apply(stored))
     }
+}
+
+/// Whether the voxels of two grids are the same, in whatever order of axes.
+pub(in crate::io) fn same_voxels(a: &VoxelGrid, b: &VoxelGrid) -> bool {
+    Walk::new(a, b).is_some()
 }
 
 /// How the voxels of one grid are found in another that has the same voxels in another order.

@@ -9,7 +9,7 @@ mod orientation;
 mod write;
 
 pub(super) use header::inspect;
-pub(super) use mask::read_label_masks;
+pub(super) use mask::{read_label_masks, same_voxels};
 pub use mask::{read_mask, write_labels, write_mask};
 pub use write::{check_nifti_name, write_nifti};
 

@@ -3,11 +3,13 @@
 mod axes;
 mod data;
 mod fields;
+mod segments;
 
 use std::path::Path;
 
 use axes::Axes;
 use fields::Fields;
+pub(super) use segments::segments;
 
 use super::array::{Array, Element, Header, Number, Take};
 use super::error::Refusal;

@@ -1,4 +1,4 @@
-//! NIfTI label maps: each number is a structure.
+//! Label maps in arrays: each number is a structure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,48 @@ use serde_json::Value;
 
 use super::{LoadedObject, LoadedStructure, Structure};
 use crate::geometry::VoxelGrid;
-use crate::io::{IoError, Progress, Warning, files, nifti};
+use crate::io::array::Array;
+use crate::io::error::Refusal;
+use crate::io::library::Source;
+use crate::io::{IoError, Progress, Series, Warning, files, nifti, nrrd};
 use crate::terms::Lexicon;
 
 /// The most bytes of a file with names.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// What a file beside a label map says of a label.
-type Names = BTreeMap<u32, (String, Option<[u8; 3]>)>;
+pub(in crate::io) type Names = BTreeMap<u32, (String, Option<[u8; 3]>)>;
+
+/// Whether a series may be a label map of an image: an array whose voxels are those of `grid`, in whatever order of axes.
+/// Whether it is one its values tell, when it is loaded.
+pub fn may_label(series: &Series, grid: &VoxelGrid) -> bool {
+    array_of(&series.source).is_some() && nifti::same_voxels(&series.grid, grid)
+}
+
+fn array_of(source: &Source) -> Option<&Array> {
+    match source {
+        Source::Array(array) => Some(array),
+        Source::Packed(source, _) => array_of(source),
+        Source::Dicom(_) => None,
+    }
+}
+
+/// The structures of a series that is a label map, as [`load_label_map`]; segments of a NRRD are named as their file
+/// names them.
+///
+/// # Errors
+/// As [`load_label_map`].
+pub fn load_label_series(
+    series: &Series,
+    grid: &VoxelGrid,
+    progress: &Progress,
+) -> Result<LoadedObject, IoError> {
+    let Some(array) = array_of(&series.source) else {
+        let message = "a DICOM image is no label map; a segmentation (SEG) is";
+        return Err(Refusal::new("no_labels", message).at(&series.path));
+    };
+    load_array(array, grid, progress)
+}
 
 /// The structures of a NIfTI label map whose voxels are those of `grid`, in whatever order of axes. Names, and colours,
 /// are taken from a file beside it with the same name that ends in `.json` (as this program writes it, or an object of
@@ -28,8 +62,30 @@ pub fn load_label_map(
     grid: &VoxelGrid,
     progress: &Progress,
 ) -> Result<LoadedObject, IoError> {
-    let masks = nifti::read_label_masks(path, grid, progress)?;
-    let (names, mut warnings) = names_beside(path);
+    std::fs::metadata(path).map_err(|error| IoError::unreadable(path, error))?;
+    let array = nifti::inspect(path).map_err(|refusal| refusal.at(path))?;
+    load_array(&array, grid, progress)
+}
+
+fn load_array(
+    array: &Array,
+    grid: &VoxelGrid,
+    progress: &Progress,
+) -> Result<LoadedObject, IoError> {
+    let masks = nifti::read_label_masks(array, grid, progress)?;
+    let (mut names, mut warnings) = names_beside(&array.path);
+    if array.header.stated.label_map
+        && let Some(segments) = nrrd::segments(&array.path)
+    {
+        if !segments.elsewhere.is_empty() {
+            let message = format!(
+                "only the first layer of segments is read; on others lie {}",
+                segments.elsewhere.join(", ")
+            );
+            warnings.push(Warning::new("other_layers", message));
+        }
+        names.extend(segments.names);
+    }
     if masks.is_empty() {
         warnings.push(Warning::new("empty", "it holds no label"));
     }
@@ -81,7 +137,9 @@ fn names_beside(path: &Path) -> (Names, Vec<Warning>) {
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let lower = name.to_lowercase();
-    let endings = [".nii.gz", ".nii", ".hdr.gz", ".hdr"];
+    let endings = [
+        ".nii.gz", ".nii", ".hdr.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd",
+    ];
     let length = endings
         .iter()
         .find(|e| lower.ends_with(*e))

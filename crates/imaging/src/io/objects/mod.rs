@@ -15,5 +15,6 @@ mod surface;
 pub use drawn::{Drawn, DrawnBy, ObjectFormat, check, write};
 pub use found::{Belongs, LoadedObject, LoadedStructure, ObjectKind, ObjectOnTop, Structure, load};
 pub(super) use found::{inspect, is_object};
-pub use labels::load_label_map;
+pub(super) use labels::Names;
+pub use labels::{load_label_map, load_label_series, may_label};
 pub use surface::{write_obj, write_stl};
