@@ -298,6 +298,7 @@ impl Application {
         let shown = self.wanted_images();
         self.load_wanted(&shown);
         self.draw_labels(&shown);
+        self.measure_findings(&shown);
         self.resources.drop_unseen(&shown);
         if self.resources.take_freed() {
             give_back_soon();

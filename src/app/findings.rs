@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use m3d_imaging::volume::Mask;
+
 use super::Application;
-use super::jobs::ExportMask;
+use super::jobs::{ExportMask, MeasureValues};
+use super::resources::ImageTime;
 use super::workspace::{Edit, Finding, FindingId};
 
 impl Application {
@@ -29,6 +32,34 @@ impl Application {
             let point = record.on_a_voxel(centre);
             self.apply_all(self.workspace.cursor_to(&record.frame(), point));
         }
+    }
+
+    /// Measures the masks of images on screen whose values have a unit, where that was not done yet.
+    pub(super) fn measure_findings(&mut self, shown: &[ImageTime]) {
+        for (image, time) in shown {
+            let Some(open) = self.resources.image(image, *time).filter(|i| i.has_units()) else {
+                continue;
+            };
+            let is_known = |id: FindingId, mask: &Arc<Mask>| {
+                let known = self.resources.figures.get(&(id, *time));
+                known.is_some_and(|known| Arc::ptr_eq(&known.mask, mask))
+            };
+            let findings = self.workspace.findings_of(image);
+            let masks = findings.filter_map(|f| Some((f.id, Arc::clone(f.mask()?))));
+            let masks: Vec<_> = masks.filter(|(id, mask)| !is_known(*id, mask)).collect();
+            if masks.is_empty() || self.jobs.goes_on(&MeasureValues::slot_of(image, *time)) {
+                continue;
+            }
+            self.jobs.start(MeasureValues {
+                image: image.clone(),
+                time: *time,
+                volume: Arc::clone(&open.volume),
+                masks,
+            });
+        }
+        let workspace = &self.workspace;
+        let figures = &mut self.resources.figures;
+        figures.retain(|(id, _), _| workspace.finding(*id).is_some());
     }
 
     /// Writes a mask to a file.

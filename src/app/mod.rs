@@ -47,7 +47,7 @@ pub use models::Models;
 pub use notices::{Notice, NoticeKind, Notices, Topic};
 pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement};
 pub use playback::{Playback, TIME_SHOWN};
-pub use resources::{ImageTime, LabelSources, OpenImage, Resources, ShownLabels};
+pub use resources::{Figures, ImageTime, LabelSources, OpenImage, Resources, ShownLabels};
 pub use revision::Revision;
 pub use seen::{PointReading, Seen};
 pub use session::{EXTENSION as SESSION_EXTENSION, Recent, StudyId, default_folder};

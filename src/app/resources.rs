@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use m3d_imaging::io::{Series, SeriesId};
+use m3d_imaging::volume::measure::Values;
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
-use super::{FindingColour, Revision};
+use super::{FindingColour, FindingId, Revision};
+use crate::render::overlay::figure;
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 use m3d_assistant::reply::ImageFacts;
 
@@ -36,6 +38,24 @@ impl OpenImage {
     /// What the image is shown as; CT has windows of its own.
     pub fn shown_as(&self) -> Modality {
         self.volume.modality().shown_as(&self.statistics)
+    }
+
+    /// Whether the values mean something in a unit.
+    pub fn has_units(&self) -> bool {
+        self.series.suv.is_some() || !self.volume.units().symbol().is_empty()
+    }
+
+    /// A value in the image's unit, and as a standardised uptake value where that is known: `5321 Bq/mL   SUVbw 4.2`.
+    pub fn value_words(&self, value: f32) -> String {
+        let own = format!("{} {}", figure(value), self.volume.units().symbol());
+        let own = own.trim_end();
+        match &self.series.suv {
+            Some(suv) => {
+                let uptake = figure(suv.of(f64::from(value)) as f32);
+                format!("{own}   {} {uptake}", suv.kind)
+            }
+            None => own.to_owned(),
+        }
     }
 
     /// Bytes on the CPU and on the GPU.
@@ -69,6 +89,15 @@ impl PartialEq for LabelSources {
     }
 }
 
+/// What was measured of a mask on its image.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// The mask as it was.
+    pub mask: Arc<Mask>,
+    /// The image's values inside; none where no value is finite.
+    pub values: Option<Values>,
+}
+
 /// An image with when it was last on screen.
 #[derive(Debug)]
 struct Kept {
@@ -86,6 +115,8 @@ pub struct Resources {
     labels: BTreeMap<ImageKey, ShownLabels>,
     /// The masks that were last sent to be drawn.
     labelled: BTreeMap<ImageKey, LabelSources>,
+    /// What was measured of findings at time points.
+    pub figures: BTreeMap<(FindingId, u32), Figures>,
     /// Small pictures of series, as far as they are drawn.
     pub thumbnails: HashMap<SeriesId, Picture>,
     revision: Revision,
@@ -103,6 +134,7 @@ impl Resources {
             sources: BTreeMap::new(),
             labels: BTreeMap::new(),
             labelled: BTreeMap::new(),
+            figures: BTreeMap::new(),
             thumbnails: HashMap::new(),
             revision: Revision::default(),
             clock: 0,

@@ -19,7 +19,7 @@ use crate::render::{
 };
 use m3d_imaging::geometry::{Camera, Orientation, VoxelBox};
 use m3d_imaging::io;
-use m3d_imaging::volume::{LabelMap, Statistics, Volume, VolumePreset, Window};
+use m3d_imaging::volume::{LabelMap, Spacing, Statistics, Volume, VolumePreset, Window};
 
 /// Arguments of `render`.
 #[derive(Args, Debug)]
@@ -104,6 +104,8 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         scale: pixels_per_point(size),
         boxes: boxes.collect(),
         title: CornerLine::new(title(&series)),
+        spacing: series.stated.spacing,
+        sides_known: series.stated.side_known,
     };
     let at = arguments.at.unwrap_or(grid.middle_voxel_mm());
     let picture = match arguments.view {
@@ -138,6 +140,8 @@ struct Scene {
     scale: f64,
     boxes: Vec<BoxMark>,
     title: CornerLine,
+    spacing: Spacing,
+    sides_known: bool,
 }
 
 impl Scene {
@@ -166,9 +170,11 @@ impl Scene {
             boxes: self.boxes.clone(),
             texts: CornerTexts {
                 top_left: vec![self.title.clone()],
-                top_right: slice_lines(grid, &config.view),
+                top_right: slice_lines(grid, &config.view, self.sides_known),
                 bottom_left: vec![window_line(self.window, self.invert)],
             },
+            spacing: self.spacing,
+            sides_known: self.sides_known,
             notice: true,
         });
         annotate(&mut picture, &marks, &config.view, self.scale);
@@ -201,6 +207,7 @@ impl Scene {
                 top_right: vec![CornerLine::new(format!("3-D  {}", preset.name()))],
                 bottom_left: Vec::new(),
             },
+            sides_known: self.sides_known,
             notice: true,
         });
         annotate(&mut picture, &marks, &view, self.scale);

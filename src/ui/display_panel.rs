@@ -1,7 +1,7 @@
 //! How images are shown: windows, layers, interpolation, masks, the 3-D view.
 
 use egui::{ComboBox, DragValue, Grid, RichText, Slider, Ui};
-use m3d_imaging::volume::{VolumePreset, Window};
+use m3d_imaging::volume::{Spacing, Suv, VolumePreset, Window};
 
 use super::command_ui::toggle;
 use super::theme;
@@ -15,7 +15,7 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         return;
     };
     Grid::new("display").num_columns(2).show(ui, |ui| {
-        if let Some(window) = window_values(ui, seen.window()) {
+        if let Some(window) = window_values(ui, seen.window(), seen.image.series.suv.as_ref()) {
             for edit in app.layer_edits(seen.id, |layer| layer.window = window) {
                 outbox.step(edit, Step::of_group("window", group_of(ui, "window")));
             }
@@ -58,14 +58,16 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     });
     ui.add_space(4.0);
     let (dims, mm) = (seen.grid().dims(), seen.grid().spacing_mm());
+    let size = match seen.image.series.stated.spacing {
+        Spacing::Patient => format!("{:.3} × {:.3} × {:.3} mm", mm.x, mm.y, mm.z),
+        Spacing::Detector => format!("{:.3} × {:.3} mm at the detector", mm.x, mm.y),
+        Spacing::Unknown => "unknown size".into(),
+    };
     ui.small(format!(
-        "{} × {} × {} voxels of {:.3} × {:.3} × {:.3} mm, {} on disk, {:.0} MB",
+        "{} × {} × {} voxels of {size}, {} on disk, {:.0} MB",
         dims.x,
         dims.y,
         dims.z,
-        mm.x,
-        mm.y,
-        mm.z,
         seen.volume().voxels().type_name(),
         seen.volume().byte_len() as f64 / 1e6,
     ));
@@ -77,21 +79,24 @@ fn group_of(ui: &Ui, what: &str) -> u64 {
     ui.scope_id().with((what, began.to_bits())).value()
 }
 
-/// Width and centre as numbers; the window when one was changed.
-fn window_values(ui: &mut Ui, window: Window) -> Option<Window> {
-    let (mut width, mut centre) = (window.width, window.centre);
+/// Width and centre as numbers, as uptake where that is known; the window when one was changed.
+fn window_values(ui: &mut Ui, window: Window, suv: Option<&Suv>) -> Option<Window> {
+    let factor = suv.map_or(1.0, |suv| suv.factor as f32);
+    let unit = suv.map_or_else(String::new, |suv| format!(" {}", suv.kind));
+    let (mut width, mut centre) = (window.width * factor, window.centre * factor);
     let speed = f64::from(width) / 200.0;
     let decimals = if width < 20.0 { 3 } else { 0 };
     let number = |ui: &mut Ui, name: &str, value: &mut f32| {
         let label = ui.label(name);
         let drag = DragValue::new(value).speed(speed).max_decimals(decimals);
+        let drag = drag.suffix(&unit);
         let changed = ui.add(drag).labelled_by(label.id).changed();
         ui.end_row();
         changed
     };
     let w = number(ui, "Width", &mut width);
     let c = number(ui, "Centre", &mut centre);
-    (w || c).then(|| Window::new(centre, width))
+    (w || c).then(|| Window::new(centre / factor, width / factor))
 }
 
 fn time(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut Outbox) {
@@ -114,6 +119,8 @@ fn layers(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut Outbox) 
     for (n, layer) in over {
         let record = app.workspace.images.get(&layer.image);
         let title = record.map_or("", |record| record.description.as_str());
+        let source = app.resources.source(&layer.image);
+        let suv = source.and_then(|series| series.suv.as_ref());
         theme::card().show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.horizontal(|ui| {
@@ -132,7 +139,7 @@ fn layers(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut Outbox) 
                 });
             ui.add(Slider::new(&mut changed.opacity, 0.0..=1.0).text("opacity"));
             Grid::new(("layer", n)).num_columns(2).show(ui, |ui| {
-                if let Some(window) = window_values(ui, layer.window) {
+                if let Some(window) = window_values(ui, layer.window, suv) {
                     changed.window = window;
                 }
             });

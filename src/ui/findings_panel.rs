@@ -1,11 +1,14 @@
 //! The findings: masks and boxes with their figures.
 
+use std::sync::Arc;
+
 use egui::{RichText, Ui};
-use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::volume::Spacing;
 
 use super::theme;
 use crate::app::{
-    Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Shape, Step,
+    Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Seen, Shape,
+    Step,
 };
 
 /// Shows the findings of what the active view shows.
@@ -20,12 +23,12 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     for finding in listed {
         theme::card().show(ui, |ui| {
             ui.set_width(ui.available_width());
-            entry(ui, finding, seen.grid(), outbox);
+            entry(ui, app, finding, &seen, outbox);
         });
     }
 }
 
-fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) {
+fn entry(ui: &mut Ui, app: &Application, finding: &Finding, seen: &Seen<'_>, outbox: &mut Outbox) {
     let id = finding.id;
     ui.horizontal(|ui| {
         let mut visible = finding.visible;
@@ -67,12 +70,19 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) 
     match &finding.shape {
         Shape::Mask(mask) => {
             let (ml, count) = (mask.volume_ml(), mask.count());
-            ui.label(format!("Mask  {ml:.1} mL, {count} voxels"));
+            // A projection has no volume.
+            let text = match seen.image.series.stated.spacing {
+                Spacing::Patient => format!("Mask  {ml:.1} mL, {count} voxels"),
+                Spacing::Detector | Spacing::Unknown => format!("Mask  {count} pixels"),
+            };
+            ui.label(text);
+            if let Some(words) = values(app, finding, seen) {
+                ui.label(RichText::new(words).small());
+            }
         }
         Shape::Box(found) => {
-            let size = found.on(grid).size_mm(grid);
-            let text = format!("Box  {:.0} × {:.0} × {:.0} mm", size.x, size.y, size.z);
-            ui.label(text);
+            let size = found.on(seen.grid()).size_mm(seen.grid());
+            ui.label(box_words(size, seen.image.series.stated.spacing));
         }
     }
     if let Origin::File { name, drawn_by } = &finding.source {
@@ -99,6 +109,26 @@ fn entry(ui: &mut Ui, finding: &Finding, grid: &VoxelGrid, outbox: &mut Outbox) 
             outbox.step(Edit::remove(id), step);
         }
     });
+}
+
+/// The size of a box; of a projection, which has no depth, width and height.
+fn box_words(size: glam::DVec3, spacing: Spacing) -> String {
+    match spacing {
+        Spacing::Patient => format!("Box  {:.0} × {:.0} × {:.0} mm", size.x, size.y, size.z),
+        other => format!("Box  {:.0} × {:.0} {}", size.x, size.y, other.unit()),
+    }
+}
+
+/// Mean and largest value inside a mask, in the image's unit and as uptake, once they are measured.
+fn values(app: &Application, finding: &Finding, seen: &Seen<'_>) -> Option<String> {
+    let key = (finding.id, seen.layer.time);
+    let figures = app.resources.figures.get(&key)?;
+    if !Arc::ptr_eq(&figures.mask, finding.mask()?) {
+        return None;
+    }
+    let found = figures.values?;
+    let [mean, max] = [found.mean, found.max].map(|v| seen.image.value_words(v as f32));
+    Some(format!("mean {mean}\nmax {max}"))
 }
 
 /// Which file a finding is from, and who drew it.

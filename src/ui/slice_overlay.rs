@@ -11,6 +11,7 @@ use crate::render::overlay::{
     window_line,
 };
 use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::volume::Window;
 use m3d_imaging::wording::readable_date;
 
 /// Draws everything that stands over the slice of `frame`.
@@ -21,6 +22,8 @@ pub fn draw(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>, show_handles
         crosshair_mm: Some(seen.cursor_mm()),
         boxes: boxes(seen, show_handles),
         texts: slice_texts(frame, seen),
+        spacing: seen.image.series.stated.spacing,
+        sides_known: seen.image.series.stated.side_known,
         notice: false,
     });
     paint_marks(painter, frame.rect, &marks, &frame.view);
@@ -66,9 +69,25 @@ fn slice_texts(frame: &SliceFrame, seen: &Seen<'_>) -> CornerTexts {
             .filter(|line| !line.is_empty())
             .map(CornerLine::new)
             .collect(),
-        top_right: slice_lines(seen.grid(), &frame.view),
-        bottom_left: vec![zoom, window_line(seen.window(), seen.layer.invert)],
+        top_right: slice_lines(
+            seen.grid(),
+            &frame.view,
+            seen.image.series.stated.side_known,
+        ),
+        bottom_left: vec![zoom, window_text(seen)],
     }
+}
+
+/// The window, as uptake where that is known.
+fn window_text(seen: &Seen<'_>) -> CornerLine {
+    let Some(suv) = &seen.image.series.suv else {
+        return window_line(seen.window(), seen.layer.invert);
+    };
+    let Window { centre, width } = seen.window();
+    let [centre, width] = [centre, width].map(|v| suv.of(f64::from(v)) as f32);
+    let mut line = window_line(Window { centre, width }, seen.layer.invert);
+    line.text += &format!("  {}", suv.kind);
+    line
 }
 
 /// Which time point is on screen, and which one is being read; empty where there is one.

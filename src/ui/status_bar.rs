@@ -3,10 +3,10 @@
 use egui::{Align, Layout, ProgressBar, RichText, Ui};
 use glam::DVec3;
 use m3d_imaging::geometry::signed_letters;
+use m3d_imaging::volume::Spacing;
 
 use super::theme;
 use crate::app::{Application, Effect, Outbox, RESEARCH_NOTICE, ViewId};
-use crate::render::overlay::figure;
 
 /// Shows the bar; without a pointer in a view the active view's crosshair is read.
 pub fn show(ui: &mut Ui, app: &Application, pointer: Option<(ViewId, DVec3)>, outbox: &mut Outbox) {
@@ -25,12 +25,19 @@ pub fn show(ui: &mut Ui, app: &Application, pointer: Option<(ViewId, DVec3)>, ou
                 format!("   voxel {}, {}, {}", v.x, v.y, v.z)
             });
             let value = place.value.map_or_else(String::new, |value| {
-                format!("   {} {}", figure(value), seen.volume().units().symbol())
+                format!("   {}", seen.image.value_words(value))
             });
-            let [x, y, z] = [(DVec3::X, p.x), (DVec3::Y, p.y), (DVec3::Z, p.z)]
-                .map(|(axis, mm)| signed_letters(axis, mm));
-            let text = format!("{x}  {y}  {z} mm{voxel}{value}");
-            ui.monospace(text);
+            // Without a known side, or a length, the voxel alone says where it is.
+            let stated = &seen.image.series.stated;
+            let at = if stated.side_known && stated.spacing == Spacing::Patient {
+                let [x, y, z] = [(DVec3::X, p.x), (DVec3::Y, p.y), (DVec3::Z, p.z)]
+                    .map(|(axis, mm)| signed_letters(axis, mm));
+                format!("{x}  {y}  {z} mm")
+            } else {
+                String::new()
+            };
+            let text = format!("{at}{voxel}{value}");
+            ui.monospace(text.trim_start());
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let bytes = app.resources.byte_len();

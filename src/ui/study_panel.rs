@@ -9,6 +9,7 @@ use super::theme;
 use crate::app::jobs::THUMBNAIL_PX;
 use crate::app::{Application, Effect, Outbox, Placement, Resources, shortened};
 use m3d_imaging::io::{Library, Series, SeriesId};
+use m3d_imaging::volume::Spacing;
 use m3d_imaging::wording::readable_date;
 
 /// The thumbnails known to egui.
@@ -105,9 +106,19 @@ fn series_entry(
         0 | 1 => String::new(),
         n => format!("   {n} time points"),
     };
+    let size = match (series.stated.spacing, dims.z) {
+        (Spacing::Patient, 1) => format!("{:.2} × {:.2} mm", spacing.x, spacing.y),
+        (Spacing::Patient, _) => {
+            format!("{:.2} × {:.2} × {:.2} mm", spacing.x, spacing.y, spacing.z)
+        }
+        (Spacing::Detector, _) => format!("{:.2} × {:.2} mm at the detector", spacing.x, spacing.y),
+        (Spacing::Unknown, _) => "size not known".into(),
+    };
+    let uptake = series.suv.as_ref();
+    let uptake = uptake.map_or_else(String::new, |suv| format!("   {}", suv.kind));
     let detail = format!(
-        "{} × {} × {}   {:.2} × {:.2} × {:.2} mm{times}",
-        dims.x, dims.y, dims.z, spacing.x, spacing.y, spacing.z
+        "{} × {} × {}   {size}{times}{uptake}",
+        dims.x, dims.y, dims.z
     );
     let id = series.id();
     let drag = egui::Id::unique(("series", &id));

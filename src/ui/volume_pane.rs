@@ -319,6 +319,7 @@ fn overlay(painter: &egui::Painter, rect: Rect, seen: &Seen<'_>) {
             top_right,
             ..CornerTexts::default()
         },
+        sides_known: seen.image.series.stated.side_known,
         notice: false,
     });
     paint_marks(painter, rect, &marks, &view);

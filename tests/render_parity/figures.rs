@@ -3,7 +3,8 @@
 use glam::{DAffine3, DQuat, DVec2, DVec3, UVec3};
 use m3d_imaging::geometry::{Camera, Orientation, SliceView, VoxelGrid};
 use m3d_imaging::volume::{
-    Blend, LabelMap, Mask, Modality, Rescale, TransferFunction, Units, Volume, Voxels, Window,
+    Blend, LabelMap, Mask, Modality, Rescale, Spacing, TransferFunction, Units, Volume, Voxels,
+    Window,
 };
 use m3d_viewer::render::overlay::{
     BoxMark, CornerLine, CornerTexts, SliceOverlay, slice_lines, slice_marks, window_line,
@@ -274,9 +275,11 @@ fn pictures() {
                 ]
                 .map(CornerLine::new)
                 .to_vec(),
-                top_right: slice_lines(grid, &config.view),
+                top_right: slice_lines(grid, &config.view, true),
                 bottom_left: vec![window_line(config.layers[0].window, true)],
             },
+            spacing: Spacing::Patient,
+            sides_known: true,
             notice: true,
         });
         annotate(&mut picture, &marks, &config.view, 1.2);

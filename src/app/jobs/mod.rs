@@ -4,6 +4,7 @@
 mod export;
 mod label;
 mod load;
+mod measure;
 mod models;
 mod scan;
 mod structures;
@@ -22,6 +23,7 @@ use super::Application;
 pub use export::ExportMask;
 pub use label::DrawLabels;
 pub use load::{LoadImage, first_window};
+pub use measure::MeasureValues;
 pub use models::{FetchModel, FindModels, VerifyModel};
 pub use scan::Scan;
 pub use structures::LoadStructures;

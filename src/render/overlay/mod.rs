@@ -11,6 +11,7 @@ use self::words::{MARGIN, PITCH, Room, corner_texts, edge_letters, notice, scale
 pub use self::words::{figure, slice_lines, window_line};
 use super::marks::{CameraView, Colour, Mark, MarkShape, Place};
 use m3d_imaging::geometry::{Camera, Orientation, SliceView, VoxelBox, VoxelGrid};
+use m3d_imaging::volume::Spacing;
 
 /// Words over pictures.
 pub const TEXT: Colour = [214, 222, 230, 255];
@@ -89,6 +90,10 @@ pub struct SliceOverlay {
     pub boxes: Vec<BoxMark>,
     /// The words in the corners.
     pub texts: CornerTexts,
+    /// What lengths are worth.
+    pub spacing: Spacing,
+    /// Whether it is known which side is which; else none is named.
+    pub sides_known: bool,
     /// The research notice along the lower border, as exports have it.
     pub notice: bool,
 }
@@ -104,6 +109,8 @@ pub struct VolumeOverlay {
     pub boxes: Vec<BoxMark>,
     /// The words in the corners; the compass stands above those at the bottom.
     pub texts: CornerTexts,
+    /// Whether it is known which side is which; else there is no compass.
+    pub sides_known: bool,
     /// The research notice along the lower border, as exports have it.
     pub notice: bool,
 }
@@ -121,9 +128,11 @@ pub fn slice_marks(overlay: &SliceOverlay) -> Vec<Mark> {
     for region in &overlay.boxes {
         box_on_slice(&mut marks, view, region);
     }
-    edge_letters(&mut marks, view, &room);
+    if overlay.sides_known {
+        edge_letters(&mut marks, view, &room);
+    }
     corner_texts(&mut marks, &overlay.texts, &room);
-    scale_bar(&mut marks, mm_per_point, &room);
+    scale_bar(&mut marks, mm_per_point, overlay.spacing, &room);
     if overlay.notice {
         marks.push(notice(&room));
     }
@@ -144,7 +153,9 @@ pub fn volume_marks(overlay: &VolumeOverlay) -> Vec<Mark> {
         }
     }
     corner_texts(&mut marks, &overlay.texts, &room);
-    compass(&mut marks, &overlay.view.camera, &room, &overlay.texts);
+    if overlay.sides_known {
+        compass(&mut marks, &overlay.view.camera, &room, &overlay.texts);
+    }
     if overlay.notice {
         marks.push(notice(&room));
     }
@@ -236,12 +247,14 @@ mod tests {
             boxes: Vec::new(),
             texts: CornerTexts {
                 top_left: vec![long(); 6],
-                top_right: slice_lines(&grid, &view),
+                top_right: slice_lines(&grid, &view, true),
                 bottom_left: vec![
                     CornerLine::new("Zoom 100 %"),
                     window_line(Window::from_range(-160.0, 240.0), true),
                 ],
             },
+            spacing: Spacing::Patient,
+            sides_known: true,
             notice,
         }
     }
@@ -331,6 +344,31 @@ mod tests {
     }
 
     #[test]
+    fn pictures_name_no_side_and_say_what_their_lengths_are() {
+        let mut overlay = slice(DVec2::new(600.0, 500.0), 1.0, false);
+        overlay.sides_known = false;
+        let said = |overlay: &SliceOverlay| {
+            let frame = MarkFrame {
+                projection: &overlay.view,
+                pixels_per_point: 1.0,
+            };
+            let words = words_of(&slice_marks(overlay), &frame);
+            words.into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+        };
+        for (spacing, bar) in [
+            (Spacing::Patient, "2 cm"),
+            (Spacing::Detector, "2 cm at the detector"),
+            (Spacing::Unknown, "20 px"),
+        ] {
+            overlay.spacing = spacing;
+            let said = said(&overlay);
+            assert!(said.iter().any(|text| text == bar), "{said:?}");
+            let is_side = |text: &String| ["L", "R", "A", "P"].contains(&text.as_str());
+            assert!(!said.iter().any(is_side), "{said:?}");
+        }
+    }
+
+    #[test]
     fn the_crosshair_leaves_its_point_free_and_reaches_the_borders() {
         let overlay = slice(DVec2::new(400.0, 300.0), 2.0, false);
         let frame = MarkFrame {
@@ -373,6 +411,7 @@ mod tests {
             pixels_per_point: 1.0,
             boxes: Vec::new(),
             texts: CornerTexts::default(),
+            sides_known: true,
             notice: true,
         };
         let places = |overlay: &VolumeOverlay| {

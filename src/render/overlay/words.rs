@@ -7,7 +7,7 @@ use crate::render::RESEARCH_NOTICE;
 use crate::render::font::text_size;
 use crate::render::marks::{Colour, Mark, MarkShape, Place};
 use m3d_imaging::geometry::{SliceView, VoxelGrid, direction_letters, signed_letters};
-use m3d_imaging::volume::Window;
+use m3d_imaging::volume::{Spacing, Window};
 
 /// From line to line, in points.
 pub(super) const PITCH: f64 = 16.0;
@@ -122,10 +122,10 @@ fn shortened_to(text: &str, width: f64) -> Option<String> {
 const LONGEST_BAR: f64 = 0.3;
 
 /// A bar of a round length in mm, with its length above it.
-pub(super) fn scale_bar(marks: &mut Vec<Mark>, mm_per_point: f64, room: &Room) {
+pub(super) fn scale_bar(marks: &mut Vec<Mark>, mm_per_point: f64, spacing: Spacing, room: &Room) {
     let length_mm = scale_bar_mm((room.size.x - 2.0 * MARGIN) * mm_per_point);
     let length = length_mm / mm_per_point;
-    let text = length_text(length_mm);
+    let text = length_text(length_mm, spacing);
     let text_width = text_size(&text, TEXT_SIZE).x;
     if room.lines[1] < 2 || length.max(text_width) > room.width {
         return;
@@ -167,12 +167,14 @@ fn scale_bar_mm(width_mm: f64) -> f64 {
         .unwrap_or(decade)
 }
 
-/// A round length as a scale bar says it: in cm from 10 mm on.
-fn length_text(length_mm: f64) -> String {
-    if length_mm >= 10.0 {
-        format!("{} cm", length_mm / 10.0)
-    } else {
-        format!("{length_mm} mm")
+/// A round length as a scale bar says it: in cm from 10 mm on. Where pixels have no size, one is as long as a mm is drawn.
+fn length_text(length_mm: f64, spacing: Spacing) -> String {
+    match spacing {
+        Spacing::Patient | Spacing::Detector if length_mm >= 10.0 => {
+            let unit = spacing.unit().replacen("mm", "cm", 1);
+            format!("{} {unit}", length_mm / 10.0)
+        }
+        _ => format!("{length_mm} {}", spacing.unit()),
     }
 }
 
@@ -192,8 +194,8 @@ pub(super) fn notice(room: &Room) -> Mark {
     }
 }
 
-/// The name of a slice's plane with its number among those of a grid, and where it lies.
-pub fn slice_lines(grid: &VoxelGrid, view: &SliceView) -> Vec<CornerLine> {
+/// The name of a slice's plane with its number among those of a grid, and, where sides are known, on which it lies.
+pub fn slice_lines(grid: &VoxelGrid, view: &SliceView, sides_known: bool) -> Vec<CornerLine> {
     let plane = &view.plane;
     let slice = plane.slice_of(grid, view.centre_mm) + 1;
     let (name, count) = (plane.orientation.name(), plane.slice_count(grid));
@@ -203,7 +205,8 @@ pub fn slice_lines(grid: &VoxelGrid, view: &SliceView) -> Vec<CornerLine> {
         text: format!("{name} {slice}/{count}"),
         colour: plane_colour(plane.orientation),
     };
-    vec![title, CornerLine::new(place)]
+    let place = sides_known.then(|| CornerLine::new(place));
+    std::iter::once(title).chain(place).collect()
 }
 
 /// A window as readers write it.
@@ -231,8 +234,10 @@ mod tests {
         assert_eq!(scale_bar_mm(500.0), 100.0);
         assert_eq!(scale_bar_mm(100.0), 20.0);
         assert_eq!(scale_bar_mm(1.0), 0.2);
-        assert_eq!(length_text(100.0), "10 cm");
-        assert_eq!(length_text(0.2), "0.2 mm");
+        assert_eq!(length_text(100.0, Spacing::Patient), "10 cm");
+        assert_eq!(length_text(0.2, Spacing::Patient), "0.2 mm");
+        assert_eq!(length_text(5.0, Spacing::Detector), "5 mm at the detector");
+        assert_eq!(length_text(200.0, Spacing::Unknown), "200 px");
     }
 
     #[test]

@@ -12,6 +12,17 @@ pub enum Spacing {
     Unknown,
 }
 
+impl Spacing {
+    /// What a length in the image is said in.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Patient => "mm",
+            Self::Detector => "mm at the detector",
+            Self::Unknown => "px",
+        }
+    }
+}
+
 /// What a file says of an image beside its voxels and their place. An array without a header says [`Stated::NOTHING`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stated {

@@ -11,6 +11,13 @@ pub struct Suv {
     pub kind: SuvKind,
 }
 
+impl Suv {
+    /// The uptake value of a value of the image.
+    pub fn of(&self, value: f64) -> f64 {
+        value * self.factor
+    }
+}
+
 /// What a standardised uptake value takes the dose to be spread over: SUV Type (0054,1006).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuvKind {

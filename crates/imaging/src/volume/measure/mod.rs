@@ -155,6 +155,18 @@ pub fn measure(
     })
 }
 
+/// The image's values inside a mask alone; `None` where none is finite.
+///
+/// # Errors
+/// When the mask is empty, or lies on another grid than the image.
+pub fn values_inside(mask: &Mask, volume: &Volume) -> Result<Option<Values>, MeasureError> {
+    if !mask.grid().matches(volume.grid()) {
+        return Err(MeasureError::OtherGrid);
+    }
+    let crop = Crop::around(mask).ok_or(MeasureError::Empty)?;
+    Ok(Values::of(volume, &crop))
+}
+
 /// The volume of a shell of half a drawn voxel along the whole border, in mL. A face that a border shows along an axis
 /// moves by half a drawn voxel along that axis: for a border of any direction that adds up to half of what a drawn
 /// voxel reaches along it.
