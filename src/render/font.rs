@@ -21,17 +21,18 @@ fn face() -> Option<FontRef<'static>> {
     FontRef::new(TEXT_FACE).ok()
 }
 
-/// Sets a text; characters the face lacks become `?`.
+/// Sets a text; characters the face lacks become `?`, as wide as an ideograph: the window has other faces for them.
 fn line(face: &FontRef<'_>, text: &str, size: f32) -> Line {
     let characters = face.charmap();
     let metrics = face.glyph_metrics(Size::new(size), LocationRef::default());
     let mut width = 0.0;
     let mut glyphs = Vec::new();
     for character in text.chars() {
-        let glyph = characters.map(character).or_else(|| characters.map('?'));
-        if let Some(glyph) = glyph {
+        let own = characters.map(character);
+        if let Some(glyph) = own.or_else(|| characters.map('?')) {
             glyphs.push((glyph, width));
-            width += metrics.advance_width(glyph).unwrap_or_default();
+            let advance = metrics.advance_width(glyph).unwrap_or_default();
+            width += if own.is_some() { advance } else { size };
         }
     }
     Line { glyphs, width }

@@ -7,6 +7,7 @@ mod command_ui;
 mod dialogs;
 mod display_panel;
 mod findings_panel;
+mod fonts;
 mod keys_dialog;
 mod models_dialog;
 mod notices_panel;

@@ -10,8 +10,8 @@ use super::dialogs::Dialogs;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
-    assistant_panel, command_ui, display_panel, findings_panel, models_dialog, notices_panel,
-    status_bar, study_panel, theme, top_bar,
+    assistant_panel, command_ui, display_panel, findings_panel, fonts, models_dialog,
+    notices_panel, status_bar, study_panel, theme, top_bar,
 };
 use crate::app::jobs::Waker;
 use crate::app::{Application, Command, Effect, Opening, Outbox, StartOptions, ViewKind};
@@ -31,6 +31,7 @@ impl Viewer {
     /// A viewer on egui's context; without a render state there are no pictures.
     pub fn new(ctx: &egui::Context, state: Option<&RenderState>, options: StartOptions) -> Self {
         theme::apply(ctx);
+        fonts::install(ctx);
         let painters = state.map(Painters::new);
         let repaint = ctx.clone();
         let wake: Waker = Arc::new(move || repaint.request_repaint());
