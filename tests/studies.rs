@@ -152,6 +152,38 @@ fn a_cancelled_study_leaves_no_picture_of_another_patient() {
     assert_eq!(app.arrival_text(), None);
 }
 
+/// Bugs of other viewers: the list names one patient while the views still show the other.
+#[test]
+fn no_picture_stands_beside_another_patients_name_while_a_study_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ann, bruno) = (study(folder.path(), "Ann"), study(folder.path(), "Bruno"));
+    let mut harness = start(Some(ann.clone()), None);
+    wait_for(&mut harness, "Ann");
+    for (path, name) in [(&bruno, "Bruno"), (&ann, "Ann"), (&bruno, "Bruno")] {
+        open(&mut harness, path, Opening::Instead);
+        let (mut loading, mut arrived) = (false, false);
+        while !arrived {
+            // As in the window: what has come is taken, then a frame is drawn of what is there.
+            harness.step();
+            let app = &harness.state().app;
+            let listed = listed(harness.state());
+            let mut shown = Vec::new();
+            for (id, view) in app.workspace.shown_views() {
+                for layer in &view.layers {
+                    let record = &app.workspace.images[&layer.image];
+                    assert!(listed.contains(&record.patient), "{listed:?}");
+                }
+                shown.extend(app.seen(id).map(|seen| seen.record.patient.clone()));
+            }
+            assert!(shown.iter().all(|patient| listed == [patient.as_str()]));
+            loading |= listed == [name] && shown.is_empty();
+            arrived = shown.iter().any(|patient| patient == name);
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        eprintln!("{name}: empty views were drawn while loading: {loading}");
+    }
+}
+
 #[test]
 fn a_view_shows_another_plane() {
     let mut harness = open_sample(None);

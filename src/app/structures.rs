@@ -83,9 +83,11 @@ impl Application {
         {
             return self.start_structures(from, key);
         }
-        let listed = self.library.iter().flat_map(Library::series);
-        let series = listed.into_iter().find(|series| series.id() == *onto);
-        let Some(series) = series.cloned() else {
+        let found = self.library.as_ref().and_then(|library| {
+            let mut listed = library.series();
+            listed.find(|series| series.id() == *onto).cloned()
+        });
+        let Some(series) = found else {
             return;
         };
         self.show(onto, Placement::Active);
