@@ -14,6 +14,13 @@ use m3d_imaging::volume::Volume;
 /// When nothing can be opened there or there is no series of that name.
 pub fn find_series(path: &Path, uid: Option<&str>) -> anyhow::Result<(Series, Library)> {
     let library = io::scan(path, &Progress::silent())?;
+    let same = uid.map_or(0, |uid| library.series().filter(|s| s.uid == uid).count());
+    if let Some(uid) = uid.filter(|_| same > 1) {
+        bail!(
+            "{}: {same} images of different patients or studies have the UID {uid}; open the folder with one of them",
+            path.display()
+        );
+    }
     let found = match uid {
         Some(uid) => library.series().find(|s| s.uid == uid),
         None => library.first_series(),

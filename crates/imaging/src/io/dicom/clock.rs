@@ -49,6 +49,15 @@ pub(super) fn date_time(text: &str) -> Option<f64> {
     moment(text.get(..8)?, text.get(8..)?)
 }
 
+/// The offset from UTC at the end of a date and time, or alone (`+0130`), in seconds.
+pub(super) fn zone_secs(text: &str) -> Option<f64> {
+    let at = text.rfind(['+', '-'])?;
+    let (sign, digits) = text.get(at..)?.split_at(1);
+    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<f64>().ok();
+    let secs = number(0..2)? * 3600.0 + number(2..4)? * 60.0;
+    Some(if sign == "-" { -secs } else { secs })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +79,9 @@ mod tests {
         assert_eq!(days("20000301"), Some(11_017));
         assert_eq!(days("2024.02.29"), Some(19_782));
         assert_eq!(days("20241301"), None);
+        assert_eq!(zone_secs("20200101050000-0430"), Some(-16_200.0));
+        assert_eq!(zone_secs("+0100"), Some(3_600.0));
+        assert_eq!(zone_secs("20200101050000"), None);
         let midnight =
             moment("20240301", "000010").unwrap() - moment("20240229", "235950").unwrap();
         assert_eq!(midnight, 20.0);

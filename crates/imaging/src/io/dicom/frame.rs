@@ -82,6 +82,8 @@ pub(in crate::io) struct Frame {
     pub between_mm: Option<f64>,
     /// `None` where the file has none.
     pub rescale: Option<Rescale>,
+    /// Of slope and intercept one is missing.
+    pub half_rescaled: bool,
     /// From stored values to what they mean, where that is no line (0028,3000).
     pub table: Option<Arc<LookupTable>>,
     pub windows: Vec<Window>,
@@ -94,6 +96,8 @@ pub(super) struct Marks {
     pub instance: Option<i64>,
     pub image_type: String,
     pub stack: String,
+    /// How the picture was made: reconstruction, tube, thickness, and what the operator called it.
+    pub protocol: String,
     pub acquisition: Option<i64>,
     pub temporal: Option<f64>,
     pub trigger_ms: Option<f64>,
@@ -110,6 +114,7 @@ pub(super) enum By {
     Stack,
     Acquisition,
     ImageType,
+    Protocol,
     Folder,
     Temporal,
     Trigger,
@@ -133,6 +138,9 @@ impl By {
             Self::Stack => "stack",
             Self::Acquisition => "acquisition number",
             Self::ImageType => "image type",
+            Self::Protocol => {
+                "protocol (kernel, tube voltage, thickness, series number or description)"
+            }
             Self::Folder => "folder",
             Self::Temporal => "temporal position",
             Self::Trigger => "trigger time",
@@ -146,7 +154,10 @@ impl By {
 
     /// Whether frames so told apart are one image over time (or echo, or b-value) rather than several images.
     pub const fn is_series_of_one_image(self) -> bool {
-        !matches!(self, Self::Stack | Self::ImageType | Self::Folder)
+        !matches!(
+            self,
+            Self::Stack | Self::ImageType | Self::Protocol | Self::Folder
+        )
     }
 }
 
@@ -166,6 +177,7 @@ impl Frame {
         let number = match by {
             By::Stack => return text(&marks.stack),
             By::ImageType => return text(&marks.image_type),
+            By::Protocol => return text(&marks.protocol),
             By::Folder => {
                 return text(&self.path().parent()?.to_string_lossy());
             }

@@ -41,6 +41,7 @@ const WANTED: &[Tag] = &[
     tags::SERIES_DESCRIPTION,
     tags::SERIES_DATE,
     tags::SERIES_TIME,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::INSTANCE_NUMBER,
     tags::FRAME_OF_REFERENCE_UID,
     tags::BODY_PART_EXAMINED,
@@ -60,6 +61,8 @@ const WANTED: &[Tag] = &[
     tags::PHYSICAL_DELTA_Y,
     // What tells frames at one place apart.
     tags::ACQUISITION_NUMBER,
+    tags::CONVOLUTION_KERNEL,
+    tags::KVP,
     tags::ACQUISITION_DATE,
     tags::ACQUISITION_TIME,
     tags::ACQUISITION_DATE_TIME,

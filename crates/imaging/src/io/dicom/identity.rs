@@ -188,26 +188,37 @@ fn get_mut<'a>(facts: &'a mut Facts, what: &str) -> &'a mut String {
     }
 }
 
-/// A series without an identity takes that of its study, where all others of the study share one.
+/// A series without an identity takes that of its study, where all others of the study share one and what it says of
+/// itself agrees with them.
 fn fill_from_study(found: &mut [SeriesFrames]) {
     for (what, get) in IDENTITIES {
-        let mut of_study: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut of_study: BTreeMap<String, Vec<Identity>> = BTreeMap::new();
         for series in found.iter().filter(|s| !s.facts.study_uid.is_empty()) {
-            let value = get(&series.facts);
-            let values = of_study.entry(series.facts.study_uid.clone()).or_default();
-            if !value.is_empty() && !values.iter().any(|v| compared(v) == compared(value)) {
-                values.push(value.clone());
-            }
+            let identities = of_study.entry(series.facts.study_uid.clone()).or_default();
+            identities.push(Identity::of(&series.facts));
         }
+        let names: BTreeMap<String, String> = found
+            .iter()
+            .filter(|s| !get(&s.facts).is_empty())
+            .map(|s| (s.facts.study_uid.clone(), get(&s.facts).clone()))
+            .collect();
         for series in found.iter_mut().filter(|s| get(&s.facts).is_empty()) {
-            if let Some([one]) = of_study.get(&series.facts.study_uid).map(Vec::as_slice) {
-                get_mut(Arc::make_mut(&mut series.facts), what).clone_from(one);
-                let message =
-                    format!("its files lack the {what}; it is taken from the rest of the study");
-                series
-                    .warnings
-                    .push(Warning::new("identity_missing", message));
-            }
+            let own = Identity::of(&series.facts);
+            let others = of_study.get(&series.facts.study_uid);
+            let agree = others.is_some_and(|others| {
+                others.iter().all(|other| {
+                    own.agrees(other) && others.iter().all(|third| other.agrees(third))
+                })
+            });
+            let Some(name) = names.get(&series.facts.study_uid).filter(|_| agree) else {
+                continue;
+            };
+            get_mut(Arc::make_mut(&mut series.facts), what).clone_from(name);
+            let message =
+                format!("its files lack the {what}; it is taken from the rest of the study");
+            series
+                .warnings
+                .push(Warning::new("identity_missing", message));
         }
     }
 }

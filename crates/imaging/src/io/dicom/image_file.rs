@@ -87,6 +87,7 @@ pub(super) fn read(
     let is_mosaic = is_mosaic(&values.text(tags::IMAGE_TYPE));
     let mut found = Vec::with_capacity(frames as usize);
     for (number, groups) in (0..).zip(&all) {
+        let (rescale, half_rescaled) = rescale(groups, &notes)?;
         found.push(Picture {
             number,
             place: match place_of(groups, frames, &notes)? {
@@ -96,7 +97,8 @@ pub(super) fn read(
             spacing: spacing::read(groups, &notes)?,
             thickness_mm: length(groups, tags::SLICE_THICKNESS, &notes)?,
             between_mm: length(groups, tags::SPACING_BETWEEN_SLICES, &notes)?,
-            rescale: rescale(groups, &notes)?,
+            rescale,
+            half_rescaled,
             windows: windows(groups, &notes),
             marks: Marks::read(groups, &notes)?,
         });
@@ -143,6 +145,7 @@ struct Picture {
     thickness_mm: Option<f64>,
     between_mm: Option<f64>,
     rescale: Option<Rescale>,
+    half_rescaled: bool,
     windows: Vec<Window>,
     marks: Marks,
 }
@@ -167,6 +170,7 @@ impl Picture {
             thickness_mm: self.thickness_mm,
             between_mm: self.between_mm,
             rescale: self.rescale,
+            half_rescaled: self.half_rescaled,
             table: table.cloned(),
             windows: self.windows,
             marks: self.marks,
@@ -254,7 +258,8 @@ fn length(groups: &Groups, tag: dicom_core::Tag, notes: &Notes) -> Result<Option
     Ok(found.map(f64::abs).filter(|&mm| mm > 0.0 && mm < 1e4))
 }
 
-fn rescale(groups: &Groups, notes: &Notes) -> Result<Option<Rescale>, Refusal> {
+/// The rescale, and whether one of its two numbers is missing.
+fn rescale(groups: &Groups, notes: &Notes) -> Result<(Option<Rescale>, bool), Refusal> {
     let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
     for tag in [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT] {
         let text = groups.text(group, tag);
@@ -265,7 +270,13 @@ fn rescale(groups: &Groups, notes: &Notes) -> Result<Option<Rescale>, Refusal> {
     let slope = groups.number(group, tags::RESCALE_SLOPE, notes)?;
     let intercept = groups.number(group, tags::RESCALE_INTERCEPT, notes)?;
     if slope.is_none() && intercept.is_none() {
-        return Ok(None);
+        return Ok((None, false));
+    }
+    let is_half = slope.is_none() || intercept.is_none();
+    if is_half {
+        let message =
+            "of Rescale Slope and Intercept one is missing; slope 1 or intercept 0 is taken for it";
+        notes.add(Warning::new("half_rescale", message));
     }
     let (slope, intercept) = (slope.unwrap_or(1.0), intercept.unwrap_or(0.0));
     if slope == 0.0 || !slope.is_finite() || !intercept.is_finite() {
@@ -274,7 +285,7 @@ fn rescale(groups: &Groups, notes: &Notes) -> Result<Option<Rescale>, Refusal> {
             format!("its rescale (slope {slope}, intercept {intercept}) loses the values"),
         ));
     }
-    Ok(Some(Rescale { slope, intercept }))
+    Ok((Some(Rescale { slope, intercept }), is_half))
 }
 
 /// `-1,024` is minus one thousand to some writers and minus one to others.

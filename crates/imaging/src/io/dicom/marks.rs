@@ -53,6 +53,7 @@ impl Marks {
                 .unwrap_or(None)
                 .map(|n| n as i64),
             image_type: image_type(groups),
+            protocol: protocol(groups),
             stack: groups.text(content, tags::STACK_ID),
             acquisition: acquisition.map(|n| n as i64),
             temporal,
@@ -63,6 +64,22 @@ impl Marks {
             time: time(groups),
         })
     }
+}
+
+fn protocol(groups: &Groups) -> String {
+    let root = tags::FRAME_CONTENT_SEQUENCE;
+    let parts = [
+        tags::SERIES_NUMBER,
+        tags::SERIES_DESCRIPTION,
+        tags::CONVOLUTION_KERNEL,
+        tags::KVP,
+        tags::SLICE_THICKNESS,
+    ];
+    parts
+        .map(|tag| groups.text(root, tag))
+        .join("\n")
+        .trim()
+        .to_owned()
 }
 
 fn image_type(groups: &Groups) -> String {

@@ -2,7 +2,7 @@
 
 use dicom_dictionary_std::tags;
 
-use super::clock::{date_time, moment, seconds};
+use super::clock::{date_time, moment, seconds, zone_secs};
 use super::dataset::DataSet;
 use super::frame::Frame;
 use super::header::{GE_SCAN_DATE_TIME, PHILIPS_ACTIVITY_FACTOR, PHILIPS_SUV_FACTOR};
@@ -46,7 +46,15 @@ impl PetFacts {
         let tracer = values.item(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE);
         let of_tracer = |tag| tracer.and_then(|data| positive(data, tag));
         let tracer_text = |tag| tracer.map(|data| data.text(tag)).unwrap_or_default();
-        let acquired = date_time(&text(tags::ACQUISITION_DATE_TIME));
+        let zone = zone_secs(&text(tags::TIMEZONE_OFFSET_FROM_UTC));
+        let local = |text: &str| {
+            // Where the file tells no zone of its own, its clock is that of the text.
+            let shift = zone_secs(text)
+                .zip(zone)
+                .map_or(0.0, |(theirs, ours)| ours - theirs);
+            Some(date_time(text)? + shift)
+        };
+        let acquired = local(&text(tags::ACQUISITION_DATE_TIME));
         let ge = text(GE_SCAN_DATE_TIME);
         Self {
             units: text(tags::UNITS).to_uppercase(),
@@ -58,12 +66,12 @@ impl PetFacts {
                 .collect(),
             dose_bq: of_tracer(tags::RADIONUCLIDE_TOTAL_DOSE),
             half_life_secs: of_tracer(tags::RADIONUCLIDE_HALF_LIFE),
-            injected: date_time(&tracer_text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME)),
+            injected: local(&tracer_text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME)),
             injected_at: seconds(&tracer_text(tags::RADIOPHARMACEUTICAL_START_TIME)),
             series: moment(&text(tags::SERIES_DATE), &text(tags::SERIES_TIME)),
             acquired: acquired
                 .or_else(|| moment(&text(tags::ACQUISITION_DATE), &text(tags::ACQUISITION_TIME))),
-            ge_scan: date_time(&ge),
+            ge_scan: local(&ge),
             weight_kg: positive(values, tags::PATIENT_WEIGHT),
             philips_suv: positive(values, PHILIPS_SUV_FACTOR),
             philips_activity: positive(values, PHILIPS_ACTIVITY_FACTOR),
@@ -75,6 +83,22 @@ impl PetFacts {
 /// has nothing to do with it.
 pub(super) fn suv(frames: &[Frame]) -> Option<Result<Suv, String>> {
     let first = frames.first()?.file.pet.as_ref()?;
+    let same = |pet: &PetFacts| {
+        let key = |pet: &PetFacts| {
+            (
+                pet.units.clone(),
+                pet.weight_kg,
+                pet.dose_bq,
+                pet.half_life_secs,
+            )
+        };
+        key(pet) == key(first)
+    };
+    if !frames.iter().all(|f| f.file.pet.as_ref().is_some_and(same)) {
+        return Some(Err(
+            "one unit, weight, dose and half life for all slices".to_owned()
+        ));
+    }
     match first.units.as_str() {
         "GML" => Some(Ok(Suv {
             factor: 1.0,
@@ -97,6 +121,9 @@ pub(super) fn suv(frames: &[Frame]) -> Option<Result<Suv, String>> {
         _ => None,
     }
 }
+
+/// After so many half lives nothing is left to see.
+const MOST_HALF_LIVES: f64 = 10.0;
 
 /// SUV Type (0054,1006); body weight where it is not said.
 fn kind(suv_type: &str) -> SuvKind {
@@ -122,6 +149,18 @@ fn of_activity(pet: &PetFacts, frames: &[Frame]) -> Result<Suv, String> {
     let dose = pet
         .dose_bq
         .ok_or_else(|| lacking("Radionuclide Total Dose (0018,1074)"))?;
+    for (number, range, what) in [
+        (weight_kg, 0.2..=400.0, "a Patient Weight (0010,1030) in kg"),
+        (
+            dose,
+            1e5..=1e11,
+            "a Radionuclide Total Dose (0018,1074) in Bq",
+        ),
+    ] {
+        if !range.contains(&number) {
+            return Err(format!("{what} that can be ({number} is written)"));
+        }
+    }
     let left = match pet.decay.as_str() {
         "ADMIN" => dose,
         "START" => {
@@ -136,7 +175,13 @@ fn of_activity(pet: &PetFacts, frames: &[Frame]) -> Result<Suv, String> {
             if injected > scan {
                 return Err(lacking("an injection before the scan"));
             }
-            dose * (-(scan - injected) / half_life).exp2()
+            let half_lives = (scan - injected) / half_life;
+            if half_lives > MOST_HALF_LIVES {
+                return Err(format!(
+                    "an injection and a half life that fit the scan ({half_lives:.0} half lives lie between)"
+                ));
+            }
+            dose * (-half_lives).exp2()
         }
         other => {
             return Err(format!(

@@ -117,6 +117,7 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
     let gaps = gaps(frames);
     let (least, most) = extremes(&gaps);
     let step = height / gaps.len() as f64;
+    refuse_displaced(frames, place, lean)?;
     let off = frames
         .iter()
         .enumerate()
@@ -144,7 +145,17 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
         });
     }
     let most_slices = MOST_RESAMPLED * frames.len();
-    let count = ((height / least).round() as usize + 1).min(most_slices);
+    let count = (height / least).round() as usize + 1;
+    if count > 2 * most_slices {
+        return Err(Refusal::new(
+            "uneven_spacing",
+            format!(
+                "slices are {least:.3} to {most:.3} mm apart; some lie far from the others, or many are missing: \
+                 copy or export the whole series again"
+            ),
+        ));
+    }
+    let count = count.min(most_slices);
     let step = height / (count - 1) as f64;
     warnings.push(resampled(&gaps, frames.len(), count, step));
     Ok(Laid {
@@ -157,6 +168,44 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
                 .collect(),
         ),
     })
+}
+
+/// Slices that lie beside the line through the first and the last would be shown where they are not.
+fn refuse_displaced(frames: &[Frame], place: Place, lean: DVec3) -> Result<(), Refusal> {
+    let Some(first) = frames.first() else {
+        return Ok(());
+    };
+    let normal = place.normal();
+    let aside = |frame: &Frame| {
+        let way = frame
+            .place
+            .map_or(DVec3::ZERO, |p| p.position_mm - place.position_mm);
+        (way - lean * way.dot(normal)).length()
+    };
+    let most = first
+        .spacing_mm
+        .iter()
+        .copied()
+        .fold(0.0, f64::max)
+        .max(0.2)
+        * MOST_OFF;
+    let furthest = frames
+        .iter()
+        .enumerate()
+        .max_by(|(_, a), (_, b)| aside(a).total_cmp(&aside(b)));
+    match furthest {
+        Some((k, frame)) if aside(frame) > most => Err(Refusal::new(
+            "displaced_slices",
+            format!(
+                "slice {} of {} lies {:.1} mm to the side of the line through the first and the last, so the slices \
+                 make no volume; export the series again",
+                k + 1,
+                frames.len(),
+                aside(frame)
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn grid(first: &Frame, place: Place, step: DVec3, count: usize) -> Result<VoxelGrid, Refusal> {

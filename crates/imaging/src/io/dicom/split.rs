@@ -13,9 +13,10 @@ pub(super) struct Stack {
 }
 
 /// What parts frames at the same places, in the order of trying.
-const BY: [By; 8] = [
+const BY: [By; 9] = [
     By::Stack,
     By::ImageType,
+    By::Protocol,
     By::Temporal,
     By::Echo,
     By::BValue,
@@ -79,7 +80,13 @@ fn is_alike(a: &Frame, b: &Frame) -> bool {
             f.file.format.is_colour(),
         )
     };
+    // One UID was given to images of two modalities, or of two frames of reference.
+    let (one, other) = (a.facts(), b.facts());
+    let same_frame =
+        one.frame_uid.is_empty() || other.frame_uid.is_empty() || one.frame_uid == other.frame_uid;
     size(a) == size(b)
+        && one.modality == other.modality
+        && same_frame
         && a.is_localizer() == b.is_localizer()
         && spacing.into_iter().all(|(x, y)| (x - y).abs() <= 1e-4 * x)
         && match (&a.place, &b.place) {
@@ -175,10 +182,7 @@ fn are_stacks(frames: &[Frame], parts: &[(Option<Mark>, Vec<Frame>)], by: By) ->
         return left < all && each_even;
     }
     // Stacks that run through one another without meeting, unless together they are as dense as they are thick.
-    matches!(by, By::Stack | By::Acquisition | By::Temporal)
-        && each_even
-        && run_through(parts)
-        && !is_dense(frames)
+    !matches!(by, By::Folder) && each_even && run_through(parts) && !is_dense(frames)
 }
 
 /// Whether the depths of two parts overlap by more than a slice or two.

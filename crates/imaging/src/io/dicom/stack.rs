@@ -30,9 +30,13 @@ pub(in crate::io) fn stack(
             let count = copies.len();
             let message = format!("{count} of its pictures were there twice; one of each is shown");
             group.warnings.push(Warning::new("copies", message));
-            let refusal = Refusal::new(COPY, "another file holds the same picture");
+            let refusal = Refusal::new(
+                COPY,
+                "another file has the same SOP Instance UID and place; one of them is shown",
+            );
             refused.extend(refuse(copies.iter(), &refusal));
         }
+        refuse_unscaled(&mut group.frames, refused);
         let mut images = Vec::new();
         for stack in stacks(std::mem::take(&mut group.frames)) {
             match describe(&group, &stack) {
@@ -65,6 +69,21 @@ pub(in crate::io) fn stack(
             filed.push(image);
         }
     }
+}
+
+/// Takes out the frames that lack a rescale, or half of it, where the rest of their series has it: their values would be
+/// off by a thousand beside the others.
+fn refuse_unscaled(frames: &mut Vec<Frame>, refused: &mut Vec<Refused>) {
+    let is_whole =
+        |frame: &Frame| frame.table.is_some() || (frame.rescale.is_some() && !frame.half_rescaled);
+    if !frames.iter().any(is_whole) {
+        return;
+    }
+    let (whole, lacking): (Vec<_>, Vec<_>) = std::mem::take(frames).into_iter().partition(is_whole);
+    *frames = whole;
+    let message = "it lacks the rescale that the rest of its series has, so its values cannot be compared with theirs; \
+                   export it again";
+    refused.extend(refuse(lacking.iter(), &Refusal::new("no_rescale", message)));
 }
 
 /// Each file of some frames once.
