@@ -39,11 +39,12 @@ pub(super) fn read(
     if let Some(fault) = header.fault {
         return Err(fault);
     }
-    let rows = values.whole::<u32>(tags::ROWS, &notes)?.filter(|&n| n > 0);
-    let columns = values
-        .whole::<u32>(tags::COLUMNS, &notes)?
-        .filter(|&n| n > 0);
-    let (Some(rows), Some(columns)) = (rows, columns) else {
+    // Numbers of 16 bits by the standard; of larger ones the products below could not be held.
+    let size = |tag| -> Result<Option<u32>, Refusal> {
+        let size = values.whole::<u16>(tag, &notes)?;
+        Ok(size.filter(|&n| n > 0).map(u32::from))
+    };
+    let (Some(rows), Some(columns)) = (size(tags::ROWS)?, size(tags::COLUMNS)?) else {
         return Err(no_image(&header, facts, is_marked));
     };
     refuse_kind(facts)?;
@@ -57,10 +58,7 @@ pub(super) fn read(
         Some(frames) => return Err(unreadable(tags::NUMBER_OF_FRAMES, &frames.to_string())),
     };
     let format = PixelFormat::read(values, place.element, &notes)?;
-    refuse_short(
-        &place,
-        format.frame_bytes(rows, columns) * u64::from(frames),
-    )?;
+    refuse_short(&place, format.frame_bytes(rows, columns), frames)?;
     let photometric = values.text(tags::PHOTOMETRIC_INTERPRETATION);
     let palette = match photometric.as_str() {
         "PALETTE COLOR" => Some(Arc::new(Palette::read(values, format.signed, &notes)?)),
@@ -233,10 +231,18 @@ fn refuse_kind(facts: &Facts) -> Result<(), Refusal> {
     Err(Refusal::new("not_an_image", message))
 }
 
-/// Native pixels must all be there; of compressed ones at least the value's own length.
-fn refuse_short(place: &PixelPlace, bytes: u64) -> Result<(), Refusal> {
+/// Native pixels must all be there; of compressed ones at least the value's own length, and an item of eight bytes for
+/// each frame (PS3.5 A.4).
+fn refuse_short(place: &PixelPlace, frame_bytes: u64, frames: u32) -> Result<(), Refusal> {
     let announced = place.length.map_or(0, u64::from);
     let native = place.length.is_some() && syntax::is_native(&place.syntax);
+    let bytes = frame_bytes * u64::from(frames);
+    if frames > 1 && !native && place.available / 8 < u64::from(frames) {
+        return Err(Refusal::truncated(format!(
+            "it has {} bytes of pixels for {frames} frames; copy or export it again",
+            place.available
+        )));
+    }
     if native && announced < bytes {
         return Err(Refusal::truncated(format!(
             "it has {announced} bytes of pixels where its size needs {bytes}; copy or export it again"
@@ -354,11 +360,12 @@ fn place_of(groups: &Groups, frames: u32, notes: &Notes) -> Result<Option<Place>
             "its Image Orientation (0020,0037) is no pair of perpendicular directions",
         ));
     }
-    let &[x, y, z] = position.as_slice() else {
-        return Err(no_geometry("it has no Image Position (0020,0032)"));
+    let position_mm = match *position.as_slice() {
+        [x, y, z] if position.iter().all(|v| v.is_finite()) => DVec3::new(x, y, z),
+        _ => return Err(no_geometry("it has no Image Position (0020,0032)")),
     };
     Ok(Some(Place {
-        position_mm: DVec3::new(x, y, z),
+        position_mm,
         row: row.normalize(),
         column: column.normalize(),
     }))

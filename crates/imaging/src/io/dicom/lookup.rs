@@ -40,7 +40,7 @@ impl LookupTable {
         let first = if signed {
             i64::from((first as i32) as i16)
         } else {
-            first as i64
+            first.clamp(-65536.0, 65536.0) as i64
         };
         let mut entries: Vec<u16> = match values.raw(data) {
             // Entries of 8 bits, one a byte.

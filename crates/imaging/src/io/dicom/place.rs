@@ -145,7 +145,7 @@ pub(super) fn lay(frames: &[Frame]) -> Result<Laid, Refusal> {
         });
     }
     let most_slices = MOST_RESAMPLED * frames.len();
-    let count = (height / least).round() as usize + 1;
+    let count = ((height / least).round() as usize).saturating_add(1);
     if count > 2 * most_slices {
         return Err(Refusal::new(
             "uneven_spacing",

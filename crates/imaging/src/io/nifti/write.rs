@@ -20,8 +20,8 @@ use glam::{DMat3, DQuat};
 /// The file appears whole or not at all: it is written beside its place and moved there.
 ///
 /// # Errors
-/// For another ending, a grid NIfTI-1 cannot hold (more than 32767 voxels along an axis), or when writing
-/// fails.
+/// For another ending, a grid NIfTI-1 cannot hold (more than 32767 voxels along an axis), a rescale beyond 32-bit
+/// floats, or when writing fails.
 pub fn write_nifti(path: &Path, volume: &Volume) -> Result<(), IoError> {
     let voxels = volume.voxels();
     let number = match voxels {
@@ -75,6 +75,17 @@ pub(super) fn header(
             ),
         });
     };
+    // A slope of 0 would be read as none.
+    let [slope, intercept] = [rescale.slope, rescale.intercept].map(|v| v as f32);
+    if !slope.is_normal() || !intercept.is_finite() {
+        return Err(IoError::OutputShape {
+            path: path.to_owned(),
+            message: format!(
+                "NIfTI-1 keeps its scaling in 32 bits, which do not hold {} and {}",
+                rescale.slope, rescale.intercept
+            ),
+        });
+    }
     let ras = LPS_FROM_RAS * grid.patient_from_voxel();
     let spacing = grid.spacing_mm();
     let turn = rotation(grid);
@@ -94,8 +105,8 @@ pub(super) fn header(
         put(76 + 4 * n, &size.to_le_bytes());
     }
     put(108, &352_f32.to_le_bytes());
-    put(112, &(rescale.slope as f32).to_le_bytes());
-    put(116, &(rescale.intercept as f32).to_le_bytes());
+    put(112, &slope.to_le_bytes());
+    put(116, &intercept.to_le_bytes());
     // Millimetres.
     put(123, &[2]);
     put(148, b"m3d-viewer");

@@ -195,6 +195,11 @@ impl<R: Read + Seek> Rewriter<'_, R> {
 
     /// A new value for an element that was read.
     fn leaf(&mut self, element: &Element, encoding: Encoding, value: &[u8]) -> Result<(), Refusal> {
+        // Of many short UIDs the new ones are longer.
+        if !writing::fits(element, value.len()) {
+            let message = format!("element {} of more UIDs than can be replaced", element.tag);
+            return Err(malformed(&message));
+        }
         let header = writing::header(element, encoding, Some(value.len() as u32));
         self.out.write_all(&header)?;
         Ok(self.out.write_all(value)?)

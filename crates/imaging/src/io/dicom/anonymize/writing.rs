@@ -51,14 +51,24 @@ pub(super) fn empty_item(encoding: Encoding) -> Vec<u8> {
     tag_and_length(encoding, ITEM, 0)
 }
 
+/// Whether an element's length is of 16 bits.
+fn is_short(element: &Element) -> bool {
+    element.vr.is_some() && element.raw().len() == 8
+}
+
+/// Whether an element can have a value of that many bytes.
+pub(super) fn fits(element: &Element, length: usize) -> bool {
+    !is_short(element) || u16::try_from(length).is_ok()
+}
+
 /// The header of an element that was read, for a value of another length; `None`: its end is marked.
 pub(super) fn header(element: &Element, encoding: Encoding, length: Option<u32>) -> Vec<u8> {
     let mut raw = element.raw().to_vec();
-    let is_short = element.vr.is_some() && raw.len() == 8;
+    let is_short = is_short(element);
     let size = if is_short { 2 } else { 4 };
     raw.truncate(raw.len() - size);
     match length {
-        // What is written here is never longer than a short value can be.
+        // What does not fit was refused.
         Some(length) if is_short => raw.extend(u16(encoding, length as u16)),
         _ => raw.extend(u32(encoding, length.unwrap_or(UNDEFINED))),
     }

@@ -68,7 +68,8 @@ impl<'a> FrameReader<'a> {
             .whole::<u16>(tags::BITS_ALLOCATED, &notes)?
             .unwrap_or(0);
         let area = u64::from(columns) * u64::from(rows);
-        if area == 0 || frames > MOST_FRAMES || area * u64::from(frames) > MAX_VOLUME_BYTES {
+        let all = area.saturating_mul(u64::from(frames));
+        if area == 0 || frames > MOST_FRAMES || all > MAX_VOLUME_BYTES {
             let message = format!("{frames} frames of {columns} x {rows} pixels");
             return Err(malformed(&message));
         }
