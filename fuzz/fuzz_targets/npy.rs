@@ -1,0 +1,13 @@
+//! NumPy arrays, as images and as the arrays of a model.
+#![no_main]
+
+use std::fs;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: m3d_fuzz::init(), |bytes: &[u8]| {
+    let file = m3d_fuzz::folder().join("a.npy");
+    fs::write(&file, bytes).expect("it can be written");
+    m3d_fuzz::open(&file);
+    let _ = m3d_imaging::io::read_npy(&file);
+});

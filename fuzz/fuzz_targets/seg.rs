@@ -1,0 +1,12 @@
+//! Segmentations and structure sets, laid on the grid of a small image.
+#![no_main]
+
+use std::fs;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: m3d_fuzz::init(), |bytes: &[u8]| {
+    let file = m3d_fuzz::folder().join("object.dcm");
+    fs::write(&file, bytes).expect("it can be written");
+    m3d_fuzz::open(&file);
+});
