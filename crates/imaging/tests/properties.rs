@@ -22,7 +22,7 @@ use synthetic::Made;
 
 /// Oblique, anisotropic, mirrored or not, far from the origin or not.
 fn a_place(sheared: bool) -> impl Strategy<Value = DAffine3> {
-    let spacing = (0.05..20.0, 0.05..20.0, 0.05..20.0);
+    let spacing = (0.3..20.0, 0.3..20.0, 0.3..20.0);
     let angles = (-3.2..3.2, -3.2..3.2, -3.2..3.2);
     let origin = (-2000.0..2000.0, -2000.0..2000.0, -2000.0..2000.0);
     let shear = if sheared { -0.6..0.6 } else { 0.0..1e-300 };
@@ -51,7 +51,7 @@ fn a_place(sheared: bool) -> impl Strategy<Value = DAffine3> {
 }
 
 fn a_grid() -> impl Strategy<Value = VoxelGrid> {
-    ((1..24_u32, 1..20_u32, 1..12_u32), a_place(true))
+    ((2..24_u32, 2..20_u32, 1..12_u32), a_place(true))
         .prop_map(|(dims, place)| VoxelGrid::new(UVec3::from(dims), place).unwrap())
 }
 
@@ -184,7 +184,9 @@ proptest! {
         let back = io::read_npy(&path).unwrap();
         prop_assert_eq!(&back.shape, &shape);
         let io::NpyValues::F32(found) = back.values else { panic!("no floats") };
-        let same = found.iter().zip(&floats).all(|(a, b)| a.to_bits() == b.to_bits());
+        // What is no number stays none, whatever its bits.
+        let equal = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        let same = found.iter().zip(&floats).all(equal);
         prop_assert!(same && found.len() == count);
 
         let Voxels::U8(bytes) = some_voxels(0, count, seed) else { unreachable!() };
@@ -202,7 +204,7 @@ proptest! {
     /// A series of DICOM slices is read as it was made, and the structures written on it come back.
     #[test]
     fn series_and_their_objects(
-        dims in (1..24_u32, 1..20_u32, 1..7_u32),
+        dims in (2..24_u32, 2..20_u32, 1..7_u32),
         place in a_place(false),
         signed: bool,
         seed: u64,
