@@ -86,7 +86,7 @@ fn window_text(seen: &Seen<'_>) -> CornerLine {
     let Window { centre, width } = seen.window();
     let [centre, width] = [centre, width].map(|v| suv.of(f64::from(v)) as f32);
     let mut line = window_line(Window { centre, width }, seen.layer.invert);
-    line.text += &format!("  {}", suv.kind);
+    line.text = format!("{}  {}", line.text, suv.kind);
     line
 }
 
