@@ -2,7 +2,7 @@
 //!
 //! A file is read up to its pixels ([`header`], [`dataset`], [`values`]) and gives one frame or several
 //! ([`image_file`]). Frames are filed by patient and series ([`identity`]), parted into images and time points
-//! ([`split`]) and laid out on a grid ([`place`]); [`load`] decodes them.
+//! ([`split`]) and laid out on a grid ([`place`]); [`mod@load`] decodes them.
 
 pub(super) mod anonymize;
 mod charset;
