@@ -231,22 +231,26 @@ proptest! {
 
         let mut masks = [1, 2].map(|n| a_mask(series.grid, one_in, seed ^ n));
         masks[0].insert(0);
-        let drawn = masks.each_ref().map(|mask| Drawn {
-            name: "lesion",
-            term: None,
-            colour: None,
-            mask,
-            by: DrawnBy::Manual,
+        // Contours count half the way to the next plane: a slice without any between two with some cannot be said.
+        let dense = masks.each_ref().map(|mask| {
+            Mask::from_fn(series.grid, |v| mask.contains(v) || (v.x == 0 && v.y == 0))
         });
         let out = tempfile::tempdir().unwrap();
-        for name in ["a.dcm", "a.rtstruct.dcm"] {
+        for (name, masks) in [("a.dcm", &masks), ("a.rtstruct.dcm", &dense)] {
+            let drawn = masks.each_ref().map(|mask| Drawn {
+                name: "lesion",
+                term: None,
+                colour: None,
+                mask,
+                by: DrawnBy::Manual,
+            });
             let path = out.path().join(name);
             write(&path, &series, &drawn).unwrap();
             let library = scan(&path);
             prop_assert_eq!(library.objects.len(), 1, "{:?}", library.refused);
             let loaded = load(&library.objects[0], &series.grid, &Progress::silent()).unwrap();
             prop_assert_eq!(loaded.structures.len(), 2);
-            for (found, wanted) in loaded.structures.iter().zip(&masks) {
+            for (found, wanted) in loaded.structures.iter().zip(masks) {
                 prop_assert_eq!(&found.mask, wanted, "{}", name);
             }
         }
