@@ -4,7 +4,7 @@
 
 use std::io::{Read, Seek};
 
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry, VirtualVr};
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
@@ -235,12 +235,8 @@ pub(super) fn meaning(element: &Element) -> VR {
     }
 }
 
-/// What the dictionary says of a tag (PS3.6).
+/// What the dictionary says of a tag (PS3.6); where that hangs on other elements, the unsigned or the wider one.
 pub(super) fn known(tag: Tag) -> Option<VR> {
-    match StandardDataDictionary.by_tag(tag)?.vr() {
-        VirtualVr::Exact(vr) => Some(vr),
-        VirtualVr::Xs => Some(VR::US),
-        VirtualVr::Ox | VirtualVr::Px => Some(VR::OW),
-        _ => None,
-    }
+    let entry = StandardDataDictionary.by_tag(tag);
+    entry.map(|entry| entry.vr().relaxed())
 }

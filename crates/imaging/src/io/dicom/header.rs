@@ -1,17 +1,17 @@
 //! What the import needs from a DICOM file's header.
 
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
 use dicom_core::Tag;
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::tags;
 
 use super::charset::CharacterSet;
-use super::dataset::{Budget, DataSet, read_value};
-use super::elements::{Element, Encoding, Walker, is_vr, malformed};
+use super::dataset::{Budget, DataSet, Wanted, read_value};
+use super::elements::{Element, Encoding, Walker};
+use super::open::Opened;
 use crate::io::error::Refusal;
-use crate::io::files;
 
 /// The elements that are kept, at any depth; everything else is passed over.
 fn is_wanted(tag: Tag) -> bool {
@@ -162,9 +162,6 @@ pub(super) const SIEMENS_B_VALUE: Tag = Tag(0x0019, 0x100C);
 /// Siemens: the CSA image header.
 pub(super) const SIEMENS_CSA_IMAGE_HEADER: Tag = Tag(0x0029, 0x1010);
 
-/// The most bytes a deflated data set may become: an image of 16384 x 16384 with room to spare.
-const MOST_INFLATED: u64 = 1 << 30;
-
 /// Where the pixels lie and how they are wrapped.
 #[derive(Clone, Debug)]
 pub(super) struct PixelPlace {
@@ -208,141 +205,43 @@ impl Header {
     /// Reads up to the pixels. `meta` is the offset of the File Meta group; `None` where the file begins
     /// with the data set itself.
     pub fn read(path: &Path, meta: Option<u64>) -> Result<Self, Refusal> {
-        let file = files::open(path)?;
-        let file_length = file.metadata()?.len();
-        let mut reader = BufReader::new(file);
-        reader.seek(SeekFrom::Start(meta.unwrap_or(0)))?;
-        let mut walker = Walker::new(reader, meta.unwrap_or(0), file_length);
-        let declared = match meta {
-            Some(_) => read_meta(&mut walker)?,
-            None => None,
+        let mut opened = Opened::open(path, meta)?;
+        let walker = &mut opened.walker;
+        let mut header = Self {
+            values: DataSet::new(opened.encoding, CharacterSet::default()),
+            pixels: None,
+            fault: None,
         };
-        let start = walker.position();
-        let syntax = match declared {
-            Some(syntax) => syntax,
-            // Without a declaration the default (PS3.5 10.1) or what the first element shows.
-            None => guess(&mut walker, start)?,
-        };
-        if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            drop(walker);
-            let inflated = inflate(path, start)?;
-            let end = inflated.len() as u64;
-            return read_dataset(
-                &mut Walker::new(Cursor::new(inflated), 0, end),
-                &syntax,
-                file_length,
-            );
-        }
-        read_dataset(&mut walker, &syntax, file_length)
-    }
-}
-
-/// Reads the File Meta group (PS3.10 7.1) for its transfer syntax and stops at the data set. Its group
-/// length is not trusted: writers get it wrong.
-pub(super) fn read_meta<R: Read + Seek>(walker: &mut Walker<R>) -> Result<Option<String>, Refusal> {
-    let mut syntax = None;
-    loop {
-        let start = walker.position();
-        match walker.next(Encoding::EXPLICIT) {
-            Ok(Some(element)) if element.tag.group() == 0x0002 => {
-                if element.tag == tags::TRANSFER_SYNTAX_UID {
-                    let length = element.length.filter(|&n| n <= 256);
-                    let length = length.ok_or_else(|| malformed("its transfer syntax"))?;
-                    let bytes = walker.value(length)?;
-                    let text = String::from_utf8_lossy(&bytes);
-                    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
-                    syntax = Some(text.to_owned()).filter(|text| !text.is_empty());
-                } else {
-                    walker.skip_value(&element, Encoding::EXPLICIT)?;
-                }
+        let found = read_to_pixels(walker, opened.encoding, &mut header.values, is_wanted);
+        match found {
+            Ok(found) => {
+                header.pixels = found.map(|(pixels, element)| PixelPlace {
+                    element: pixels,
+                    offset: walker.position(),
+                    length: element.length,
+                    syntax: opened.syntax.into(),
+                    big_endian: opened.encoding.big_endian,
+                    words: element.vr.is_none_or(|vr| &vr == b"OW"),
+                    file_length: opened.file_length,
+                    available: walker.remaining(),
+                });
             }
-            // The data set begins here; in implicit VR or deflated this was no element at all.
-            Ok(Some(_)) => return walker.rewind(start).map(|()| syntax),
-            Ok(None) => return Ok(syntax),
-            Err(refusal) if start == walker.position() => return Err(refusal),
-            Err(_) => return walker.rewind(start).map(|()| syntax),
+            // Whose file it is may have been read before.
+            Err(fault) => header.fault = Some(fault),
         }
+        Ok(header)
     }
 }
 
-/// The syntax of a data set that declares none.
-pub(super) fn guess<R: Read + Seek>(walker: &mut Walker<R>, start: u64) -> Result<String, Refusal> {
-    let encoding = probe(walker, start, Encoding::EXPLICIT)?;
-    Ok(if encoding.explicit {
-        uids::EXPLICIT_VR_LITTLE_ENDIAN.to_owned()
-    } else {
-        uids::IMPLICIT_VR_LITTLE_ENDIAN.to_owned()
-    })
-}
-
-/// The encoding as declared, unless the first element says otherwise: files exist that declare explicit
-/// VR and are implicit.
-pub(super) fn probe<R: Read + Seek>(
-    walker: &mut Walker<R>,
-    start: u64,
-    declared: Encoding,
-) -> Result<Encoding, Refusal> {
-    if declared.big_endian || walker.remaining() < 8 {
-        return Ok(declared);
-    }
-    let head = walker.value(8)?;
-    walker.rewind(start)?;
-    let explicit = matches!(head[..], [_, _, _, _, a, b, ..] if is_vr([a, b]));
-    Ok(Encoding {
-        explicit,
-        big_endian: false,
-    })
-}
-
-fn read_dataset<R: Read + Seek>(
-    walker: &mut Walker<R>,
-    syntax: &str,
-    file_length: u64,
-) -> Result<Header, Refusal> {
-    let declared = match syntax {
-        uids::IMPLICIT_VR_LITTLE_ENDIAN => Encoding::IMPLICIT,
-        #[allow(deprecated, reason = "retired from the standard, not from archives")]
-        uids::EXPLICIT_VR_BIG_ENDIAN => Encoding {
-            explicit: true,
-            big_endian: true,
-        },
-        _ => Encoding::EXPLICIT,
-    };
-    let start = walker.position();
-    let encoding = probe(walker, start, declared)?;
-    let mut header = Header {
-        values: DataSet::new(encoding, CharacterSet::default()),
-        pixels: None,
-        fault: None,
-    };
-    let mut budget = Budget::new();
-    let found = read_elements(walker, encoding, &mut header.values, &mut budget);
-    match found {
-        Ok(found) => {
-            header.pixels = found.map(|(pixels, element)| PixelPlace {
-                element: pixels,
-                offset: walker.position(),
-                length: element.length,
-                syntax: syntax.into(),
-                big_endian: encoding.big_endian,
-                words: element.vr.is_none_or(|vr| &vr == b"OW"),
-                file_length,
-                available: walker.remaining(),
-            });
-        }
-        // Whose file it is may have been read before.
-        Err(fault) => header.fault = Some(fault),
-    }
-    Ok(header)
-}
-
-/// Reads the elements before the pixels, where the walker stops.
-fn read_elements<R: Read + Seek>(
+/// Reads the wanted elements before the pixels, where the walker stops; what stands behind these is padding and
+/// signatures. `None` where there are no pixels.
+pub(super) fn read_to_pixels<R: Read + Seek>(
     walker: &mut Walker<R>,
     encoding: Encoding,
     values: &mut DataSet,
-    budget: &mut Budget,
+    wanted: Wanted,
 ) -> Result<Option<(PixelElement, Element)>, Refusal> {
+    let mut budget = Budget::new();
     while let Some(element) = walker.next(encoding)? {
         if let Some(pixels) = pixel_element(element.tag) {
             return Ok(Some((pixels, element)));
@@ -350,11 +249,11 @@ fn read_elements<R: Read + Seek>(
         if element.tag > tags::PIXEL_DATA && element.tag.group() != 0xFFFE {
             break;
         }
-        if !is_wanted(element.tag) {
+        if !wanted(element.tag) {
             walker.skip_value(&element, encoding)?;
             continue;
         }
-        let value = read_value(walker, &element, encoding, values, is_wanted, budget)?;
+        let value = read_value(walker, &element, encoding, values, wanted, &mut budget)?;
         if let Some(value) = value {
             values.put(element.tag, value);
         }
@@ -368,27 +267,5 @@ const fn pixel_element(tag: Tag) -> Option<PixelElement> {
         tags::FLOAT_PIXEL_DATA => Some(PixelElement::Float),
         tags::DOUBLE_FLOAT_PIXEL_DATA => Some(PixelElement::Double),
         _ => None,
-    }
-}
-
-/// A deflated data set (PS3.5 A.5) in memory, at most [`MOST_INFLATED`] bytes of it.
-pub(super) fn inflate(path: &Path, start: u64) -> Result<Vec<u8>, Refusal> {
-    let mut file = files::open(path)?;
-    file.seek(SeekFrom::Start(start))?;
-    let packed = BufReader::new(file);
-    let mut bytes = Vec::new();
-    let read = flate2::bufread::DeflateDecoder::new(packed)
-        .take(MOST_INFLATED + 1)
-        .read_to_end(&mut bytes);
-    if bytes.len() as u64 > MOST_INFLATED {
-        return Err(Refusal::new(
-            "too_large",
-            "its deflated data set becomes larger than 1 GiB; export it uncompressed",
-        ));
-    }
-    // A damaged end may still leave the header whole; the walk over it will tell.
-    match read {
-        Err(_) if bytes.is_empty() => Err(malformed("its deflated data set")),
-        _ => Ok(bytes),
     }
 }

@@ -23,6 +23,7 @@ mod lookup;
 mod marks;
 mod mosaic;
 mod object;
+mod open;
 mod pet;
 mod pixels;
 mod place;

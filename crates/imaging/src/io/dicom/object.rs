@@ -1,20 +1,21 @@
 //! DICOM objects that are no images: their elements, and pixels that are read whole.
 
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
-use dicom_dictionary_std::{tags, uids};
+use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
 use super::charset::CharacterSet;
 use super::codec::{self, Coded};
-use super::dataset::{Budget, DataSet, Value, Wanted, known, read_value};
-use super::elements::{Encoding, ITEM, Walker, malformed};
-use super::header::{guess, inflate, probe, read_meta};
+use super::dataset::{DataSet, Value, Wanted, known};
+use super::elements::{Walker, malformed};
+use super::header::{PixelElement, read_to_pixels};
+use super::open::Opened;
+use super::source::Fragments;
 use crate::io::error::Refusal;
-use crate::io::files;
 
 /// Pixels as they stand in the file.
 #[derive(Debug)]
@@ -40,77 +41,21 @@ impl Object {
     /// # Errors
     /// When the file cannot be read, is cut or is not well-formed.
     pub fn read(path: &Path, meta: Option<u64>, wanted: Wanted) -> Result<Self, Refusal> {
-        let file = files::open(path)?;
-        let length = file.metadata()?.len();
-        let mut reader = BufReader::new(file);
-        reader.seek(SeekFrom::Start(meta.unwrap_or(0)))?;
-        let mut walker = Walker::new(reader, meta.unwrap_or(0), length);
-        let declared = match meta {
-            Some(_) => read_meta(&mut walker)?,
-            None => None,
-        };
-        let start = walker.position();
-        let syntax = match declared {
-            Some(syntax) => syntax,
-            None => guess(&mut walker, start)?,
-        };
-        if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            let inflated = inflate(path, start)?;
-            let end = inflated.len() as u64;
-            return read(
-                &mut Walker::new(Cursor::new(inflated), 0, end),
-                syntax,
-                wanted,
-            );
-        }
-        read(&mut walker, syntax, wanted)
-    }
-}
-
-fn read<R: Read + Seek>(
-    walker: &mut Walker<R>,
-    syntax: String,
-    wanted: Wanted,
-) -> Result<Object, Refusal> {
-    let declared = match syntax.as_str() {
-        uids::IMPLICIT_VR_LITTLE_ENDIAN => Encoding::IMPLICIT,
-        #[allow(deprecated, reason = "retired from the standard, not from archives")]
-        uids::EXPLICIT_VR_BIG_ENDIAN => Encoding {
-            explicit: true,
-            big_endian: true,
-        },
-        _ => Encoding::EXPLICIT,
-    };
-    let start = walker.position();
-    let encoding = probe(walker, start, declared)?;
-    let mut values = DataSet::new(encoding, CharacterSet::default());
-    let mut budget = Budget::new();
-    let mut pixels = None;
-    while let Some(element) = walker.next(encoding)? {
-        if element.tag == tags::PIXEL_DATA {
-            if wanted(element.tag) {
-                pixels = Some(read_pixels(walker, element.length)?);
+        let mut opened = Opened::open(path, meta)?;
+        let mut values = DataSet::new(opened.encoding, CharacterSet::default());
+        let found = read_to_pixels(&mut opened.walker, opened.encoding, &mut values, wanted)?;
+        let pixels = match found {
+            Some((PixelElement::Integer, element)) if wanted(tags::PIXEL_DATA) => {
+                Some(read_pixels(&mut opened.walker, element.length)?)
             }
-            break;
-        }
-        // What stands behind the pixels is padding and signatures.
-        if element.tag > tags::PIXEL_DATA {
-            break;
-        }
-        if !wanted(element.tag) {
-            walker.skip_value(&element, encoding)?;
-            continue;
-        }
-        let value = read_value(walker, &element, encoding, &values, wanted, &mut budget)?;
-        if let Some(value) = value {
-            values.put(element.tag, value);
-        }
+            _ => None,
+        };
+        Ok(Self {
+            values,
+            syntax: opened.syntax,
+            pixels,
+        })
     }
-    Ok(Object {
-        values,
-        syntax,
-        pixels,
-    })
 }
 
 fn read_pixels<R: Read + Seek>(
@@ -120,18 +65,15 @@ fn read_pixels<R: Read + Seek>(
     if let Some(length) = length {
         return walker.value(length).map(Pixels::Native);
     }
-    let mut fragments = Vec::new();
-    let mut is_offset_table = true;
-    while let Some(item) = walker.next(Encoding::IMPLICIT)? {
-        let (ITEM, Some(length)) = (item.tag, item.length) else {
-            break;
-        };
-        let bytes = walker.value(length)?;
-        if !is_offset_table {
-            fragments.push(bytes);
-        }
-        is_offset_table = false;
-    }
+    let found = Fragments::find(walker, walker.position(), None)?;
+    let fragments: Vec<Vec<u8>> = found
+        .ranges
+        .iter()
+        .map(|range| {
+            walker.rewind(range.start)?;
+            walker.value((range.end - range.start) as u32)
+        })
+        .collect::<Result<_, _>>()?;
     if fragments.is_empty() {
         return Err(malformed("no fragment holds its pixels"));
     }

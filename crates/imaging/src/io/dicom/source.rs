@@ -8,14 +8,11 @@ use dicom_dictionary_std::uids;
 
 use super::elements::{Encoding, ITEM, Walker, malformed};
 use super::frame::ImageFile;
-use super::header::{PixelPlace, inflate, read_meta};
+use super::header::PixelPlace;
+use super::open::{self, Bytes};
 use super::syntax;
 use crate::io::error::Refusal;
 use crate::io::files::{self, Kind};
-
-/// A place to read from: the file, or the inflated data set.
-trait Bytes: Read + Seek {}
-impl<T: Read + Seek> Bytes for T {}
 
 /// A file whose frames can be read.
 pub(super) struct PixelSource<'a> {
@@ -40,7 +37,7 @@ impl<'a> PixelSource<'a> {
             ));
         }
         let deflated = &*place.syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
-        let inflated = deflated.then(|| inflated(&file.path, place)).transpose()?;
+        let inflated = deflated.then(|| inflated(&file.path)).transpose()?;
         let mut source = Self {
             file,
             inflated,
@@ -56,7 +53,7 @@ impl<'a> PixelSource<'a> {
         if !is_encapsulated(&mut walker, place)? {
             return Ok(None);
         }
-        let found = fragments(&mut walker, place)?;
+        let found = Fragments::find(&mut walker, place.offset, place.length)?;
         by_frame(&mut walker, found, self.file.frames).map(Some)
     }
 
@@ -97,16 +94,11 @@ impl<'a> PixelSource<'a> {
     }
 }
 
-fn inflated(path: &Path, place: &PixelPlace) -> Result<Vec<u8>, Refusal> {
-    let meta = match files::kind(path)? {
-        Kind::Dicom { meta } => meta,
-        _ => 0,
-    };
-    let reader = BufReader::new(files::open(path)?);
-    let mut walker = Walker::new(reader, 0, place.file_length);
-    walker.rewind(meta)?;
-    read_meta(&mut walker)?;
-    inflate(path, walker.position())
+fn inflated(path: &Path) -> Result<Vec<u8>, Refusal> {
+    match files::kind(path)? {
+        Kind::Dicom { meta } => open::inflated(path, meta),
+        _ => open::inflated(path, 0),
+    }
 }
 
 /// Whether the pixels come in fragments, which they may with the length of all their items, too.
@@ -124,46 +116,53 @@ fn is_encapsulated<R: Read + Seek>(
     Ok(matches!(walker.next(Encoding::IMPLICIT), Ok(Some(element)) if element.tag == ITEM))
 }
 
-/// The fragments behind the offset table.
-fn fragments<R: Read + Seek>(
-    walker: &mut Walker<R>,
-    place: &PixelPlace,
-) -> Result<Fragments, Refusal> {
-    walker.rewind(place.offset)?;
-    let limit = place.length.map(|n| place.offset + u64::from(n));
-    let mut found = Fragments::default();
-    let mut is_offset_table = true;
-    while limit.is_none_or(|limit| walker.position() < limit) {
-        let header = walker.position();
-        let Some(item) = walker.next(Encoding::IMPLICIT)? else {
-            break;
-        };
-        let Some(length) = item.length.filter(|_| item.tag == ITEM) else {
-            break;
-        };
-        if is_offset_table {
-            is_offset_table = false;
-            let table = walker.value(length)?;
-            let (offsets, _) = table.as_chunks::<4>();
-            found.offsets = offsets.iter().map(|&b| u32::from_le_bytes(b)).collect();
-            found.start = walker.position();
-            continue;
-        }
-        let start = walker.position();
-        found.headers.push(header);
-        found.ranges.push(start..start + u64::from(length));
-        walker.skip(length)?;
-    }
-    Ok(found)
-}
-
+/// The fragments of encapsulated pixels, and what the offset table before them says.
 #[derive(Default)]
-struct Fragments {
+pub(super) struct Fragments {
     /// Of each frame's first item, from `start`.
     offsets: Vec<u32>,
     start: u64,
     headers: Vec<u64>,
-    ranges: Vec<Range<u64>>,
+    pub(super) ranges: Vec<Range<u64>>,
+}
+
+impl Fragments {
+    /// Finds the items of the value at `offset`, whose length is told for all of them or not.
+    ///
+    /// # Errors
+    /// When the file ends inside one.
+    pub(super) fn find<R: Read + Seek>(
+        walker: &mut Walker<R>,
+        offset: u64,
+        length: Option<u32>,
+    ) -> Result<Self, Refusal> {
+        walker.rewind(offset)?;
+        let limit = length.map(|n| offset + u64::from(n));
+        let mut found = Self::default();
+        let mut is_offset_table = true;
+        while limit.is_none_or(|limit| walker.position() < limit) {
+            let header = walker.position();
+            let Some(item) = walker.next(Encoding::IMPLICIT)? else {
+                break;
+            };
+            let Some(length) = item.length.filter(|_| item.tag == ITEM) else {
+                break;
+            };
+            if is_offset_table {
+                is_offset_table = false;
+                let table = walker.value(length)?;
+                let (offsets, _) = table.as_chunks::<4>();
+                found.offsets = offsets.iter().map(|&b| u32::from_le_bytes(b)).collect();
+                found.start = walker.position();
+                continue;
+            }
+            let start = walker.position();
+            found.headers.push(header);
+            found.ranges.push(start..start + u64::from(length));
+            walker.skip(length)?;
+        }
+        Ok(found)
+    }
 }
 
 /// Gives fragments to frames: all to one; one each; as the offset table says; or where a new stream begins.

@@ -7,9 +7,13 @@ use dicom_dictionary_std::tags;
 use dicom_object::Tag;
 
 use super::identities::{IDENTITIES, Identities};
-use super::open::{LONGEST_VALUE, Opened, plain};
 use crate::io::dicom::charset::{CharacterSet, TextKind};
+use crate::io::dicom::elements::malformed;
+use crate::io::dicom::open::{Opened, plain};
 use crate::io::error::Refusal;
+
+/// The longest value that is looked at.
+pub(super) const LONGEST_VALUE: u32 = 1 << 16;
 
 /// The elements at the top of the data set that are looked at, beside those that identify.
 const WANTED: [Tag; 14] = [
@@ -50,7 +54,7 @@ impl Facts {
     /// # Errors
     /// When the file is damaged, or no image or set of contours.
     pub(in crate::io) fn read(path: &Path, meta: Option<u64>) -> Result<Self, Refusal> {
-        let mut opened = Opened::open(path, meta)?;
+        let mut opened = open_whole(path, meta)?;
         let (mut raw, mut is_image) = (BTreeMap::new(), false);
         while let Some(element) = opened.walker.next(opened.encoding)? {
             let tag = element.tag;
@@ -103,8 +107,8 @@ impl Facts {
         };
         Ok(Self {
             meta,
-            class: or_meta(tags::SOP_CLASS_UID, opened.meta_class),
-            instance: or_meta(tags::SOP_INSTANCE_UID, opened.meta_instance),
+            class: or_meta(tags::SOP_CLASS_UID, opened.meta.class),
+            instance: or_meta(tags::SOP_INSTANCE_UID, opened.meta.instance),
             identities: Identities::of(&values),
             charset,
             values,
@@ -125,6 +129,15 @@ impl Facts {
     pub(in crate::io) fn series(&self) -> &str {
         self.text(tags::SERIES_INSTANCE_UID)
     }
+}
+
+/// Opens an object of which nothing is lost: of one that is cut no copy is made.
+pub(super) fn open_whole(path: &Path, meta: Option<u64>) -> Result<Opened, Refusal> {
+    let opened = Opened::open(path, meta)?;
+    if opened.is_damaged {
+        return Err(malformed("its deflated data set"));
+    }
+    Ok(opened)
 }
 
 fn no_image(what: &str) -> Refusal {

@@ -2,7 +2,6 @@
 
 mod facts;
 mod identities;
-mod open;
 mod rewrite;
 mod risk;
 mod values;

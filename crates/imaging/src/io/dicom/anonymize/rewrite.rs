@@ -9,9 +9,8 @@ use dicom_object::Tag;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
-use super::facts::{Facts, parts};
+use super::facts::{Facts, LONGEST_VALUE, open_whole, parts};
 use super::identities::Identities;
-use super::open::{LONGEST_VALUE, Opened};
 use super::values::{dummy, inside, is_known_sequence, is_text, vr};
 use super::writing::{self, even};
 use crate::io::anonymize::{Action, AnonymizeKey, action};
@@ -19,6 +18,8 @@ use crate::io::dicom::charset::TextKind;
 use crate::io::dicom::elements::{
     Element, Encoding, ITEM, ITEM_END, SEQUENCE_END, Walker, malformed,
 };
+use crate::io::dicom::identity::compared;
+use crate::io::dicom::open::Opened;
 use crate::io::error::Refusal;
 
 /// Sequences in sequences, at most.
@@ -44,9 +45,10 @@ pub(in crate::io) fn rewrite(
     key: &AnonymizeKey,
     out: &mut dyn Write,
 ) -> Result<(), Refusal> {
-    let opened = Opened::open(path, facts.meta)?;
+    let opened = open_whole(path, facts.meta)?;
     let instance = key.uid(&facts.instance);
-    out.write_all(&writing::file_meta(&facts.class, &instance, &opened.syntax))?;
+    let syntax = true_syntax(&opened.syntax, opened.encoding);
+    out.write_all(&writing::file_meta(&facts.class, &instance, syntax))?;
     if opened.syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
         let mut deflated = Vec::new();
         let mut encoder = DeflateEncoder::new(&mut deflated, Compression::default());
@@ -55,6 +57,15 @@ pub(in crate::io) fn rewrite(
         return Ok(out.write_all(&even(deflated, 0))?);
     }
     rewrite_opened(opened, facts, identities, key, out)
+}
+
+/// The transfer syntax in which the data set is written: files exist that declare explicit value types and are implicit.
+fn true_syntax(declared: &str, encoding: Encoding) -> &str {
+    match (declared, encoding.explicit) {
+        (uids::EXPLICIT_VR_LITTLE_ENDIAN, false) => uids::IMPLICIT_VR_LITTLE_ENDIAN,
+        (uids::IMPLICIT_VR_LITTLE_ENDIAN, true) => uids::EXPLICIT_VR_LITTLE_ENDIAN,
+        _ => declared,
+    }
 }
 
 fn rewrite_opened(
@@ -217,8 +228,7 @@ impl<R: Read + Seek> Rewriter<'_, R> {
         };
         let text = self.facts.charset.decode(value, kind);
         // Empty components at the end of a name may be there or not (PS3.5 6.2.1.1).
-        let text = text.trim_end_matches(['^', '=', ' ']).to_uppercase();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = compared(text.trim_end_matches(['^', '=', ' ']));
         if text.is_empty() {
             return Vec::new();
         }

@@ -1,10 +1,9 @@
 //! What the type of a value says, and values that mean nothing.
 
 use dicom_core::VR;
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
-use dicom_dictionary_std::StandardDataDictionary;
 use dicom_object::Tag;
 
+use crate::io::dicom::dataset::known;
 use crate::io::dicom::elements::Element;
 pub(super) use crate::io::dicom::elements::inside;
 
@@ -12,15 +11,12 @@ pub(super) use crate::io::dicom::elements::inside;
 pub(super) fn vr(element: &Element) -> Option<VR> {
     match element.vr {
         Some(vr) if &vr != b"UN" => VR::from_binary(vr),
-        _ => StandardDataDictionary
-            .by_tag(element.tag)
-            .map(|entry| entry.vr().relaxed()),
+        _ => known(element.tag),
     }
 }
 
 pub(super) fn is_known_sequence(tag: Tag) -> bool {
-    let entry = StandardDataDictionary.by_tag(tag);
-    entry.is_some_and(|entry| entry.vr().relaxed() == VR::SQ)
+    known(tag) == Some(VR::SQ)
 }
 
 pub(super) fn is_text(vr: Option<VR>) -> bool {
