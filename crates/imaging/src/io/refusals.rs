@@ -1,7 +1,7 @@
 //! Files that were not taken, put together by series and reason.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Library, Refused, Series, Warning};
 
@@ -70,24 +70,22 @@ pub(super) fn warn(library: &mut Library) {
     let Library {
         patients, refused, ..
     } = library;
+    if refused.is_empty() {
+        return;
+    }
     let mut series: Vec<&mut Series> = patients
         .iter_mut()
         .flat_map(|patient| &mut patient.studies)
         .flat_map(|study| &mut study.series)
         .collect();
-    let mut folders: BTreeMap<&Path, BTreeSet<String>> = BTreeMap::new();
-    let files: Vec<(String, Vec<std::path::PathBuf>)> = series
-        .iter()
-        .map(|s| {
-            (
-                base(&s.uid).to_owned(),
-                s.files().into_iter().map(Path::to_owned).collect(),
-            )
-        })
-        .collect();
-    for (uid, files) in &files {
-        for folder in files.iter().filter_map(|file| file.parent()) {
-            folders.entry(folder).or_default().insert(uid.clone());
+    let mut folders: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    for series in &series {
+        let uid = base(&series.uid);
+        let files = series.files();
+        let parents: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        for folder in parents {
+            let uids = folders.entry(folder.to_owned()).or_default();
+            uids.insert(uid.to_owned());
         }
     }
     for series in &mut series {

@@ -195,12 +195,11 @@ impl Frame {
 
     /// The order in which frames of one place were made.
     pub(super) fn before(&self, other: &Self) -> Ordering {
-        let key = |frame: &Self| (frame.marks.instance, frame.number);
-        let ((instance, number), (other_instance, other_number)) = (key(self), key(other));
-        instance
-            .cmp(&other_instance)
-            .then_with(|| self.path().cmp(other.path()))
-            .then(number.cmp(&other_number))
+        self.made().cmp(&other.made())
+    }
+
+    fn made(&self) -> (Option<i64>, &Path, u32) {
+        (self.marks.instance, self.path(), self.number)
     }
 
     /// Whether this is a scout picture (PS3.3 C.8.2.1.1.1).

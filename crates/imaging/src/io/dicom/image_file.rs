@@ -64,23 +64,13 @@ pub(super) fn read(
         "PALETTE COLOR" => Some(Arc::new(Palette::read(values, format.signed, &notes)?)),
         _ => None,
     };
-    let table = match values.item(tags::MODALITY_LUT_SEQUENCE) {
-        Some(item) => {
-            let pair = [tags::LUT_DESCRIPTOR, tags::LUT_DATA];
-            Some(Arc::new(LookupTable::read(
-                item,
-                pair,
-                format.signed,
-                &notes,
-            )?))
-        }
-        None => None,
-    };
+    let (mut table, mut rescale_type) = (None, String::new());
+    if let Some(item) = values.item(tags::MODALITY_LUT_SEQUENCE) {
+        let pair = [tags::LUT_DESCRIPTOR, tags::LUT_DATA];
+        let read = LookupTable::read(item, pair, format.signed, &notes)?;
+        (table, rescale_type) = (Some(Arc::new(read)), item.text(tags::MODALITY_LUT_TYPE));
+    }
     let pet = (facts.modality == "PT").then(|| PetFacts::read(values, &notes));
-    let rescale_type = match values.item(tags::MODALITY_LUT_SEQUENCE) {
-        Some(item) => item.text(tags::MODALITY_LUT_TYPE),
-        None => String::new(),
-    };
     let all = Groups::of_frames(values, frames)?;
     let is_mosaic = is_mosaic(&values.text(tags::IMAGE_TYPE));
     let mut found = Vec::with_capacity(frames as usize);
@@ -215,18 +205,13 @@ fn no_image(header: &Header, facts: &Facts, is_marked: bool) -> Refusal {
 
 /// Objects with pixels that are no picture of the patient.
 fn refuse_kind(facts: &Facts) -> Result<(), Refusal> {
-    let message = match facts.sop_class.as_str() {
-        uids::SEGMENTATION_STORAGE => {
-            "a DICOM segmentation, which is not read yet; export it as NIfTI"
-        }
-        _ if facts.modality == "SEG" => {
-            "a DICOM segmentation, which is not read yet; export it as NIfTI"
-        }
-        uids::RT_DOSE_STORAGE => "a radiotherapy dose, which is not read; open the planning CT",
-        _ if facts.modality == "RTDOSE" => {
-            "a radiotherapy dose, which is not read; open the planning CT"
-        }
-        _ => return Ok(()),
+    let is = |modality: &str, class: &str| facts.modality == modality || facts.sop_class == class;
+    let message = if is("SEG", uids::SEGMENTATION_STORAGE) {
+        "a DICOM segmentation, which is not read yet; export it as NIfTI"
+    } else if is("RTDOSE", uids::RT_DOSE_STORAGE) {
+        "a radiotherapy dose, which is not read; open the planning CT"
+    } else {
+        return Ok(());
     };
     Err(Refusal::new("not_an_image", message))
 }

@@ -124,19 +124,25 @@ fn separate(
     leaves: &mut Vec<Leaf>,
 ) {
     ascend(&mut frames);
-    let Some((&by, rest)) = differences.split_first() else {
-        let path = path.clone();
-        return leaves.push(Leaf { frames, path });
-    };
-    let parts = partition(&frames, by);
-    if !are_stacks(&frames, &parts, by) {
-        return separate(frames, rest, path, leaves);
+    let mut rest = differences.iter();
+    while let Some(&by) = rest.next() {
+        let first = frames.first().and_then(|frame| frame.mark(by));
+        if frames.iter().all(|frame| frame.mark(by) == first) {
+            continue;
+        }
+        let parts = partition(&frames, by);
+        if !are_stacks(&frames, &parts, by) {
+            continue;
+        }
+        for (mark, part) in parts {
+            path.push((by, mark));
+            separate(part, rest.as_slice(), path, leaves);
+            path.pop();
+        }
+        return;
     }
-    for (mark, part) in parts {
-        path.push((by, mark));
-        separate(part, rest, path, leaves);
-        path.pop();
-    }
+    let path = path.clone();
+    leaves.push(Leaf { frames, path });
 }
 
 /// In ascending order along the normal.
@@ -168,9 +174,9 @@ fn partition(frames: &[Frame], by: By) -> Vec<(Option<Mark>, Vec<Frame>)> {
     parts
 }
 
-/// Whether the parts are stacks of their own that would spoil one another.
+/// Whether parts, at least two, are stacks of their own that would spoil one another.
 fn are_stacks(frames: &[Frame], parts: &[(Option<Mark>, Vec<Frame>)], by: By) -> bool {
-    if parts.len() < 2 || parts.iter().any(|(_, part)| part.len() < 2) {
+    if parts.iter().any(|(_, part)| part.len() < 2) {
         return false;
     }
     let all = repeated(frames);

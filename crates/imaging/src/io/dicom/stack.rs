@@ -141,7 +141,7 @@ fn describe(group: &SeriesFrames, stack: &Stack) -> Result<Filed, Refusal> {
     let middle = frames.get(frames.len() / 2).unwrap_or(first);
     let facts = &group.facts;
     let modality = Modality::from_dicom(&facts.modality);
-    let all: Vec<Frame> = stack.times.iter().flatten().cloned().collect();
+    let all: Vec<&Frame> = stack.times.iter().flatten().collect();
     let mut warnings = group.warnings.clone();
     warnings.extend(of_place);
     warnings.extend(stack.warnings.iter().cloned());
@@ -204,15 +204,15 @@ fn describe(group: &SeriesFrames, stack: &Stack) -> Result<Filed, Refusal> {
 }
 
 /// The frame of reference that all frames share, if they do.
-fn frame_of_reference(frames: &[Frame]) -> Option<String> {
+fn frame_of_reference(frames: &[&Frame]) -> Option<String> {
     let first = frames.first()?.facts().frame_uid.as_str();
     let shared = !first.is_empty() && frames.iter().all(|f| f.facts().frame_uid == first);
     shared.then(|| first.to_owned())
 }
 
 /// Hounsfield only where CT says how to get there (PS3.3 C.8.2.1.1.2), Bq/mL where PET says so.
-fn units(frames: &[Frame], modality: Modality) -> Units {
-    let all = |test: &dyn Fn(&Frame) -> bool| frames.iter().all(test);
+fn units(frames: &[&Frame], modality: Modality) -> Units {
+    let all = |test: &dyn Fn(&Frame) -> bool| frames.iter().all(|f| test(f));
     let pet_in = |unit: &str| {
         modality == Modality::Pet
             && all(&|f| f.file.pet.as_ref().is_some_and(|pet| pet.units == unit))
@@ -233,9 +233,9 @@ fn units(frames: &[Frame], modality: Modality) -> Units {
     }
 }
 
-fn warn_about_values(frames: &[Frame], modality: Modality, warnings: &mut Vec<Warning>) {
+fn warn_about_values(frames: &[&Frame], modality: Modality, warnings: &mut Vec<Warning>) {
     let mut warn = |code, message: &str| warnings.push(Warning::new(code, message));
-    let has_meaning = |f: &Frame| f.rescale.is_some() || f.table.is_some();
+    let has_meaning = |f: &&Frame| f.rescale.is_some() || f.table.is_some();
     if modality == Modality::Ct && !frames.iter().all(has_meaning) {
         warn(
             "no_rescale",
@@ -269,7 +269,7 @@ fn warn_about_values(frames: &[Frame], modality: Modality, warnings: &mut Vec<Wa
 }
 
 /// What was odd in the files, once for each kind.
-fn warn_about_writing(frames: &[Frame], warnings: &mut Vec<Warning>) {
+fn warn_about_writing(frames: &[&Frame], warnings: &mut Vec<Warning>) {
     let mut notes: Vec<(&Warning, usize)> = Vec::new();
     let mut last: Option<&Arc<ImageFile>> = None;
     for frame in frames {
