@@ -13,6 +13,7 @@ mod jpegls;
 mod jpegxl;
 mod rle;
 mod samples;
+mod segments;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dicom_dictionary_std::uids;
 
 use crate::io::error::Refusal;
+
+/// What is wrong with a stream.
+type Damage = &'static str;
+
+impl From<Damage> for Refusal {
+    fn from(what: Damage) -> Self {
+        damaged(what)
+    }
+}
 
 /// What the header says of a compressed frame.
 #[derive(Clone, Copy, Debug)]

@@ -34,7 +34,7 @@ pub(super) fn decode(reader: &mut Reader, frame: &Frame) -> Result<Vec<Plane>, R
         }
         decode_scan(frame, &scan, &mut bits, &mut planes)?;
         let marker = bits.marker();
-        reader.go_on(marker);
+        reader.segments.go_on(marker);
     }
     Ok(planes)
 }

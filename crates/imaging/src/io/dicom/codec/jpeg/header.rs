@@ -1,8 +1,8 @@
 //! Marker segments (ITU-T T.81 annex B).
 
 use super::super::bits::Bits;
-use super::super::unread;
-use super::Damage;
+use super::super::segments::{END, SCAN, Segments};
+use super::super::{Damage, unread};
 use super::huffman::Huffman;
 use crate::io::error::Refusal;
 
@@ -65,8 +65,7 @@ pub(super) struct Part<'t> {
 
 /// Walks the segments and keeps the tables in force.
 pub(super) struct Reader<'a> {
-    stream: &'a [u8],
-    at: usize,
+    pub segments: Segments<'a>,
     quantisation: [Option<[u16; 64]>; 4],
     dc: [Option<Huffman>; 4],
     ac: [Option<Huffman>; 4],
@@ -79,8 +78,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub fn new(stream: &'a [u8]) -> Self {
         Self {
-            stream,
-            at: 2,
+            segments: Segments::new(stream, 1),
             quantisation: [None; 4],
             dc: Default::default(),
             ac: Default::default(),
@@ -93,7 +91,7 @@ impl<'a> Reader<'a> {
     /// Reads up to the frame header.
     pub fn frame(&mut self) -> Result<Frame, Refusal> {
         loop {
-            let (marker, body) = self.segment()?;
+            let (marker, body) = self.segments.next()?;
             let process = match marker {
                 0xC0 | 0xC1 => Process::Sequential,
                 0xC3 => Process::Lossless,
@@ -114,24 +112,19 @@ impl<'a> Reader<'a> {
     /// entropy-coded data begins.
     pub fn scan(&mut self, frame: &Frame) -> Result<Option<(Scan<'_>, Bits<'a, false>)>, Damage> {
         loop {
-            if self.at >= self.stream.len() {
+            if self.segments.is_over() {
                 return Ok(None);
             }
-            let (marker, body) = self.segment()?;
+            let (marker, body) = self.segments.next()?;
             match marker {
-                0xD9 => return Ok(None),
-                0xDA => {
-                    let bits = Bits::new(self.stream, self.at);
+                END => return Ok(None),
+                SCAN => {
+                    let bits = Bits::new(self.segments.stream, self.segments.at);
                     return Ok(Some((self.scan_header(frame, body)?, bits)));
                 }
                 _ => self.table(marker, body)?,
             }
         }
-    }
-
-    /// Goes on at the marker behind a scan.
-    pub fn go_on(&mut self, marker: Option<usize>) {
-        self.at = marker.unwrap_or(self.stream.len());
     }
 
     /// Whether three components are luminance and chrominance rather than red, green and blue: the Adobe
@@ -145,29 +138,6 @@ impl<'a> Reader<'a> {
         } else {
             self.has_jfif || photometric.starts_with("YBR")
         }
-    }
-
-    /// The next marker with the body of its segment.
-    fn segment(&mut self) -> Result<(u8, &'a [u8]), Damage> {
-        let short = "it ends between segments";
-        let rest = self.stream.get(self.at..).ok_or(short)?;
-        let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
-        let marker = *rest.get(fill).ok_or(short)?;
-        if fill == 0 || marker == 0 {
-            return Err("no marker where one is due");
-        }
-        let body = &rest[fill + 1..];
-        if matches!(marker, 0x01 | 0xD0..=0xD9) {
-            self.at += fill + 1;
-            return Ok((marker, &[]));
-        }
-        let &[high, low, ..] = body else {
-            return Err(short);
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let body = body.get(2..length).ok_or("a segment that is cut short")?;
-        self.at += fill + 1 + length;
-        Ok((marker, body))
     }
 
     /// Keeps the tables of a segment.

@@ -31,7 +31,7 @@ pub(super) fn decode(reader: &mut Reader, frame: &Frame) -> Result<Vec<u16>, Ref
         }
         decode_scan(frame, &scan, &mut bits, &mut samples)?;
         let marker = bits.marker();
-        reader.go_on(marker);
+        reader.segments.go_on(marker);
     }
     Ok(samples)
 }

@@ -13,11 +13,8 @@ mod lossless;
 
 use self::header::{Process, Reader};
 use super::samples::pack;
-use super::{Coded, Decoded, damaged};
+use super::{Coded, Damage, Decoded};
 use crate::io::error::Refusal;
-
-/// What is wrong with a stream.
-type Damage = &'static str;
 
 pub(super) fn decode<'a>(stream: &[u8], coded: &Coded<'a>) -> Result<Decoded<'a>, Refusal> {
     let mut reader = Reader::new(stream);
@@ -41,10 +38,4 @@ pub(super) fn decode<'a>(stream: &[u8], coded: &Coded<'a>) -> Result<Decoded<'a>
         bytes: pack(&samples, frame.precision, coded)?,
         photometric,
     })
-}
-
-impl From<Damage> for Refusal {
-    fn from(what: Damage) -> Self {
-        damaged(what)
-    }
 }

@@ -1,8 +1,8 @@
 //! Marker segments (ITU-T T.87 annex C).
 
 use super::super::bits::Bits;
-use super::super::unread;
-use super::Damage;
+use super::super::segments::{END, SCAN, Segments};
+use super::super::{Damage, unread};
 use super::context::Coding;
 use crate::io::error::Refusal;
 
@@ -35,8 +35,7 @@ pub(super) struct Scan {
 
 /// Walks the segments.
 pub(super) struct Reader<'a> {
-    stream: &'a [u8],
-    at: usize,
+    pub segments: Segments<'a>,
     /// MAXVAL, T1, T2, T3 and RESET of the last LSE segment; 0 for the default.
     preset: [u16; 5],
     restart: usize,
@@ -45,8 +44,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub const fn new(stream: &'a [u8]) -> Self {
         Self {
-            stream,
-            at: 2,
+            segments: Segments::new(stream, 0x80),
             preset: [0; 5],
             restart: 0,
         }
@@ -55,7 +53,7 @@ impl<'a> Reader<'a> {
     /// Reads up to the frame header.
     pub fn frame(&mut self) -> Result<Frame, Refusal> {
         loop {
-            let (marker, body) = self.segment()?;
+            let (marker, body) = self.segments.next()?;
             if marker == 0xF7 {
                 return Ok(frame(body).ok_or("its frame header")?);
             }
@@ -66,46 +64,21 @@ impl<'a> Reader<'a> {
     /// Reads up to the next scan, or gives `None` at the end of the image.
     pub fn scan(&mut self, frame: &Frame) -> Result<Option<(Scan, Bits<'a, true>)>, Refusal> {
         loop {
-            if self.at >= self.stream.len() {
+            if self.segments.is_over() {
                 return Ok(None);
             }
-            match self.segment()? {
-                (0xD9, _) => return Ok(None),
-                (0xDA, body) => {
+            match self.segments.next()? {
+                (END, _) => return Ok(None),
+                (SCAN, body) => {
                     let scan = self.scan_header(frame, body)?;
-                    return Ok(Some((scan, Bits::new(self.stream, self.at))));
+                    return Ok(Some((
+                        scan,
+                        Bits::new(self.segments.stream, self.segments.at),
+                    )));
                 }
                 (marker, body) => self.parameters(marker, body)?,
             }
         }
-    }
-
-    /// Goes on at the marker behind a scan.
-    pub fn go_on(&mut self, marker: Option<usize>) {
-        self.at = marker.unwrap_or(self.stream.len());
-    }
-
-    /// The next marker with the body of its segment.
-    fn segment(&mut self) -> Result<(u8, &'a [u8]), Damage> {
-        let short = "it ends between segments";
-        let rest = self.stream.get(self.at..).ok_or(short)?;
-        let fill = rest.iter().take_while(|&&byte| byte == 0xFF).count();
-        let marker = *rest.get(fill).ok_or(short)?;
-        if fill == 0 || marker < 0x80 {
-            return Err("no marker where one is due");
-        }
-        let body = &rest[fill + 1..];
-        if matches!(marker, 0xD0..=0xD9) {
-            self.at += fill + 1;
-            return Ok((marker, &[]));
-        }
-        let &[high, low, ..] = body else {
-            return Err(short);
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let body = body.get(2..length).ok_or("a segment that is cut short")?;
-        self.at += fill + 1 + length;
-        Ok((marker, body))
     }
 
     /// Keeps the parameters of a segment.

@@ -8,11 +8,8 @@ use self::header::{Interleave, Reader, Scan};
 use self::line::Lines;
 use super::bits::Bits;
 use super::samples::{pack, zeros};
-use super::{Coded, Decoded};
+use super::{Coded, Damage, Decoded};
 use crate::io::error::Refusal;
-
-/// What is wrong with a stream.
-type Damage = &'static str;
 
 pub(super) fn decode<'a>(stream: &[u8], coded: &Coded<'a>) -> Result<Decoded<'a>, Refusal> {
     let mut reader = Reader::new(stream);
@@ -28,7 +25,7 @@ pub(super) fn decode<'a>(stream: &[u8], coded: &Coded<'a>) -> Result<Decoded<'a>
             missing[index] = false;
         }
         decode_scan(&scan, frame.columns, channels, &mut bits, &mut samples)?;
-        reader.go_on(bits.marker());
+        reader.segments.go_on(bits.marker());
     }
     Ok(Decoded {
         bytes: pack(&samples, frame.precision, coded)?,
