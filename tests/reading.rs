@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use egui::accesskit::Role;
-use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
+use egui::{Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use m3d_imaging::geometry::Orientation;
@@ -20,8 +20,8 @@ use m3d_viewer::app::{
 };
 use m3d_viewer::ui::Viewer;
 use window::{
-    axial, centre_of, drag, model, open_sample, sample, seen, start, start_with, type_question,
-    wait, wait_for_answers, wait_for_model, wheel,
+    axial, centre_of, click, drag, model, open_sample, sample, seen, start, start_with,
+    type_question, wait, wait_for_answers, wait_for_model, wheel,
 };
 
 const AXIAL: ViewKind = ViewKind::Slice(Orientation::Axial);
@@ -83,21 +83,6 @@ fn tile(harness: &Harness<Viewer>, description: &str) -> Pos2 {
     let title = format!("CT  {description}");
     let entry = harness.get_by_role_and_label(Role::Button, &title);
     entry.rect().center()
-}
-
-fn click(harness: &mut Harness<Viewer>, at: Pos2, button: PointerButton, times: usize) {
-    harness.hover_at(at);
-    harness.step();
-    for pressed in [true, false].repeat(times) {
-        harness.event(Event::PointerButton {
-            pos: at,
-            button,
-            pressed,
-            modifiers: Modifiers::NONE,
-        });
-        harness.step();
-    }
-    harness.run_steps(3);
 }
 
 fn run(harness: &mut Harness<Viewer>, command: Command) {

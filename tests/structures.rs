@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
+use egui::PointerButton;
 use egui::accesskit::Role;
-use egui::{Event, Modifiers, PointerButton};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{By, Queryable};
 use m3d_imaging::io::{self, Series};
@@ -50,18 +50,7 @@ fn wait_for_findings(harness: &mut Harness<Viewer>) -> Vec<Finding> {
 fn click(harness: &mut Harness<Viewer>, label: &str, button: PointerButton, times: usize) {
     let entry = By::new().role(Role::Button).label_contains(label);
     let at = harness.get(entry).rect().center();
-    harness.event(Event::PointerMoved(at));
-    harness.step();
-    for pressed in [true, false].repeat(times) {
-        harness.event(Event::PointerButton {
-            pos: at,
-            button,
-            pressed,
-            modifiers: Modifiers::NONE,
-        });
-        harness.step();
-    }
-    harness.run_steps(3);
+    window::click(harness, at, button, times);
 }
 
 fn notices(harness: &Harness<Viewer>) -> Vec<String> {

@@ -157,3 +157,19 @@ pub fn type_question(harness: &mut Harness<Viewer>, text: &str) {
     harness.get_by_label("Question").type_text(text);
     harness.step();
 }
+
+/// Moves the pointer to a place and clicks there.
+pub fn click(harness: &mut Harness<Viewer>, at: Pos2, button: PointerButton, times: usize) {
+    harness.hover_at(at);
+    harness.step();
+    for pressed in [true, false].repeat(times) {
+        harness.event(Event::PointerButton {
+            pos: at,
+            button,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+        harness.step();
+    }
+    harness.run_steps(3);
+}

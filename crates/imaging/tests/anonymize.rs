@@ -1,20 +1,22 @@
 //! Copies without identities: nothing of the patient is left, and the images are the same.
 
 #[path = "anonymize/support.rs"]
+mod copies;
+#[path = "import/support.rs"]
+#[allow(dead_code, reason = "this test needs a part of it")]
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use copies::{assert_nothing_identifies, files, images, made, options, run, values};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use m3d_imaging::io::{
     AnonymizeKey, AnonymizeOptions, Anonymized, IoError, Progress, anonymize, scan,
 };
-use support::{
-    assert_nothing_identifies, files, images, made, options, repository, run, shared, values,
-};
+use support::{repository, shared};
 
 #[test]
 fn the_studies_of_the_tests_open_as_before_and_name_nobody() {
@@ -77,33 +79,33 @@ fn the_wide_collection_opens_as_before_and_names_nobody() {
 fn every_value_that_the_profile_names_goes_at_every_depth() {
     let folder = tempfile::tempdir().unwrap();
     let path = made(folder.path(), "Doe^Jane.dcm", |object| {
-        support::put(object, tags::PATIENT_NAME, VR::PN, "Doe^Jane");
-        support::put(object, tags::PATIENT_ID, VR::LO, "MRN-4711");
-        support::put(object, tags::STUDY_DATE, VR::DA, "20210304");
-        support::put(object, tags::INSTITUTION_NAME, VR::LO, "Saint Elsewhere");
-        support::put(
+        copies::put(object, tags::PATIENT_NAME, VR::PN, "Doe^Jane");
+        copies::put(object, tags::PATIENT_ID, VR::LO, "MRN-4711");
+        copies::put(object, tags::STUDY_DATE, VR::DA, "20210304");
+        copies::put(object, tags::INSTITUTION_NAME, VR::LO, "Saint Elsewhere");
+        copies::put(
             object,
             tags::MANUFACTURER_MODEL_NAME,
             VR::LO,
             "scanner of Doe",
         );
-        support::put(object, tags::MANUFACTURER, VR::LO, "ACME");
+        copies::put(object, tags::MANUFACTURER, VR::LO, "ACME");
         // A private sequence, and one of the standard with a name and a UID deep within.
-        object.put(support::element(
+        object.put(copies::element(
             dicom_core::Tag(0x0009, 0x0010),
             VR::LO,
             "Doe^Jane",
         ));
-        let inner = support::item(|item| {
-            support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.99");
-            support::put(item, tags::OPERATORS_NAME, VR::PN, "Doe^Jane");
-            support::put(item, tags::CODE_MEANING, VR::LO, "seen by Jane");
-            support::put(item, tags::CODE_VALUE, VR::SH, "T-1");
+        let inner = copies::item(|item| {
+            copies::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.99");
+            copies::put(item, tags::OPERATORS_NAME, VR::PN, "Doe^Jane");
+            copies::put(item, tags::CODE_MEANING, VR::LO, "seen by Jane");
+            copies::put(item, tags::CODE_VALUE, VR::SH, "T-1");
         });
-        let outer = support::item(|item| {
-            support::put_items(item, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![inner]);
+        let outer = copies::item(|item| {
+            copies::put_items(item, tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![inner]);
         });
-        support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![outer]);
+        copies::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![outer]);
     });
     let (out, done) = run(folder.path());
     assert_eq!((done.images, done.series), (1, 1), "{done:?}");
@@ -113,7 +115,7 @@ fn every_value_that_the_profile_names_goes_at_every_depth() {
     let bytes = fs::read(&written).unwrap();
     assert_eq!(bytes[..128], [0; 128], "the preamble");
     for word in ["Doe", "Jane", "4711", "20210304", "Elsewhere", "1.2.3.99"] {
-        assert!(!support::holds(&bytes, word), "{word}");
+        assert!(!copies::holds(&bytes, word), "{word}");
     }
     let values = values(&written);
     let of = |tag| {
@@ -187,9 +189,9 @@ fn pictures_that_may_show_a_name_are_refused_unless_wanted() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         made(folder.path(), "a.dcm", |object| {
-            support::put(object, tags::MODALITY, VR::CS, modality);
+            copies::put(object, tags::MODALITY, VR::CS, modality);
             if !burned.is_empty() {
-                support::put(object, tags::BURNED_IN_ANNOTATION, VR::CS, burned);
+                copies::put(object, tags::BURNED_IN_ANNOTATION, VR::CS, burned);
             }
         });
         let (_, done) = run(folder.path());
@@ -213,7 +215,7 @@ fn pictures_that_may_show_a_name_are_refused_unless_wanted() {
     // A captured screen calls itself what was captured.
     let folder = tempfile::tempdir().unwrap();
     made(folder.path(), "a.dcm", |object| {
-        support::put(
+        copies::put(
             object,
             tags::SOP_CLASS_UID,
             VR::UI,
@@ -233,9 +235,9 @@ fn heads_are_warned_of() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         made(folder.path(), "a.dcm", |object| {
-            support::put(object, tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-            support::put(object, tags::BODY_PART_EXAMINED, VR::CS, part);
-            support::put(object, tags::SERIES_DESCRIPTION, VR::LO, description);
+            copies::put(object, tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+            copies::put(object, tags::BODY_PART_EXAMINED, VR::CS, part);
+            copies::put(object, tags::SERIES_DESCRIPTION, VR::LO, description);
         });
         let codes: Vec<_> = run(folder.path())
             .1
@@ -255,7 +257,7 @@ fn what_cannot_be_read_is_named_and_not_copied() {
     fs::write(folder.path().join("cut.dcm"), &bytes[..bytes.len() - 100]).unwrap();
     fs::write(folder.path().join("letter of Jane Doe.txt"), "Dear Jane").unwrap();
     made(folder.path(), "report.dcm", |object| {
-        support::put_items(object, tags::CONTENT_SEQUENCE, vec![]);
+        copies::put_items(object, tags::CONTENT_SEQUENCE, vec![]);
     });
     let (out, done) = run(folder.path());
     let mut codes: Vec<_> = done.refused.iter().map(|refused| refused.code).collect();
@@ -272,10 +274,10 @@ fn what_cannot_be_read_is_named_and_not_copied() {
 fn no_damage_makes_it_panic_or_leave_half_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let whole = made(folder.path(), "a.dcm", |object| {
-        let item = support::item(|item| {
-            support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3");
+        let item = copies::item(|item| {
+            copies::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3");
         });
-        support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
+        copies::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
     });
     let bytes = fs::read(&whole).unwrap();
     fs::remove_file(whole).unwrap();
@@ -320,15 +322,15 @@ fn nifti_loses_its_texts_and_keeps_its_voxels() {
     bytes.extend(&voxels);
     bytes.extend(b"Jane Doe");
     fs::write(folder.path().join("Jane Doe.nii"), &bytes).unwrap();
-    support::gzip(&folder.path().join("doe.nii.gz"), &bytes, "Jane Doe.nii");
+    copies::gzip(&folder.path().join("doe.nii.gz"), &bytes, "Jane Doe.nii");
     let (out, done) = run(folder.path());
     assert_eq!((done.images, done.refused.len()), (2, 0), "{done:?}");
     for file in files(out.path()) {
         let raw = fs::read(&file).unwrap();
-        let plain = support::unpacked(&raw);
+        let plain = copies::unpacked(&raw);
         for word in ["Doe", "Jane", "1970", "doe"] {
             assert!(
-                !support::holds(&raw, word) && !support::holds(&plain, word),
+                !copies::holds(&raw, word) && !copies::holds(&plain, word),
                 "{word}"
             );
             assert!(!file.to_string_lossy().contains(word));
@@ -376,7 +378,7 @@ fn slices_of_one_patient_stay_together_however_the_name_ends() {
     let folder = tempfile::tempdir().unwrap();
     for (index, name) in ["Doe^Jane", "Doe^Jane^^", "DOE^JANE "].iter().enumerate() {
         made(folder.path(), &format!("{index}.dcm"), |object| {
-            support::put(object, tags::PATIENT_NAME, VR::PN, name);
+            copies::put(object, tags::PATIENT_NAME, VR::PN, name);
             object.put(dicom_object::mem::InMemElement::new(
                 tags::INSTANCE_NUMBER,
                 VR::IS,
@@ -404,12 +406,12 @@ fn every_way_to_write_a_data_set_stays() {
         uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let path = support::made_in(folder.path(), "a.dcm", syntax, |object| {
-            support::put(object, tags::PATIENT_NAME, VR::PN, "Doe^Jane");
-            let item = support::item(|item| {
-                support::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.99");
+        let path = copies::made_in(folder.path(), "a.dcm", syntax, |object| {
+            copies::put(object, tags::PATIENT_NAME, VR::PN, "Doe^Jane");
+            let item = copies::item(|item| {
+                copies::put(item, tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.99");
             });
-            support::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
+            copies::put_items(object, tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
         });
         let (out, done) = run(folder.path());
         assert_eq!(done.images, 1, "{syntax}: {done:?}");
@@ -442,7 +444,7 @@ fn sequences_written_as_unknown_are_walked() {
     let folder = tempfile::tempdir().unwrap();
     let path = made(folder.path(), "a.dcm", |_| {});
     let bytes = fs::read(&path).unwrap();
-    let at = support::find(&bytes, b"\x08\0\x60\0CS").unwrap();
+    let at = copies::find(&bytes, b"\x08\0\x60\0CS").unwrap();
     // Source Image Sequence (0008,2112) as UN, its item in implicit VR with a name and a UID.
     let mut item = b"\x08\0\x55\x11\x0A\0\0\x001.2.3.4.99".to_vec();
     item.extend(b"\x10\0\x10\0\x08\0\0\0Doe^Jane");
@@ -462,13 +464,13 @@ fn sequences_written_as_unknown_are_walked() {
         let (out, done) = run(folder.path());
         assert_eq!(done.images, 1, "{done:?}");
         let written = fs::read(&files(out.path())[0]).unwrap();
-        assert!(!support::holds(&written, "Doe") && !support::holds(&written, "1.2.3.4.99"));
+        assert!(!copies::holds(&written, "Doe") && !copies::holds(&written, "1.2.3.4.99"));
         assert!(
-            support::find(&written, b"\x08\0\x12\x21UN").is_some(),
+            copies::find(&written, b"\x08\0\x12\x21UN").is_some(),
             "it stays"
         );
         assert!(
-            support::find(&written, b"\x08\0\x55\x11").is_some(),
+            copies::find(&written, b"\x08\0\x55\x11").is_some(),
             "and its item"
         );
     }
@@ -516,7 +518,7 @@ fn pairs_and_other_forms_of_nifti_lose_their_texts() {
     assert_eq!(written.len(), 5);
     for file in &written {
         let bytes = fs::read(file).unwrap();
-        assert!(!support::holds(&bytes, "Doe"), "{}", file.display());
+        assert!(!copies::holds(&bytes, "Doe"), "{}", file.display());
         let expected = match file.extension().unwrap().to_str().unwrap() {
             "img" => &voxels,
             "nii" => &vec![7, 0],

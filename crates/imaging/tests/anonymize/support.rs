@@ -15,23 +15,6 @@ use flate2::GzBuilder;
 use m3d_imaging::io::{self, AnonymizeKey, AnonymizeOptions, Anonymized, Progress, voxels_sha256};
 use tempfile::TempDir;
 
-/// A path in the repository.
-pub fn repository(path: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(path)
-}
-
-/// The wide collection of test data; `None`, said aloud, where it is not there.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("M3D_SHARED").map_or_else(|| repository("../shared"), PathBuf::from);
-    let found = root.join("data").join(path);
-    if found.exists() {
-        return Some(found);
-    }
-    eprintln!("skipped: {} is not there", found.display());
-    None
-}
-
 pub fn options() -> AnonymizeOptions {
     AnonymizeOptions {
         key: AnonymizeKey::from_secret(b"for tests"),

@@ -118,7 +118,7 @@ fn the_second_byte_of_a_character_is_no_delimiter() {
 
 #[test]
 fn missing_escape_sequences_are_made_up_for() {
-    // No way back to ASCII before the circumflex.
+    // No escape sequence back to ASCII before the circumflex.
     let name = decode_name("\\ISO 2022 IR 87", b"\x1b$B;3ED^\x1b$BBB@O:");
     assert!(name.starts_with("山田^"), "{name}");
     // No second announcement after it.
