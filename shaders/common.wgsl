@@ -20,18 +20,19 @@ fn is_inside(voxel: vec3<f32>, box_max: vec3<f32>) -> bool {
 }
 
 // Trilinear between texel centres. Adapters interpolate with 8 bits of position, which shows as steps
-// in a narrow window; this is exact. At whole coordinates it is the texel there.
-fn texel_linear(texels: texture_3d<f32>, voxel: vec3<f32>) -> f32 {
+// in a narrow window; this is exact. At whole coordinates it is the texel there. The channels of
+// colours are luma, red, green and blue; of other voxels the first is the value.
+fn texel_linear(texels: texture_3d<f32>, voxel: vec3<f32>) -> vec4<f32> {
     let last = vec3<i32>(textureDimensions(texels)) - 1;
     let inside = clamp(voxel, vec3<f32>(0.0), vec3<f32>(last));
     let base = floor(inside);
     let part = inside - base;
     let a = vec3<i32>(base);
     let b = min(a + 1, last);
-    let x00 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, a.z), 0).r, textureLoad(texels, vec3<i32>(b.x, a.y, a.z), 0).r, part.x);
-    let x10 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, a.z), 0).r, textureLoad(texels, vec3<i32>(b.x, b.y, a.z), 0).r, part.x);
-    let x01 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, b.z), 0).r, textureLoad(texels, vec3<i32>(b.x, a.y, b.z), 0).r, part.x);
-    let x11 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, b.z), 0).r, textureLoad(texels, vec3<i32>(b.x, b.y, b.z), 0).r, part.x);
+    let x00 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, a.z), 0), textureLoad(texels, vec3<i32>(b.x, a.y, a.z), 0), part.x);
+    let x10 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, a.z), 0), textureLoad(texels, vec3<i32>(b.x, b.y, a.z), 0), part.x);
+    let x01 = mix(textureLoad(texels, vec3<i32>(a.x, a.y, b.z), 0), textureLoad(texels, vec3<i32>(b.x, a.y, b.z), 0), part.x);
+    let x11 = mix(textureLoad(texels, vec3<i32>(a.x, b.y, b.z), 0), textureLoad(texels, vec3<i32>(b.x, b.y, b.z), 0), part.x);
     return mix(mix(x00, x10, part.y), mix(x01, x11, part.y), part.z);
 }
 

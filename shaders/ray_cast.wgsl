@@ -55,7 +55,7 @@ fn jitter(pixel: vec2<u32>) -> f32 {
 
 fn texel_at(voxel: vec3<f32>, per_size: vec3<f32>) -> f32 {
     if EXACT {
-        return texel_linear(volume, voxel);
+        return texel_linear(volume, voxel).r;
     }
     return textureSampleLevel(volume, linear, (voxel + 0.5) * per_size, 0.0).r;
 }

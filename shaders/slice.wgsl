@@ -13,6 +13,7 @@ struct Layer {
     box_max: vec3<f32>,
     colour_map: u32,
     interpolate: u32,
+    is_colour: u32,
 }
 
 struct SliceUniforms {
@@ -51,10 +52,14 @@ fn coloured(brightness: f32, colour_map: u32) -> vec3<f32> {
 fn over(below: vec3<f32>, layer: Layer, texels: texture_3d<f32>, pixel: vec2<f32>) -> vec3<f32> {
     let voxel = layer.voxel_origin + layer.voxel_dx * pixel.x + layer.voxel_dy * pixel.y;
     let at = select(floor(voxel + 0.5), voxel, layer.interpolate != 0u);
-    let texel = texel_linear(texels, at);
-    let brightness = clamp(texel * layer.brightness_scale + layer.brightness_offset, 0.0, 1.0);
     let opacity = select(0.0, layer.opacity, is_inside(voxel, layer.box_max));
-    return mix(below, coloured(brightness, layer.colour_map), opacity);
+    let shades = texel_linear(texels, at) * layer.brightness_scale + layer.brightness_offset;
+    let bounded = clamp(shades, vec4<f32>(0.0), vec4<f32>(1.0));
+    var colour = bounded.gba;
+    if layer.is_colour == 0u {
+        colour = coloured(bounded.r, layer.colour_map);
+    }
+    return mix(below, colour, opacity);
 }
 
 // The label under a pixel: 0 outside the label map.

@@ -76,7 +76,7 @@ macro_rules! fields {
 #[test]
 fn uniform_blocks_lie_as_the_shaders_read_them() {
     let fields = fields!(LayerUniforms: voxel_origin, brightness_scale, voxel_dx, brightness_offset,
-        voxel_dy, opacity, box_max, colour_map, interpolate);
+        voxel_dy, opacity, box_max, colour_map, interpolate, is_colour);
     assert_layout(Shader::Slice, "Layer", size_of::<LayerUniforms>(), &fields);
     let fields = fields!(SliceUniforms: layers, label_origin, label_dx, label_dy, label_box_max);
     assert_layout(

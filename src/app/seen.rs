@@ -18,6 +18,8 @@ pub struct PointReading {
     pub voxel: Option<UVec3>,
     /// Its value after rescale.
     pub value: Option<f32>,
+    /// Its red, green and blue, of images in colour.
+    pub colour: Option<[u8; 3]>,
 }
 
 /// A view whose base image is here.
@@ -127,6 +129,7 @@ impl<'a> Seen<'a> {
             point_mm,
             voxel,
             value: voxel.and_then(|v| self.image.volume.value(v)),
+            colour: voxel.and_then(|v| self.image.volume.colour(v)),
         }
     }
 

@@ -156,7 +156,8 @@ impl VolumeRenderer {
         // Software adapters round what they filter of 8-bit textures to 8 bits. Compositing averages
         // that out; the one value a projection shows would be several grey levels off.
         let maximum = config.transfer.blend == Blend::MaximumIntensity;
-        let eight_bits = volume.texture.format() == wgpu::TextureFormat::R8Unorm;
+        let eight_bits =
+            volume.is_colour() || volume.texture.format() == wgpu::TextureFormat::R8Unorm;
         let named = |on: bool, name: &'static str| if on { name } else { "" };
         let on = [
             named(labels.is_some(), "WITH_LABELS"),

@@ -46,17 +46,11 @@ fn per_block<R: Send + Clone + Default>(
 pub(super) fn reduced_volume(volume: &Volume, n: u32) -> Option<Volume> {
     fn means<T: Stored + Default>(values: &[T], dims: UVec3, blocks: UVec3, n: u32) -> Vec<T> {
         per_block(dims, blocks, n, |[xs, ys, zs]| {
-            let (mut sum, mut count) = (0.0, 0_u32);
-            for z in zs {
-                for y in ys.clone() {
-                    let row = (z * dims.y as usize + y) * dims.x as usize;
-                    for value in &values[row + xs.start..row + xs.end] {
-                        sum += f64::from(value.f32());
-                        count += 1;
-                    }
-                }
-            }
-            T::nearest((sum / f64::from(count.max(1))) as f32)
+            let rows = zs.flat_map(|z| ys.clone().map(move |y| z * dims.y as usize + y));
+            T::mean(rows.flat_map(|row| {
+                let start = row * dims.x as usize;
+                values[start + xs.start..start + xs.end].iter().copied()
+            }))
         })
     }
     let grid = reduced_grid(volume.grid(), n).ok()?;
@@ -68,6 +62,7 @@ pub(super) fn reduced_volume(volume: &Volume, n: u32) -> Option<Volume> {
         Voxels::I16(v) => Voxels::I16(means(v, dims, blocks, n)),
         Voxels::I32(v) => Voxels::I32(means(v, dims, blocks, n)),
         Voxels::F32(v) => Voxels::F32(means(v, dims, blocks, n)),
+        Voxels::Rgb8(v) => Voxels::Rgb8(means(v, dims, blocks, n)),
     };
     let (modality, units) = (volume.modality(), volume.units());
     Volume::new(grid, voxels, volume.rescale(), modality, units).ok()
@@ -130,6 +125,25 @@ mod tests {
             volume.sample(DVec3::new(2.5, 0.5, 0.5))
         );
         assert_eq!(reduction_to_fit(UVec3::new(600, 20, 2049), 1024), 3);
+    }
+
+    #[test]
+    fn colours_are_reduced_by_channel() {
+        let grid = VoxelGrid::new(UVec3::new(3, 2, 1), DAffine3::IDENTITY).unwrap();
+        let colours = vec![
+            [0, 10, 255],
+            [100, 20, 255],
+            [7, 8, 9],
+            [50, 30, 255],
+            [50, 41, 254],
+            [9, 8, 7],
+        ];
+        let voxels = Voxels::Rgb8(colours);
+        let (modality, units) = (Modality::Other, Units::Arbitrary);
+        let volume = Volume::new(grid, voxels, Rescale::IDENTITY, modality, units).unwrap();
+        let reduced = reduced_volume(&volume, 2).unwrap();
+        let wanted = Voxels::Rgb8(vec![[50, 25, 255], [8, 8, 8]]);
+        assert_eq!(reduced.voxels(), &wanted);
     }
 
     #[test]

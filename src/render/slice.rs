@@ -32,14 +32,15 @@ pub struct SliceConfig {
     pub labels: Vec<LabelStyle>,
 }
 
-/// How one image of a slice looks.
+/// How one image of a slice looks. Images in colour are shown in their own: the window, of which [`Window::COLOURS`]
+/// changes nothing, and the inversion act on each channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerStyle {
     /// The values from one end of the colours to the other.
     pub window: Window,
     /// The colours the other way round.
     pub invert: bool,
-    /// The colours.
+    /// The colours of an image that has none.
     pub colours: ColourMap,
     /// 0 hides the image, 1 hides what is under it. Colours are mixed as displayed; under the lowest
     /// layer it is black.
@@ -190,7 +191,8 @@ fn layer(volume: &VolumeTexture, style: &LayerStyle, view: &SliceView) -> LayerU
         box_max: volume.box_max().as_vec3().to_array(),
         colour_map: style.colours.row(),
         interpolate: u32::from(style.interpolate),
-        padding: [0; 3],
+        is_colour: u32::from(volume.is_colour()),
+        padding: [0; 2],
     }
 }
 

@@ -5,19 +5,28 @@
 //! | u8, i8 (shifted by 128) | R8Unorm | yes |
 //! | u16, i16 (shifted by 32768) | R16Unorm; R16Float over the values' range without that feature | yes; 12 bits of range |
 //! | i32, f32 | R32Float; without filtering of it as 16 bit over the values' range | 24 bits; 16 bits |
+//! | colours | Rgba8Unorm: luma, red, green, blue | yes |
 //!
-//! Signed values are shifted rather than stored as Snorm, in which the two lowest are the same.
+//! Signed values are shifted rather than stored as Snorm, in which the two lowest are the same. The first
+//! channel is the value of every kind of voxel.
 
 use half::f16;
 
-use m3d_imaging::volume::Voxels;
+use m3d_imaging::volume::{Voxels, luma};
 
 /// A type voxels are stored as.
 pub(super) trait Stored: Copy + Send + Sync + 'static {
     /// As floating point.
     fn f32(self) -> f32;
-    /// The nearest stored value.
-    fn nearest(value: f32) -> Self;
+    /// The mean, as near as it can be stored; 0 of none.
+    fn mean(values: impl Iterator<Item = Self> + Clone) -> Self;
+}
+
+fn mean(values: impl Iterator<Item = impl Stored>) -> f32 {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| {
+        (sum + f64::from(value.f32()), count + 1)
+    });
+    (sum / f64::from(count.max(1))) as f32
 }
 
 macro_rules! stored {
@@ -27,8 +36,8 @@ macro_rules! stored {
             fn f32(self) -> f32 {
                 self as f32
             }
-            fn nearest(value: f32) -> Self {
-                value.round() as Self
+            fn mean(values: impl Iterator<Item = Self> + Clone) -> Self {
+                mean(values).round() as Self
             }
         }
     )*};
@@ -45,8 +54,17 @@ impl Stored for f32 {
             self.clamp(f32::MIN, f32::MAX)
         }
     }
-    fn nearest(value: f32) -> Self {
-        value
+    fn mean(values: impl Iterator<Item = Self> + Clone) -> Self {
+        mean(values)
+    }
+}
+
+impl Stored for [u8; 3] {
+    fn f32(self) -> f32 {
+        f32::from(luma(self))
+    }
+    fn mean(values: impl Iterator<Item = Self> + Clone) -> Self {
+        [0, 1, 2].map(|channel| u8::mean(values.clone().map(|colour| colour[channel])))
     }
 }
 
@@ -60,6 +78,7 @@ macro_rules! with_values {
             m3d_imaging::volume::Voxels::I16($values) => $body,
             m3d_imaging::volume::Voxels::I32($values) => $body,
             m3d_imaging::volume::Voxels::F32($values) => $body,
+            m3d_imaging::volume::Voxels::Rgb8($values) => $body,
         }
     };
 }
@@ -87,6 +106,7 @@ impl Encoding {
         let norm16 = features.contains(wgpu::Features::TEXTURE_FORMAT_16BIT_NORM);
         match voxels {
             Voxels::U8(_) => exact(wgpu::TextureFormat::R8Unorm, 255.0, 0.0),
+            Voxels::Rgb8(_) => exact(wgpu::TextureFormat::Rgba8Unorm, 255.0, 0.0),
             Voxels::I8(_) => exact(wgpu::TextureFormat::R8Unorm, 255.0, -128.0),
             Voxels::U16(_) if norm16 => exact(wgpu::TextureFormat::R16Unorm, 65535.0, 0.0),
             Voxels::I16(_) if norm16 => exact(wgpu::TextureFormat::R16Unorm, 65535.0, -32768.0),
@@ -122,7 +142,7 @@ impl Encoding {
     pub(super) fn texel_bytes(self) -> usize {
         match self.format {
             wgpu::TextureFormat::R8Unorm => 1,
-            wgpu::TextureFormat::R32Float => 4,
+            wgpu::TextureFormat::R32Float | wgpu::TextureFormat::Rgba8Unorm => 4,
             _ => 2,
         }
     }
@@ -148,6 +168,11 @@ impl Encoding {
             (Voxels::I16(v), wgpu::TextureFormat::R16Unorm) => {
                 for &s in v.get(range).unwrap_or_default() {
                     bytes.extend_from_slice(&(s.cast_unsigned() ^ 0x8000).to_ne_bytes());
+                }
+            }
+            (Voxels::Rgb8(v), wgpu::TextureFormat::Rgba8Unorm) => {
+                for &[red, green, blue] in v.get(range).unwrap_or_default() {
+                    bytes.extend_from_slice(&[luma([red, green, blue]), red, green, blue]);
                 }
             }
             _ => with_values!(voxels, values => {
@@ -182,7 +207,9 @@ mod tests {
             .chunks(encoding.texel_bytes())
             .map(|b| {
                 let texel = match encoding.format {
-                    wgpu::TextureFormat::R8Unorm => f64::from(b[0]) / 255.0,
+                    wgpu::TextureFormat::R8Unorm | wgpu::TextureFormat::Rgba8Unorm => {
+                        f64::from(b[0]) / 255.0
+                    }
                     wgpu::TextureFormat::R16Unorm => {
                         f64::from(u16::from_ne_bytes([b[0], b[1]])) / 65535.0
                     }
@@ -205,6 +232,7 @@ mod tests {
             (Voxels::I16(twelve_bits), 0.5),
             (Voxels::I32(vec![-100_000, 7, 250_000]), 200.0),
             (Voxels::F32(vec![-1.5, 0.25, 2.0, 1.999]), 2e-3),
+            (Voxels::Rgb8(vec![[0, 255, 7], [200, 3, 90]]), 0.0),
         ];
         let all = wgpu::Features::TEXTURE_FORMAT_16BIT_NORM | wgpu::Features::FLOAT32_FILTERABLE;
         for (voxels, tolerance_without) in cases {

@@ -27,8 +27,10 @@ pub struct LayerUniforms {
     pub colour_map: u32,
     /// Not 0 for trilinear values; else the nearest voxel's.
     pub interpolate: u32,
+    /// Not 0 for texels that are colours, to be shown as they are.
+    pub is_colour: u32,
     /// To a multiple of 16 bytes.
-    pub padding: [u32; 3],
+    pub padding: [u32; 2],
 }
 
 /// What a slice is drawn with.

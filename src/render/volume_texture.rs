@@ -99,6 +99,11 @@ impl VolumeTexture {
         (self.reduction > 1).then_some(self.reduction)
     }
 
+    /// Whether its texels are colours.
+    pub(super) fn is_colour(&self) -> bool {
+        self.texture.format() == wgpu::TextureFormat::Rgba8Unorm
+    }
+
     /// The volume's own grid.
     pub const fn grid(&self) -> &VoxelGrid {
         &self.grid

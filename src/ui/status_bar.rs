@@ -24,9 +24,11 @@ pub fn show(ui: &mut Ui, app: &Application, pointer: Option<(ViewId, DVec3)>, ou
             let voxel = place.voxel.map_or_else(String::new, |v| {
                 format!("   voxel {}, {}, {}", v.x, v.y, v.z)
             });
-            let value = place.value.map_or_else(String::new, |value| {
-                format!("   {}", seen.image.value_words(value))
-            });
+            let value = match (place.colour, place.value) {
+                (Some([red, green, blue]), _) => format!("   R {red} G {green} B {blue}"),
+                (None, Some(value)) => format!("   {}", seen.image.value_words(value)),
+                (None, None) => String::new(),
+            };
             // Without a known side, or a length, the voxel alone says where it is.
             let stated = &seen.image.series.stated;
             let at = if stated.side_known && stated.spacing == Spacing::Patient {

@@ -3,6 +3,7 @@
 //! Any adapter will do, a software one too; without one the comparisons say so and are skipped. The
 //! truths about the twins need none.
 
+mod colours;
 mod figures;
 mod fusion;
 mod limits;

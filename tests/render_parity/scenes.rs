@@ -110,6 +110,23 @@ pub(crate) fn volumes() -> Vec<Volume> {
         .collect()
 }
 
+/// The scene in colours that vary apart.
+pub(crate) fn colour_volume() -> Volume {
+    let dims = UVec3::new(37, 29, 23);
+    let shares = scene(dims);
+    let others = shares.iter().cycle().skip(shares.len() / 3);
+    let colours = shares.iter().zip(others).zip(0_u32..);
+    let colours = colours.map(|((red, green), n)| {
+        [
+            (red * 255.0) as u8,
+            (255.0 - green * 255.0) as u8,
+            (n % 37 * 6) as u8,
+        ]
+    });
+    let voxels = Voxels::Rgb8(colours.collect());
+    volume_of(voxels, dims, oblique_place(), Rescale::IDENTITY)
+}
+
 /// Two overlapping masks.
 pub(crate) fn label_map(grid: &VoxelGrid) -> LabelMap {
     let dims = grid.dims().as_dvec3();

@@ -6,7 +6,8 @@ use m3d_imaging::volume::{Blend, Rescale, TransferFunction, Voxels, Window};
 use m3d_viewer::render::{LayerStyle, SliceConfig, cpu};
 
 use crate::scenes::{
-    bright_box, difference, oblique_place, point, ray_config, scene, slice_config, volume_of,
+    bright_box, colour_volume, difference, oblique_place, point, ray_config, scene, slice_config,
+    volume_of,
 };
 
 #[test]
@@ -42,6 +43,43 @@ fn a_bright_box_appears_where_geometry_says() {
                 assert!(edge || white == inside, "{orientation:?} {x} {y}");
             }
         }
+    }
+}
+
+#[test]
+fn colours_are_shown_as_they_are_stored() {
+    let volume = colour_volume();
+    for orientation in Orientation::ALL {
+        let mut config = slice_config(volume.grid(), orientation);
+        config.layers = vec![LayerStyle {
+            interpolate: false,
+            ..LayerStyle::grey(Window::COLOURS)
+        }];
+        let picture = cpu::slice(&[&volume], None, &config);
+        config.layers[0].invert = true;
+        let inverted = cpu::slice(&[&volume], None, &config);
+        let mut seen = 0;
+        for y in 0..picture.height {
+            for x in 0..picture.width {
+                let pixel = DVec2::new(f64::from(x), f64::from(y)) + 0.5;
+                let point_mm = config.view.patient_from_pixel(pixel);
+                let voxel = volume
+                    .grid()
+                    .voxel_from_patient()
+                    .transform_point3(point_mm);
+                let colour = volume.grid().nearest(voxel).and_then(|v| volume.colour(v));
+                seen += u32::from(colour.is_some());
+                let [red, green, blue] = colour.unwrap_or_default();
+                assert_eq!(
+                    picture.pixel(x, y),
+                    Some([red, green, blue, 255]),
+                    "{x} {y}"
+                );
+                let other = colour.map_or([0; 3], |colour| colour.map(|level| 255 - level));
+                assert_eq!(inverted.pixel(x, y).unwrap()[..3], other, "{x} {y}");
+            }
+        }
+        assert!(seen > 2000);
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "import/collection.rs"]
 mod collection;
+#[path = "import/colours.rs"]
+mod colours;
 #[path = "import/round_trip.rs"]
 mod round_trip;
 #[path = "import/support.rs"]

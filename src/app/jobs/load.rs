@@ -92,8 +92,10 @@ fn upload(
     (image, error)
 }
 
-/// The window an image is first shown with: the file's own, else the modality's usual one.
+/// The window an image is first shown with: the file's own, else the modality's usual one. Files have none for colours
+/// (PS3.3 C.11.2: for monochrome images).
 pub fn first_window(series: &Series, modality: Modality, statistics: &Statistics) -> Window {
-    let own = series.windows.first().copied();
-    own.unwrap_or_else(|| Window::for_volume(modality, statistics))
+    let own = series.windows.first().filter(|_| !statistics.colour);
+    own.copied()
+        .unwrap_or_else(|| Window::for_volume(modality, statistics))
 }

@@ -32,21 +32,33 @@ impl<'a, T: Stored> Sampler<'a, T> {
         }
     }
 
-    fn stored(&self, x: u32, y: u32, z: u32) -> f32 {
-        self.values[z as usize * self.slice + y as usize * self.row + x as usize].f32()
+    fn at(&self, x: u32, y: u32, z: u32) -> T {
+        self.values[z as usize * self.slice + y as usize * self.row + x as usize]
     }
 
-    /// The value of the voxel whose centre is nearest.
-    pub(super) fn nearest(&self, voxel: DVec3) -> f32 {
+    fn stored(&self, x: u32, y: u32, z: u32) -> f32 {
+        self.at(x, y, z).f32()
+    }
+
+    /// The trilinear value or, without `interpolate`, that of the voxel whose centre is nearest; of what `number` makes
+    /// of the voxels.
+    pub(super) fn value(&self, voxel: DVec3, interpolate: bool, number: impl Fn(T) -> f32) -> f64 {
+        if interpolate {
+            self.linear(voxel, number)
+        } else {
+            f64::from(self.nearest(voxel, number))
+        }
+    }
+
+    fn nearest(&self, voxel: DVec3, number: impl Fn(T) -> f32) -> f32 {
         let at = (voxel + 0.5)
             .floor()
             .clamp(DVec3::ZERO, self.last.as_dvec3())
             .as_uvec3();
-        self.rescale.apply(self.stored(at.x, at.y, at.z))
+        self.rescale.apply(number(self.at(at.x, at.y, at.z)))
     }
 
-    /// The trilinear value, in f64.
-    pub(super) fn linear(&self, voxel: DVec3) -> f64 {
+    fn linear(&self, voxel: DVec3, number: impl Fn(T) -> f32) -> f64 {
         let inside = voxel.clamp(DVec3::ZERO, self.last.as_dvec3());
         let base = inside.floor();
         let part = inside - base;
@@ -54,7 +66,7 @@ impl<'a, T: Stored> Sampler<'a, T> {
         let b = (a + 1).min(self.last);
         let mix = |p: f64, q: f64, share: f64| p + (q - p) * share;
         let along_x = |y: u32, z: u32| {
-            let (p, q) = (self.stored(a.x, y, z), self.stored(b.x, y, z));
+            let (p, q) = (number(self.at(a.x, y, z)), number(self.at(b.x, y, z)));
             mix(f64::from(p), f64::from(q), part.x)
         };
         let along_y = |z: u32| mix(along_x(a.y, z), along_x(b.y, z), part.y);
@@ -98,10 +110,13 @@ mod tests {
             let share = |k: f64| (f64::from(n) * k).fract() * 0.999;
             let voxel = DVec3::new(share(0.37), share(0.61), share(0.83)) * dims.as_dvec3() - 0.5;
             let wanted = f64::from(volume.sample(voxel).unwrap());
-            assert!((sampler.linear(voxel) - wanted).abs() < 1e-4);
+            assert!((sampler.linear(voxel, Stored::f32) - wanted).abs() < 1e-4);
             assert!((f64::from(sampler.linear_f32(voxel.as_vec3())) - wanted).abs() < 1e-3);
             let nearest = volume.grid().nearest(voxel).unwrap();
-            assert_eq!(Some(sampler.nearest(voxel)), volume.value(nearest));
+            assert_eq!(
+                Some(sampler.nearest(voxel, Stored::f32)),
+                volume.value(nearest)
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use super::super::{LayerStyle, MOST_LAYERS, Picture, SliceConfig};
 use super::picture;
 use super::sampler::Sampler;
 use m3d_imaging::geometry::{SliceView, VoxelGrid};
-use m3d_imaging::volume::{LabelMap, Volume};
+use m3d_imaging::volume::{LabelMap, Volume, Voxels};
 
 /// The slice as [`super::super::SliceRenderer`] draws it, from every voxel whatever an adapter allows.
 pub fn slice(layers: &[&Volume], labels: Option<&LabelMap>, config: &SliceConfig) -> Picture {
@@ -24,9 +24,23 @@ pub fn slice(layers: &[&Volume], labels: Option<&LabelMap>, config: &SliceConfig
     let styles = slice_styles(&config.labels);
     picture(config.size_px(), |y, row| {
         for (volume, style, table) in &layers {
+            let (dims, rescale) = (volume.grid().dims(), volume.rescale());
+            if let Voxels::Rgb8(colours) = volume.voxels() {
+                let sampler = Sampler::new(colours, dims, rescale);
+                lay_over(row, y, volume.grid(), style, &config.view, |voxel| {
+                    [0, 1, 2].map(|n| {
+                        let level = |colour: [u8; 3]| f32::from(colour[n]);
+                        shade(style, sampler.value(voxel, style.interpolate, level))
+                    })
+                });
+                continue;
+            }
             with_values!(volume.voxels(), values => {
-                let sampler = Sampler::new(values, volume.grid().dims(), volume.rescale());
-                lay_over(row, y, &sampler, volume.grid(), style, table, &config.view);
+                let sampler = Sampler::new(values, dims, rescale);
+                lay_over(row, y, volume.grid(), style, &config.view, |voxel| {
+                    let value = sampler.value(voxel, style.interpolate, Stored::f32);
+                    coloured(table, shade(style, value))
+                });
             });
         }
         if let Some(map) = labels {
@@ -45,34 +59,29 @@ fn voxel_under(grid: &VoxelGrid, view: &SliceView, pixel: DVec2) -> DVec3 {
         .transform_point3(view.patient_from_pixel(pixel))
 }
 
-/// One row of an image over what is below it.
-fn lay_over<T: Stored>(
-    row: &mut [Vec3],
-    y: u32,
-    sampler: &Sampler<'_, T>,
-    grid: &VoxelGrid,
-    style: &LayerStyle,
-    table: &[[f32; 3]],
-    view: &SliceView,
-) {
+/// Where a value lies in the window, from 0 to 1.
+fn shade(style: &LayerStyle, value: f64) -> f32 {
     let width = f64::from(style.window.width);
     let low = f64::from(style.window.centre) - width / 2.0;
+    let shade = ((value - low) / width).clamp(0.0, 1.0) as f32;
+    if style.invert { 1.0 - shade } else { shade }
+}
+
+/// One row of an image, of which `colour` gives the colours by voxel coordinates, over what is below it.
+fn lay_over(
+    row: &mut [Vec3],
+    y: u32,
+    grid: &VoxelGrid,
+    style: &LayerStyle,
+    view: &SliceView,
+    colour: impl Fn(DVec3) -> [f32; 3],
+) {
     let opacity = unit(style.opacity);
-    for (colour, x) in row.iter_mut().zip(0..) {
+    for (below, x) in row.iter_mut().zip(0..) {
         let voxel = voxel_under(grid, view, middle(x, y));
-        if grid.nearest(voxel).is_none() {
-            continue;
+        if grid.nearest(voxel).is_some() {
+            *below = below.lerp(Vec3::from_array(colour(voxel)), opacity);
         }
-        let value = if style.interpolate {
-            sampler.linear(voxel)
-        } else {
-            f64::from(sampler.nearest(voxel))
-        };
-        let mut brightness = ((value - low) / width).clamp(0.0, 1.0) as f32;
-        if style.invert {
-            brightness = 1.0 - brightness;
-        }
-        *colour = colour.lerp(Vec3::from_array(coloured(table, brightness)), opacity);
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::volume::Volume;
 
 /// SHA-256 of the values after rescale as little-endian 32-bit floats in the order `[k][j][i]` (`i`
-/// fastest), in lower-case hexadecimal.
+/// fastest), in lower-case hexadecimal. Of colours the values are their luma.
 pub fn voxels_sha256(volume: &Volume) -> String {
     const CHUNK: usize = 1 << 16;
     let rescale = volume.rescale();

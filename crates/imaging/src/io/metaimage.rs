@@ -126,7 +126,7 @@ pub(super) fn inspect(path: &Path) -> Result<Array, Refusal> {
     let number = number(fields.get(&["ElementType"]).unwrap_or_default())?;
     let take = match (count, number) {
         // Bytes in threes and fours are colours.
-        (3 | 4, Number::U8) => Take::Luminance,
+        (3 | 4, Number::U8) => Take::Colour,
         _ => Take::First,
     };
     let mut warnings = Vec::new();

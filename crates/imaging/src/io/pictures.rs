@@ -75,12 +75,12 @@ fn element(colour: ColorType) -> Result<Element, Refusal> {
     let (number, count, take) = match colour {
         ColorType::L8 => (Number::U8, 1, Take::First),
         ColorType::La8 => (Number::U8, 2, Take::First),
-        ColorType::Rgb8 => (Number::U8, 3, Take::Luminance),
-        ColorType::Rgba8 => (Number::U8, 4, Take::Luminance),
+        ColorType::Rgb8 => (Number::U8, 3, Take::Colour),
+        ColorType::Rgba8 => (Number::U8, 4, Take::Colour),
         ColorType::L16 => (Number::U16, 1, Take::First),
         ColorType::La16 => (Number::U16, 2, Take::First),
-        ColorType::Rgb16 => (Number::U16, 3, Take::Luminance),
-        ColorType::Rgba16 => (Number::U16, 4, Take::Luminance),
+        ColorType::Rgb16 => (Number::U16, 3, Take::Colour),
+        ColorType::Rgba16 => (Number::U16, 4, Take::Colour),
         other => {
             let message = format!(
                 "a picture with pixels of type {other:?}; save it as a PNG of 8 or 16 bits"

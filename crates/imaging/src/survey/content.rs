@@ -39,15 +39,17 @@ const LEAST_PAIRS: usize = 1000;
 impl Content {
     pub(super) fn of(volume: &Volume, upright: &Upright, stated: &Stated) -> Self {
         let samples = Samples::of(upright);
+        // Numbers of labels have no colours.
+        let may_be_labels = !volume.voxels().is_colour();
         if samples.low >= samples.high {
             // A small mask falls between the samples.
             return match different_values(volume) {
                 0 | 1 => Self::Flat,
-                2..=FEW_VALUES => Self::LabelMap,
+                2..=FEW_VALUES if may_be_labels => Self::LabelMap,
                 _ => Self::Anatomy,
             };
         }
-        if stated.label_map || samples.are_labels() {
+        if stated.label_map || may_be_labels && samples.are_labels() {
             return Self::LabelMap;
         }
         if samples.is_noise() {

@@ -117,7 +117,7 @@ pub enum VolumeError {
         /// Voxels given.
         found: usize,
     },
-    /// The rescale is not finite or its slope is zero.
+    /// The rescale is not finite, its slope is zero, or the voxels are colours, which have none.
     #[error("a rescale of slope {0} and intercept {1} loses the values")]
     Rescale(f64, f64),
 }
@@ -136,7 +136,7 @@ impl Volume {
     /// A volume of `voxels` in memory order (`k`, `j`, then `i` fastest) on `grid`.
     ///
     /// # Errors
-    /// When the voxels do not fill the grid or the rescale would lose them.
+    /// When the voxels do not fill the grid, or the rescale would lose them or changes colours.
     pub fn new(
         grid: VoxelGrid,
         voxels: Voxels,
@@ -151,7 +151,8 @@ impl Volume {
             });
         }
         let Rescale { slope, intercept } = rescale;
-        if !slope.is_finite() || slope == 0.0 || !intercept.is_finite() {
+        let loses = !slope.is_finite() || slope == 0.0 || !intercept.is_finite();
+        if loses || voxels.is_colour() && rescale != Rescale::IDENTITY {
             return Err(VolumeError::Rescale(slope, intercept));
         }
         Ok(Self {
@@ -197,6 +198,11 @@ impl Volume {
     pub fn value(&self, voxel: UVec3) -> Option<f32> {
         let stored = self.voxels.get(self.grid.offset(voxel)?)?;
         Some(self.rescale.apply(stored))
+    }
+
+    /// The colour of a voxel, of images that have colours; `None` outside.
+    pub fn colour(&self, voxel: UVec3) -> Option<[u8; 3]> {
+        self.voxels.colour(self.grid.offset(voxel)?)
     }
 
     /// The value at a continuous voxel coordinate, trilinear between voxel centres and held constant

@@ -34,5 +34,5 @@ pub use statistics::Statistics;
 pub use suv::{Suv, SuvKind};
 pub use transfer::{Blend, ControlPoint, LUT_SIZE, TransferFunction, VolumePreset};
 pub(crate) use upright::Upright;
-pub use voxels::Voxels;
+pub use voxels::{Voxels, luma};
 pub use window::{CT_PRESETS, Window, WindowPreset};

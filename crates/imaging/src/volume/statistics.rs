@@ -22,6 +22,8 @@ pub struct Statistics {
     pub p99: f32,
     /// Whether the values are Hounsfield units by what they are: air, fat, water and bone where they belong.
     pub like_hounsfield: bool,
+    /// Whether the voxels are colours; the values are their luma then, of 0 to 255.
+    pub colour: bool,
 }
 
 const BINS: usize = 4096;
@@ -138,6 +140,7 @@ impl Statistics {
                 p01: 0.0,
                 p99: 0.0,
                 like_hounsfield: false,
+                colour: voxels.is_colour(),
             };
         }
         let mean = sums.sum / sums.count as f64;
@@ -150,6 +153,7 @@ impl Statistics {
             p01: bins.percentile(&counts, sums.count, 0.01),
             p99: bins.percentile(&counts, sums.count, 0.99),
             like_hounsfield: is_like_hounsfield(volume),
+            colour: voxels.is_colour(),
         }
     }
 }

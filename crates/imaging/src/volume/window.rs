@@ -64,10 +64,17 @@ impl Window {
         Self::new(low + (high - low) / 2.0, high - low)
     }
 
+    /// The window in which colours look as they are stored.
+    pub const COLOURS: Self = Self {
+        centre: 127.5,
+        width: 255.0,
+    };
+
     /// The first window of an image that brings none of its own: soft tissue for CT, the 1st to 99th
-    /// percentile else.
+    /// percentile else. Of colours it is the full range.
     pub fn for_volume(modality: Modality, statistics: &Statistics) -> Self {
         match modality.shown_as(statistics) {
+            _ if statistics.colour => Self::COLOURS,
             Modality::Ct => Self::SOFT_TISSUE,
             _ if statistics.p99 > statistics.p01 => {
                 Self::from_range(statistics.p01, statistics.p99)
@@ -114,6 +121,7 @@ mod tests {
             p01: -1024.0,
             p99: 400.0,
             like_hounsfield,
+            colour: false,
         };
         let soft = CT_PRESETS[0].window;
         let of = |modality, like| Window::for_volume(modality, &values(like));

@@ -184,15 +184,15 @@ fn reservations(header: &Header) -> Vec<Warning> {
             "complex_magnitude",
             "its voxels are complex numbers; their magnitude is shown",
         )),
-        Take::Luminance => warnings.push(Warning::new(
-            "colour_as_grey",
-            "a colour image; its brightness is shown in grey",
+        Take::Colour if header.element.number.size() > 1 => warnings.push(Warning::new(
+            "reduced_precision",
+            "colours are held with 8 bits a channel",
         )),
         Take::First | Take::EachTime if header.element.number.is_reduced() => {
             let message = "values are held as 32-bit floats (7 digits)";
             warnings.push(Warning::new("reduced_precision", message));
         }
-        Take::First | Take::EachTime => {}
+        Take::First | Take::EachTime | Take::Colour => {}
     }
     warnings
 }

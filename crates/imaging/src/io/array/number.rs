@@ -89,8 +89,8 @@ pub(in crate::io) enum Take {
     EachTime,
     /// The magnitude of a complex number.
     Magnitude,
-    /// The luminance of a colour (red, green, blue and, perhaps, alpha).
-    Luminance,
+    /// Red, green and blue of a colour, of whole numbers of 8 or 16 bits; perhaps with alpha, which is not shown.
+    Colour,
 }
 
 /// What lies at a voxel.
@@ -118,6 +118,15 @@ impl Element {
             number,
             count: 2,
             take: Take::Magnitude,
+        }
+    }
+
+    /// A colour of `count` channels.
+    pub const fn colour(number: Number, count: usize) -> Self {
+        Self {
+            number,
+            count,
+            take: Take::Colour,
         }
     }
 

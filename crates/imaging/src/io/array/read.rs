@@ -143,17 +143,12 @@ impl<'a> Numbers<'a> {
                 })?;
                 return Ok((Voxels::F32(voxels), Rescale::IDENTITY));
             }
-            Take::Luminance => {
-                let grey =
-                    move |bytes: &[u8]| luminance([0, 1, 2].map(|channel| part(bytes, channel)));
-                if number == Number::U8 {
-                    return Ok((
-                        Voxels::U8(self.map(|b| grey(b).round() as u8)?),
-                        header.rescale,
-                    ));
-                }
-                let voxels = self.map(|bytes| value(grey(bytes)))?;
-                return Ok((Voxels::F32(voxels), Rescale::IDENTITY));
+            Take::Colour => {
+                let steps = if width == 1 { 1.0 } else { 257.0 };
+                let voxels = self.map(|bytes| {
+                    [0, 1, 2].map(|channel| (part(bytes, channel) / steps).round() as u8)
+                })?;
+                return Ok((Voxels::Rgb8(voxels), Rescale::IDENTITY));
             }
         };
         macro_rules! kept {
@@ -242,9 +237,4 @@ impl<'a> Numbers<'a> {
             _ => IoError::unreadable(self.path(), error),
         }
     }
-}
-
-/// Luma of a colour (ITU-R BT.601).
-fn luminance([red, green, blue]: [f64; 3]) -> f64 {
-    0.299 * red + 0.587 * green + 0.114 * blue
 }

@@ -150,9 +150,9 @@ impl<'a> Job<'a> {
         });
         if first.file.format.is_colour() {
             let (voxels, digest) = self.fill(|samples, frame, out| {
-                samples.colour(frame, out, brightness);
+                samples.colour(frame, out);
             })?;
-            return Ok((Voxels::U8(voxels), Rescale::IDENTITY, digest));
+            return Ok((Voxels::Rgb8(voxels), Rescale::IDENTITY, digest));
         }
         macro_rules! as_stored {
             ($type:ty, $kind:ident) => {{
@@ -261,10 +261,4 @@ fn meant(samples: &Samples, frame: &Frame, out: &mut [f32]) {
     } else {
         samples.grey(frame, out, |stored| value(stored as f64));
     }
-}
-
-/// The luma of a colour (Rec. ITU-R BT.601).
-fn brightness([red, green, blue]: [u8; 3]) -> u8 {
-    let sum = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
-    ((sum + 500) / 1000) as u8
 }

@@ -177,9 +177,6 @@ impl<'a> Samples<'a> {
         }
         // Decoders write little endian whatever the file was.
         let big_endian = native && file.place.big_endian;
-        if big_endian && format.allocated == 8 && file.place.words {
-            bytes.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
-        }
         let wanted = if native {
             format.frame_bytes(file.rows, file.columns)
         } else {
@@ -233,10 +230,10 @@ impl<'a> Samples<'a> {
         });
     }
 
-    /// As [`Self::grey`], of pixels that are colours: `convert([red, green, blue])`.
-    pub fn colour<T>(&self, frame: &Frame, out: &mut [T], convert: impl Fn([u8; 3]) -> T) {
+    /// As [`Self::grey`], of pixels that are colours: red, green and blue, the upper 8 bits of each.
+    pub fn colour(&self, frame: &Frame, out: &mut [[u8; 3]]) {
         if let Some(palette) = &self.file.palette {
-            return self.grey(frame, out, |stored| convert(palette.colour(stored)));
+            return self.grey(frame, out, |stored| palette.colour(stored));
         }
         let pixels = self.file.rows as usize * self.file.columns as usize;
         let format = &self.file.format;
@@ -257,10 +254,10 @@ impl<'a> Samples<'a> {
                 _ => [3 * pixel, 3 * pixel + 1, 3 * pixel + 2],
             };
             let found = at.map(sample);
-            *to = convert(match self.photometric.as_str() {
+            *to = match self.photometric.as_str() {
                 "RGB" => found,
                 _ => rgb(found),
-            });
+            };
         }
     }
 

@@ -44,35 +44,55 @@ impl Resampled<'_> {
 /// # Errors
 /// When the slices do not fit in memory.
 pub(super) fn resample(voxels: &Voxels, stack: &Resampled) -> Result<Voxels, Refusal> {
-    macro_rules! linear {
-        ($values:expr, $type:ty, $kind:ident, $round:expr) => {{
-            let per_slice = $values.len() / stack.acquired_mm.len().max(1);
-            let count = per_slice * stack.slices as usize;
-            let mut out = reserve::<$type>(count as u64)?;
-            out.resize(count, <$type>::default());
-            out.par_chunks_mut(per_slice.max(1))
-                .enumerate()
-                .for_each(|(k, out)| {
-                    let (before, after, share) = stack.around(k);
-                    let slice = |n: usize| {
-                        $values
-                            .get(n * per_slice..(n + 1) * per_slice)
-                            .unwrap_or_default()
-                    };
-                    for ((to, &a), &b) in out.iter_mut().zip(slice(before)).zip(slice(after)) {
-                        let (a, b) = (f64::from(a), f64::from(b));
-                        *to = $round(a + (b - a) * share) as $type;
-                    }
-                });
-            Voxels::$kind(out)
-        }};
+    macro_rules! rounded {
+        ($values:expr, $type:ty) => {
+            each_slice($values, stack, |a, b, share| {
+                mix(a, b, share).round() as $type
+            })?
+        };
     }
     Ok(match voxels {
-        Voxels::U8(values) => linear!(values, u8, U8, f64::round),
-        Voxels::I8(values) => linear!(values, i8, I8, f64::round),
-        Voxels::U16(values) => linear!(values, u16, U16, f64::round),
-        Voxels::I16(values) => linear!(values, i16, I16, f64::round),
-        Voxels::I32(values) => linear!(values, i32, I32, f64::round),
-        Voxels::F32(values) => linear!(values, f32, F32, std::convert::identity::<f64>),
+        Voxels::U8(values) => Voxels::U8(rounded!(values, u8)),
+        Voxels::I8(values) => Voxels::I8(rounded!(values, i8)),
+        Voxels::U16(values) => Voxels::U16(rounded!(values, u16)),
+        Voxels::I16(values) => Voxels::I16(rounded!(values, i16)),
+        Voxels::I32(values) => Voxels::I32(rounded!(values, i32)),
+        Voxels::F32(values) => Voxels::F32(each_slice(values, stack, |a, b, share| {
+            mix(a, b, share) as f32
+        })?),
+        Voxels::Rgb8(values) => Voxels::Rgb8(each_slice(values, stack, |a, b, share| {
+            [0, 1, 2].map(|n| mix(a[n], b[n], share).round() as u8)
+        })?),
     })
+}
+
+fn mix<T: Into<f64>>(a: T, b: T, share: f64) -> f64 {
+    let (a, b) = (a.into(), b.into());
+    a + (b - a) * share
+}
+
+/// The wanted slices, by `mix` of the voxels before and after and the share of those after.
+fn each_slice<T: Copy + Default + Send + Sync>(
+    values: &[T],
+    stack: &Resampled,
+    mix: impl Fn(T, T, f64) -> T + Sync,
+) -> Result<Vec<T>, Refusal> {
+    let per_slice = values.len() / stack.acquired_mm.len().max(1);
+    let count = per_slice * stack.slices as usize;
+    let mut out = reserve::<T>(count as u64)?;
+    out.resize(count, T::default());
+    out.par_chunks_mut(per_slice.max(1))
+        .enumerate()
+        .for_each(|(k, out)| {
+            let (before, after, share) = stack.around(k);
+            let slice = |n: usize| {
+                values
+                    .get(n * per_slice..(n + 1) * per_slice)
+                    .unwrap_or_default()
+            };
+            for ((to, &a), &b) in out.iter_mut().zip(slice(before)).zip(slice(after)) {
+                *to = mix(a, b, share);
+            }
+        });
+    Ok(out)
 }

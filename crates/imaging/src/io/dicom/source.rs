@@ -57,7 +57,7 @@ impl<'a> PixelSource<'a> {
         by_frame(&mut walker, found, self.file.frames).map(Some)
     }
 
-    /// The bytes of frame `number`, counted from 0.
+    /// The bytes of frame `number`, counted from 0, in the order of its samples.
     ///
     /// # Errors
     /// When the file ends before them.
@@ -68,9 +68,9 @@ impl<'a> PixelSource<'a> {
                 .file
                 .format
                 .frame_bytes(self.file.rows, self.file.columns);
-            walker.rewind(self.file.place.offset + u64::from(number) * bytes)?;
-            let bytes = u32::try_from(bytes).map_err(|_| malformed("a frame of 4 GiB"))?;
-            return walker.value(bytes);
+            let start = u64::from(number) * bytes;
+            let range = start..start + bytes;
+            return native(&mut walker, self.file, range);
         };
         let mut bytes = Vec::new();
         for fragment in fragments.get(number as usize).into_iter().flatten() {
@@ -92,6 +92,29 @@ impl<'a> PixelSource<'a> {
         let length = self.file.place.file_length;
         Ok(Walker::new(Box::new(BufReader::new(file)), 0, length))
     }
+}
+
+/// The bytes of a frame that lies in a range of the pixels.
+fn native<R: Read + Seek>(
+    walker: &mut Walker<R>,
+    file: &ImageFile,
+    range: Range<u64>,
+) -> Result<Vec<u8>, Refusal> {
+    // Samples of 8 bits in words that begin with the upper byte: two by two the other way round. A frame of an odd
+    // size shares a word with the next one.
+    let in_words = file.place.big_endian && file.place.words && file.format.allocated == 8;
+    let before = if in_words { range.start % 2 } else { 0 };
+    let after = if in_words { range.end % 2 } else { 0 };
+    walker.rewind(file.place.offset + range.start - before)?;
+    let size = range.end - range.start;
+    let read = u32::try_from(before + size + after);
+    let mut bytes = walker.value(read.map_err(|_| malformed("a frame of 4 GiB"))?)?;
+    if in_words {
+        bytes.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+        bytes.drain(..before as usize);
+        bytes.truncate(size as usize);
+    }
+    Ok(bytes)
 }
 
 fn inflated(path: &Path) -> Result<Vec<u8>, Refusal> {

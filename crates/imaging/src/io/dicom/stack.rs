@@ -260,12 +260,6 @@ fn warn_about_values(frames: &[&Frame], modality: Modality, warnings: &mut Vec<W
             "values are held as 32-bit floats, of which 7 digits are exact",
         );
     }
-    if frames.iter().any(|f| f.file.format.is_colour()) {
-        warn(
-            "colour_as_grey",
-            "a colour picture, shown as its brightness",
-        );
-    }
 }
 
 /// What was odd in the files, once for each kind.

@@ -149,11 +149,6 @@ impl Stored {
 
     /// What lies at each voxel.
     pub fn element(&self) -> Result<Element, Refusal> {
-        let colour = |count| Element {
-            number: Number::U8,
-            count,
-            take: Take::Luminance,
-        };
         let wide = |what: &str| {
             let message = format!("its voxels are {what}; convert them to 32-bit floats");
             Err(Refusal::new("pixel_format", message))
@@ -161,16 +156,15 @@ impl Stored {
         Ok(match self.datatype {
             32 => Element::complex(Number::F32),
             1792 => Element::complex(Number::F64),
-            128 => colour(3),
-            2304 => colour(4),
+            RGB24 => Element::colour(Number::U8, 3),
+            2304 => Element::colour(Number::U8, 4),
             1 => return wide("single bits"),
             1536 => return wide("128-bit floats"),
             2048 => return wide("complex numbers of 128-bit floats"),
             other => {
-                let number = NUMBERS.into_iter().find(|&number| code(number) == other);
-                let number =
-                    number.ok_or_else(|| super::malformed(&format!("data type {other}")))?;
-                Element::one(number)
+                let elements = NUMBERS.map(Element::one);
+                let element = elements.into_iter().find(|&e| code(e) == other);
+                element.ok_or_else(|| super::malformed(&format!("data type {other}")))?
             }
         })
     }
@@ -189,9 +183,15 @@ const NUMBERS: [Number; 10] = [
     Number::F64,
 ];
 
-/// The data type of a number (nifti1.h, NIFTI_TYPE_*).
-pub(super) const fn code(number: Number) -> i16 {
-    match number {
+/// NIFTI_TYPE_RGB24.
+const RGB24: i16 = 128;
+
+/// The data type of a number or of a colour of three channels (nifti1.h, NIFTI_TYPE_*).
+pub(super) const fn code(element: Element) -> i16 {
+    if matches!(element.take, Take::Colour) {
+        return RGB24;
+    }
+    match element.number {
         Number::U8 => 2,
         Number::I16 => 4,
         Number::I32 => 8,

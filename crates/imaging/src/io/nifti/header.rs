@@ -120,7 +120,7 @@ fn rescale(stored: &Stored, element: Element, warnings: &mut Vec<Warning>) -> Re
     let Stored {
         slope, intercept, ..
     } = *stored;
-    if slope == 0.0 || element.take == Take::Luminance {
+    if slope == 0.0 || element.take == Take::Colour {
         return Rescale::IDENTITY;
     }
     if slope.is_finite() && intercept.is_finite() {

@@ -7,7 +7,7 @@ use glam::{DVec3, UVec3};
 
 use super::write::{header, write};
 use crate::geometry::VoxelGrid;
-use crate::io::array::{self, Array, Number};
+use crate::io::array::{self, Array, Element, Number};
 use crate::io::error::Refusal;
 use crate::io::{IoError, Progress};
 use crate::volume::{Mask, Paint, Rescale, Voxels};
@@ -20,7 +20,12 @@ const SAME_VOXEL: f64 = 0.02;
 /// # Errors
 /// As [`super::write_nifti`].
 pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), IoError> {
-    let header = header(path, mask.grid(), Number::U8, Rescale::IDENTITY)?;
+    let header = header(
+        path,
+        mask.grid(),
+        Element::one(Number::U8),
+        Rescale::IDENTITY,
+    )?;
     let dims = mask.grid().dims();
     write(path, &header, |out| {
         let mut slice = vec![0; dims.x as usize * dims.y as usize];
@@ -40,7 +45,7 @@ pub fn write_labels(path: &Path, grid: &VoxelGrid, masks: &[&Mask]) -> Result<()
     if let Some(other) = masks.iter().find(|mask| mask.grid() != grid) {
         return Err(other_grid(path, other.grid(), grid));
     }
-    let header = header(path, grid, Number::U16, Rescale::IDENTITY)?;
+    let header = header(path, grid, Element::one(Number::U16), Rescale::IDENTITY)?;
     let dims = grid.dims();
     let area = dims.x as usize * dims.y as usize;
     write(path, &header, |out| {

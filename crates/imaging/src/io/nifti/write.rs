@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::fields::{Version, code};
 use crate::geometry::VoxelGrid;
-use crate::io::array::{LPS_FROM_RAS, Number};
+use crate::io::array::{Element, LPS_FROM_RAS, Number};
 use crate::io::{IoError, files, whole_file};
 use crate::volume::{Rescale, Volume, Voxels};
 use bytemuck::{Pod, cast_slice};
@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use glam::{DMat3, DQuat};
 
-/// Writes a volume as `.nii` or, packed, `.nii.gz`: voxels as stored, the rescale as `scl_slope` and
+/// Writes a volume as `.nii` or, packed, `.nii.gz`: voxels as stored (colours as RGB24), the rescale as `scl_slope` and
 /// `scl_inter` (32-bit floats, 7 digits), the place as sform and, unless the grid is sheared, as qform,
 /// both in RAS.
 ///
@@ -24,17 +24,19 @@ use glam::{DMat3, DQuat};
 /// floats, or when writing fails.
 pub fn write_nifti(path: &Path, volume: &Volume) -> Result<(), IoError> {
     let voxels = volume.voxels();
-    let number = match voxels {
-        Voxels::U8(_) => Number::U8,
-        Voxels::I8(_) => Number::I8,
-        Voxels::U16(_) => Number::U16,
-        Voxels::I16(_) => Number::I16,
-        Voxels::I32(_) => Number::I32,
-        Voxels::F32(_) => Number::F32,
+    let element = match voxels {
+        Voxels::Rgb8(_) => Element::colour(Number::U8, 3),
+        Voxels::U8(_) => Element::one(Number::U8),
+        Voxels::I8(_) => Element::one(Number::I8),
+        Voxels::U16(_) => Element::one(Number::U16),
+        Voxels::I16(_) => Element::one(Number::I16),
+        Voxels::I32(_) => Element::one(Number::I32),
+        Voxels::F32(_) => Element::one(Number::F32),
     };
-    let header = header(path, volume.grid(), number, volume.rescale())?;
+    let header = header(path, volume.grid(), element, volume.rescale())?;
     write(path, &header, |out| match voxels {
         Voxels::U8(values) => out.write_all(values),
+        Voxels::Rgb8(values) => out.write_all(values.as_flattened()),
         Voxels::I8(values) => little_endian(values, out, |v| v.to_le_bytes()),
         Voxels::U16(values) => little_endian(values, out, |v| v.to_le_bytes()),
         Voxels::I16(values) => little_endian(values, out, |v| v.to_le_bytes()),
@@ -61,7 +63,7 @@ fn little_endian<T: Pod, const N: usize>(
 pub(super) fn header(
     path: &Path,
     grid: &VoxelGrid,
-    number: Number,
+    element: Element,
     rescale: Rescale,
 ) -> Result<[u8; 352], IoError> {
     let dims = grid.dims();
@@ -98,8 +100,8 @@ pub(super) fn header(
     for (n, size) in [3, nx, ny, nz, 1, 1, 1, 1].into_iter().enumerate() {
         put(40 + 2 * n, &size.to_le_bytes());
     }
-    put(70, &code(number).to_le_bytes());
-    put(72, &(number.size() as i16 * 8).to_le_bytes());
+    put(70, &code(element).to_le_bytes());
+    put(72, &(element.size() as i16 * 8).to_le_bytes());
     let [x, y, z] = spacing.as_vec3().to_array();
     for (n, size) in [mirror, x, y, z].into_iter().enumerate() {
         put(76 + 4 * n, &size.to_le_bytes());

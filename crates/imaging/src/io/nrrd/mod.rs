@@ -101,9 +101,9 @@ fn is_big_endian(fields: &Fields, number: Number) -> Result<bool, Refusal> {
 /// vectors.
 fn take(kind: &str, size: usize, number: Number) -> Take {
     match (kind, size, number) {
-        ("RGB-color" | "3-color", 3, _)
-        | ("RGBA-color" | "4-color", 4, _)
-        | ("vector" | "3-vector" | "4-vector", 3 | 4, Number::U8) => Take::Luminance,
+        ("RGB-color" | "3-color", 3, Number::U8 | Number::U16)
+        | ("RGBA-color" | "4-color", 4, Number::U8 | Number::U16)
+        | ("vector" | "3-vector" | "4-vector", 3 | 4, Number::U8) => Take::Colour,
         ("complex", 2, _) => Take::Magnitude,
         ("list" | "time", ..) => Take::EachTime,
         _ => Take::First,
