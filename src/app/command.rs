@@ -1,6 +1,6 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
-use super::{Shortcut, StandardLayout, Tool, ViewKind};
+use super::{Shortcut, StandardLayout, Tool, ViewKind, WorkTab};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
@@ -75,6 +75,12 @@ pub enum Command {
     Undo,
     /// Take it again.
     Redo,
+    /// Show one of the tabs to the right of the views.
+    Tab(WorkTab),
+    /// Show or hide the list of series.
+    StudyPanel,
+    /// Show or hide what stands to the right of the views.
+    WorkPanel,
     /// Choose a command by its name.
     Palette,
     /// List the keys, to be changed.
@@ -117,7 +123,10 @@ impl Command {
             Self::PreviousTime,
         ]);
         all.extend(VolumePreset::ALL.map(Self::VolumePreset));
+        all.extend(WorkTab::ALL.map(Self::Tab));
         all.extend([
+            Self::StudyPanel,
+            Self::WorkPanel,
             Self::ClearBox,
             Self::Ask,
             Self::Describe,
@@ -175,6 +184,9 @@ impl Command {
             Self::CancelAnswer => "Cancel",
             Self::Undo => "Undo",
             Self::Redo => "Redo",
+            Self::Tab(tab) => tab.name(),
+            Self::StudyPanel => "Series panel",
+            Self::WorkPanel => "Findings panel",
             Self::Palette => "Commands…",
             Self::Keys => "Keys…",
         }
@@ -188,6 +200,8 @@ impl Command {
             Self::Layout(_) | Self::NextLayout => "Layout",
             Self::VolumePreset(_) => "3-D",
             Self::Plane(_) => "View",
+            Self::Tab(_) => "Tab",
+            Self::StudyPanel | Self::WorkPanel => "Panel",
             _ => "",
         }
     }
@@ -240,6 +254,11 @@ impl Command {
             Self::CancelAnswer => "Stop the answer that is being written",
             Self::Undo => "Take the last change back",
             Self::Redo => "Make the change again",
+            Self::Tab(WorkTab::Findings) => "Show masks, boxes and measurements",
+            Self::Tab(WorkTab::Assistant) => "Show questions and answers",
+            Self::Tab(WorkTab::Report) => "Show the report",
+            Self::StudyPanel => "Show or hide the list of series",
+            Self::WorkPanel => "Show or hide findings, assistant and report",
             Self::Palette => "Choose a command by its name",
             Self::Keys => "List the keys and change them",
         }
@@ -277,6 +296,11 @@ impl Command {
                 ViewKind::Volume => "F5",
             }),
             Self::Maximise => Shortcut::plain("M"),
+            Self::Tab(WorkTab::Findings) => Shortcut::plain("F6"),
+            Self::Tab(WorkTab::Assistant) => Shortcut::plain("F7"),
+            Self::Tab(WorkTab::Report) => Shortcut::plain("F8"),
+            Self::StudyPanel => Shortcut::plain("F9"),
+            Self::WorkPanel => Shortcut::plain("F10"),
             Self::Palette => Shortcut::ctrl("K"),
             Self::Keys => Shortcut::plain("F1"),
             Self::ClearBox => Shortcut::plain("Delete"),

@@ -24,6 +24,16 @@ impl Application {
             }
             Command::ChooseModel => self.dialogs.push(DialogRequest::ChooseModel),
             Command::SaveLayout => self.dialogs.push(DialogRequest::SaveLayout),
+            Command::Tab(tab) => self.remember(|settings| {
+                settings.panels.tab = tab;
+                settings.panels.work = true;
+            }),
+            Command::StudyPanel => {
+                self.remember(|settings| settings.panels.study = !settings.panels.study);
+            }
+            Command::WorkPanel => {
+                self.remember(|settings| settings.panels.work = !settings.panels.work);
+            }
             Command::Palette => self.dialogs.push(DialogRequest::Palette),
             Command::Keys => self.dialogs.push(DialogRequest::Keys),
             Command::ShowModels => self.models.show(&mut self.jobs),
@@ -105,6 +115,9 @@ impl Application {
             | Command::ChooseModel
             | Command::Palette
             | Command::Keys
+            | Command::Tab(_)
+            | Command::StudyPanel
+            | Command::WorkPanel
             | Command::UseTool(_)
             | Command::NextLayout
             | Command::Layout(_)

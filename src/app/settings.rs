@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyMap, NamedLayout};
+use super::{KeyMap, NamedLayout, Panels};
 
 /// The reader's settings. No patient data is ever in them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Settings {
     pub keys: KeyMap,
     /// The reader's own layouts, in the order of the menu.
     pub layouts: Vec<NamedLayout>,
+    /// The panels beside the views.
+    pub panels: Panels,
 }
 
 impl Settings {

@@ -27,6 +27,7 @@ mod viewer;
 mod viewports;
 mod volume_pane;
 mod window;
+mod work_panel;
 
 pub use viewer::Viewer;
 pub use window::run;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{CentralPanel, CollapsingHeader, Key, Panel, ScrollArea, Ui};
+use egui::{CentralPanel, Key, Panel, Ui};
 use egui_wgpu::RenderState;
 
 use super::canvas::Painters;
@@ -10,8 +10,8 @@ use super::dialogs::Dialogs;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
-    assistant_panel, command_ui, display_panel, findings_panel, fonts, models_dialog,
-    notices_panel, status_bar, study_panel, theme, top_bar,
+    command_ui, fonts, models_dialog, notices_panel, status_bar, study_panel, theme, top_bar,
+    work_panel,
 };
 use crate::app::jobs::Waker;
 use crate::app::{Application, Command, Effect, Opening, Outbox, StartOptions, ViewKind};
@@ -102,12 +102,17 @@ impl eframe::App for Viewer {
         });
         let narrow = ctx.content_rect().width() < 1400.0;
         let side = |wide: f32, small: f32| if narrow { small } else { wide };
-        Panel::left("study")
-            .default_size(side(250.0, 200.0))
-            .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));
-        Panel::right("assistant")
-            .default_size(side(340.0, 280.0))
-            .show(ui, |ui| right_panel(ui, app, outbox));
+        let panels = app.settings().panels;
+        if panels.study {
+            Panel::left("study")
+                .default_size(side(250.0, 200.0))
+                .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));
+        }
+        if panels.work {
+            Panel::right("work")
+                .default_size(side(340.0, 280.0))
+                .show(ui, |ui| work_panel::show(ui, app, outbox));
+        }
         let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
         CentralPanel::no_frame().frame(frame).show(ui, |ui| {
             notices_panel::show(ui, &app.notices, outbox);
@@ -121,31 +126,6 @@ impl eframe::App for Viewer {
         self.handle(&ctx);
         self.dialogs.type_ahead(&typed);
     }
-}
-
-fn right_panel(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
-    let height = ui.available_height();
-    Panel::bottom("findings and display")
-        .resizable(true)
-        .default_size((height * 0.38).min(320.0))
-        .max_size(height * 0.45)
-        .show(ui, |ui| {
-            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                CollapsingHeader::new("Findings")
-                    .default_open(true)
-                    .show(ui, |ui| findings_panel::show(ui, app, outbox));
-                CollapsingHeader::new("Display")
-                    .default_open(true)
-                    .show(ui, |ui| display_panel::show(ui, app, outbox));
-            });
-        });
-    Panel::bottom("question").show(ui, |ui| {
-        assistant_panel::ask_area(ui, app, outbox);
-    });
-    CentralPanel::default().show(ui, |ui| {
-        ui.heading("Assistant");
-        assistant_panel::conversation(ui, app, outbox);
-    });
 }
 
 /// Slices by arrow and page keys, in the active view.
