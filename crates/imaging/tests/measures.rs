@@ -2,6 +2,8 @@
 
 #[path = "measures/distances.rs"]
 mod distances;
+#[path = "measures/flat.rs"]
+mod flat;
 #[path = "measures/real.rs"]
 mod real;
 #[path = "measures/shapes.rs"]

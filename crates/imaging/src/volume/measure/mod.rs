@@ -11,6 +11,7 @@ mod cut;
 mod distance_map;
 mod drawn;
 mod extremes;
+mod flat;
 mod surface;
 mod tube;
 mod values;
@@ -25,6 +26,7 @@ use drawn::DrawnVoxel;
 
 pub use amount::{Comparison, Measured, Unknown};
 pub use cut::Side;
+pub use flat::{FlatRegion, Outline};
 pub use surface::{SurfaceDistances, surface_distances};
 pub use tube::{Section, Tube, diameter_along};
 pub use values::Values;
