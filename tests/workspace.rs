@@ -10,8 +10,8 @@ use m3d_imaging::volume::{
 };
 use m3d_viewer::app::{
     Card, CardId, CardState, Display, Edit, Finding, FindingColour, FindingId, Frame, History,
-    ImageRecord, Layer, Layout, Links, Look, Origin, PatientBox, Shape, StandardLayout, Step, View,
-    ViewId, ViewKind, Workspace,
+    ImageRecord, Layer, Layout, Links, Look, Measurement, MeasurementKind, Origin, PatientBox,
+    Shape, StandardLayout, Step, View, ViewId, ViewKind, Workspace,
 };
 use m3d_viewer::render::ColourMap;
 use proptest::prelude::*;
@@ -73,6 +73,14 @@ fn arb_box() -> impl Strategy<Value = PatientBox> {
 fn arb_shape() -> impl Strategy<Value = Shape> {
     prop_oneof![
         arb_box().prop_map(Shape::Box),
+        (arb_point(), arb_point()).prop_map(|(a, b)| {
+            Shape::Measurement(Box::new(Measurement {
+                kind: MeasurementKind::Ellipse,
+                points_mm: vec![a, b],
+                axes: [DVec3::X, DVec3::Y],
+                label_mm: None,
+            }))
+        }),
         (0_usize..4000).prop_map(|offset| {
             let mut mask = Mask::empty(grid());
             mask.insert(offset);

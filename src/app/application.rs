@@ -15,7 +15,7 @@ use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
 use super::structures::Waiting;
-use super::workspace::{Edit, ViewId, Workspace};
+use super::workspace::{Edit, FindingId, ViewId, Workspace};
 use super::{
     Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
     Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, StudyId, Tool, Topic,
@@ -58,6 +58,8 @@ pub struct Application {
     pub(super) waiting: Vec<Waiting>,
     /// Images that could not be read again; they are not tried in every frame.
     pub(super) unreadable: BTreeSet<ImageKey>,
+    /// The findings that are chosen.
+    pub(super) selected: Vec<FindingId>,
     pub(super) dialogs: Vec<DialogRequest>,
     pub(super) gpu: Option<Gpu>,
     /// The sessions of the studies that are open; none where nothing is kept.
@@ -110,6 +112,7 @@ impl Application {
             arrival: None,
             waiting: Vec::new(),
             unreadable: BTreeSet::new(),
+            selected: Vec::new(),
             dialogs: Vec::new(),
             gpu,
             sessions: None,
@@ -243,6 +246,8 @@ impl Application {
             Effect::Draft(draft) => self.draft = draft,
             Effect::AskAnyway(card) => self.ask_anyway(card),
             Effect::Model(action) => self.handle_model(action),
+            Effect::Name(id, name) => self.name_finding(id, name),
+            Effect::Select(ids) => self.select(ids),
             Effect::GoToFinding(id) => self.go_to_finding(id),
             Effect::ExportMask(id, path) => self.export_mask(id, path),
             Effect::OpenRecent(study) => self.open_recent(study),

@@ -1,6 +1,6 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
-use super::{Shortcut, StandardLayout, Tool, ViewKind, WorkTab};
+use super::{MeasurementKind, Shortcut, StandardLayout, Tool, ViewKind, WorkTab};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
@@ -61,6 +61,8 @@ pub enum Command {
     PreviousTime,
     /// Choose how the 3-D view looks.
     VolumePreset(VolumePreset),
+    /// Remove the chosen findings; where none is chosen, forget the box.
+    Delete,
     /// Forget the box.
     ClearBox,
     /// Ask the question that is written.
@@ -102,7 +104,7 @@ impl Command {
             Self::ChooseModel,
             Self::UnloadModel,
         ];
-        all.extend(Tool::ALL.map(Self::UseTool));
+        all.extend(Tool::all().map(Self::UseTool));
         all.extend((0..CT_PRESETS.len()).map(Self::WindowPreset));
         all.extend([
             Self::WindowFromValues,
@@ -127,6 +129,7 @@ impl Command {
         all.extend([
             Self::StudyPanel,
             Self::WorkPanel,
+            Self::Delete,
             Self::ClearBox,
             Self::Ask,
             Self::Describe,
@@ -161,6 +164,7 @@ impl Command {
             Self::UseTool(Tool::Window) => "Window",
             Self::UseTool(Tool::Crosshair) => "Crosshair",
             Self::UseTool(Tool::Box) => "Box",
+            Self::UseTool(Tool::Measure(kind)) => kind.name(),
             Self::WindowPreset(n) => CT_PRESETS.get(n).map_or("Window", |p| p.name),
             Self::WindowFromValues => "From values",
             Self::Invert => "Invert",
@@ -177,6 +181,7 @@ impl Command {
             Self::NextTime => "Next time point",
             Self::PreviousTime => "Previous time point",
             Self::VolumePreset(preset) => preset.name(),
+            Self::Delete => "Remove",
             Self::ClearBox => "Clear box",
             Self::Ask => "Ask",
             Self::Describe => "Describe",
@@ -222,6 +227,7 @@ impl Command {
             Self::UseTool(Tool::Window) => "Drag to change the window: right widens, down darkens",
             Self::UseTool(Tool::Crosshair) => "Drag to move the crosshair",
             Self::UseTool(Tool::Box) => "Drag to draw a box for the assistant",
+            Self::UseTool(Tool::Measure(kind)) => measuring(kind),
             Self::WindowPreset(_) => "Use this CT window",
             Self::WindowFromValues => "Window from the 1st to the 99th percentile of the image",
             Self::Invert => "Swap black and white",
@@ -247,6 +253,7 @@ impl Command {
             Self::NextTime => "Show the next time point",
             Self::PreviousTime => "Show the time point before",
             Self::VolumePreset(_) => "Choose how the 3-D view looks",
+            Self::Delete => "Remove the chosen finding, or else the box",
             Self::ClearBox => "Forget the box that was drawn",
             Self::Ask => "Ask the question that is written",
             Self::Describe => "Ask the assistant what is in the box",
@@ -274,6 +281,19 @@ impl Command {
             Self::UseTool(Tool::Window) => Shortcut::plain("W"),
             Self::UseTool(Tool::Crosshair) => Shortcut::plain("C"),
             Self::UseTool(Tool::Box) => Shortcut::plain("B"),
+            Self::UseTool(Tool::Measure(kind)) => Shortcut::plain(match kind {
+                MeasurementKind::Length => "T",
+                MeasurementKind::Bidirectional => "J",
+                MeasurementKind::Angle => "A",
+                MeasurementKind::CobbAngle => "K",
+                MeasurementKind::Ellipse => "E",
+                MeasurementKind::Rectangle => "Q",
+                MeasurementKind::Polygon => "G",
+                MeasurementKind::Freehand => "F",
+                MeasurementKind::Probe => "V",
+                MeasurementKind::Arrow => "Y",
+                MeasurementKind::Text => "X",
+            }),
             Self::WindowPreset(0) => Shortcut::plain("1"),
             Self::WindowPreset(1) => Shortcut::plain("2"),
             Self::WindowPreset(2) => Shortcut::plain("3"),
@@ -303,7 +323,7 @@ impl Command {
             Self::WorkPanel => Shortcut::plain("F10"),
             Self::Palette => Shortcut::ctrl("K"),
             Self::Keys => Shortcut::plain("F1"),
-            Self::ClearBox => Shortcut::plain("Delete"),
+            Self::Delete => Shortcut::plain("Delete"),
             Self::Describe => Shortcut::plain("D"),
             Self::CancelAnswer => Shortcut::plain("Escape"),
             Self::Undo => Shortcut::ctrl("Z"),
@@ -320,9 +340,29 @@ impl Command {
             | Self::LinkZoom
             | Self::LinkWindow
             | Self::VolumePreset(_)
+            | Self::ClearBox
             | Self::Ask
             | Self::Report => return None,
         })
+    }
+}
+
+/// How a measurement is drawn.
+const fn measuring(kind: MeasurementKind) -> &'static str {
+    match kind {
+        MeasurementKind::Length => "Drag, or click two points: their distance",
+        MeasurementKind::Bidirectional => {
+            "Drag along the longest diameter; then move the ends of the line across it"
+        }
+        MeasurementKind::Angle => "Drag along the first leg, then click where the second ends",
+        MeasurementKind::CobbAngle => "Drag along one endplate, then along the other",
+        MeasurementKind::Ellipse => "Drag from corner to corner: area and values inside",
+        MeasurementKind::Rectangle => "Drag from corner to corner: area and values inside",
+        MeasurementKind::Polygon => "Click the corners, the last one twice: area and values inside",
+        MeasurementKind::Freehand => "Draw around it: area and values inside",
+        MeasurementKind::Probe => "Click: the value there",
+        MeasurementKind::Arrow => "Drag from the tip, then write what it points at",
+        MeasurementKind::Text => "Click, then write",
     }
 }
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use m3d_imaging::volume::Mask;
+use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::volume::ImageKey;
 
-use super::Application;
 use super::jobs::{ExportMask, MeasureValues};
-use super::resources::ImageTime;
-use super::workspace::{Edit, Finding, FindingId};
+use super::resources::{Figures, ImageTime, Inside, Subject};
+use super::workspace::{Edit, Finding, FindingId, Shape};
+use super::{Application, Step};
 
 impl Application {
     /// Goes to a finding in the views of its image, and shows it.
@@ -34,32 +35,111 @@ impl Application {
         }
     }
 
-    /// Measures the masks of images on screen whose values have a unit, where that was not done yet.
+    /// Measures the values inside what lies on images on screen, where that was not done yet: flat regions at once,
+    /// masks and boxes as a job.
     pub(super) fn measure_findings(&mut self, shown: &[ImageTime]) {
         for (image, time) in shown {
-            let Some(open) = self.resources.image(image, *time).filter(|i| i.has_units()) else {
+            let Some(open) = self.resources.image(image, *time) else {
                 continue;
             };
-            let is_known = |id: FindingId, mask: &Arc<Mask>| {
-                let known = self.resources.figures.get(&(id, *time));
-                known.is_some_and(|known| Arc::ptr_eq(&known.mask, mask))
-            };
-            let findings = self.workspace.findings_of(image);
-            let masks = findings.filter_map(|f| Some((f.id, Arc::clone(f.mask()?))));
-            let masks: Vec<_> = masks.filter(|(id, mask)| !is_known(*id, mask)).collect();
-            if masks.is_empty() || self.jobs.goes_on(&MeasureValues::slot_of(image, *time)) {
-                continue;
-            }
-            self.jobs.start(MeasureValues {
-                image: image.clone(),
-                time: *time,
-                volume: Arc::clone(&open.volume),
-                masks,
+            let volume = Arc::clone(&open.volume);
+            let has_units = open.has_units();
+            let unmeasured = self.insides_of(image, open.volume.grid()).into_iter();
+            let unmeasured = unmeasured.filter(|(subject, inside)| {
+                let known = self.resources.figures.get(&(subject.clone(), *time));
+                known.is_none_or(|known| known.inside != *inside)
             });
+            let (flat, solid): (Vec<_>, Vec<_>) =
+                unmeasured.partition(|(_, inside)| matches!(inside, Inside::Flat(_)));
+            for (subject, inside) in flat {
+                let figures = Figures::of(inside, &volume);
+                self.resources.figures.insert((subject, *time), figures);
+            }
+            let busy = self.jobs.goes_on(&MeasureValues::slot_of(image, *time));
+            if has_units && !solid.is_empty() && !busy {
+                self.jobs.start(MeasureValues {
+                    image: image.clone(),
+                    time: *time,
+                    volume,
+                    subjects: solid,
+                });
+            }
         }
         let workspace = &self.workspace;
         let figures = &mut self.resources.figures;
-        figures.retain(|(id, _), _| workspace.finding(*id).is_some());
+        figures.retain(|(subject, _), _| match subject {
+            Subject::Finding(id) => workspace.finding(*id).is_some(),
+            Subject::Region(image) => workspace.regions.contains_key(image),
+        });
+    }
+
+    /// Everything on an image that has an inside.
+    fn insides_of(&self, image: &ImageKey, grid: &VoxelGrid) -> Vec<(Subject, Inside)> {
+        let found = self.workspace.findings_of(image).filter_map(|finding| {
+            let inside = match &finding.shape {
+                Shape::Mask(mask) => Inside::Mask(Arc::clone(mask)),
+                Shape::Box(found) => Inside::Box(found.on(grid)),
+                Shape::Measurement(drawn) if drawn.kind.is_region() => {
+                    Inside::Flat((**drawn).clone())
+                }
+                Shape::Measurement(_) => return None,
+            };
+            Some((Subject::Finding(finding.id), inside))
+        });
+        let region = self.workspace.regions.get(image);
+        let region = region.map(|region| {
+            let inside = Inside::Box(region.on(grid));
+            (Subject::Region(image.clone()), inside)
+        });
+        found.chain(region).collect()
+    }
+
+    /// Gives a finding another name; all letters typed into one name are one step.
+    pub(super) fn name_finding(&mut self, id: FindingId, name: String) {
+        if let Some(finding) = self.workspace.finding(id) {
+            let step = Step::of_group(format!("rename {name}"), id.0);
+            let changed = Finding {
+                name,
+                ..finding.clone()
+            };
+            self.change(Edit::add(changed), step);
+        }
+    }
+
+    /// Chooses findings; those that are not there any more are left out.
+    pub(super) fn select(&mut self, ids: Vec<FindingId>) {
+        self.selected = ids;
+        let workspace = &self.workspace;
+        self.selected.retain(|id| workspace.finding(*id).is_some());
+    }
+
+    /// The findings that are chosen, in the order in which they were.
+    pub fn selected(&self) -> impl Iterator<Item = &Finding> {
+        let chosen = self.selected.iter();
+        chosen.filter_map(|id| self.workspace.finding(*id))
+    }
+
+    /// Whether a finding is chosen.
+    pub fn is_selected(&self, id: FindingId) -> bool {
+        self.selected.contains(&id)
+    }
+
+    /// Removes the chosen findings that are not locked; where none is chosen, the box of the active image.
+    pub(super) fn delete_selected(&mut self) {
+        let chosen = self.selected().filter(|finding| !finding.locked);
+        let removed: Vec<(FindingId, String)> = chosen.map(|f| (f.id, f.name.clone())).collect();
+        if self.selected().next().is_none() {
+            return self.clear_box();
+        }
+        let label = match removed.as_slice() {
+            [(_, name)] => format!("remove {name}"),
+            several => format!("remove {} findings", several.len()),
+        };
+        let group = Step::group();
+        for (id, _) in removed {
+            self.change(Edit::remove(id), Step::of_group(label.clone(), group));
+        }
+        self.select(self.selected.clone());
     }
 
     /// Writes a mask to a file.

@@ -18,12 +18,14 @@ mod findings;
 mod history;
 pub mod jobs;
 mod keys;
+mod measure_edit;
 mod models;
 mod notices;
 mod opening;
 mod outbox;
 mod panels;
 mod playback;
+mod readings;
 mod resources;
 mod revision;
 mod run;
@@ -44,12 +46,16 @@ pub use desk::Arrival;
 pub use history::{History, Step};
 pub use jobs::{JobId, THUMBNAIL_PX, first_window};
 pub use keys::{KeyMap, Shortcut};
+pub use measure_edit::{Drawing, Held, HeldPart};
 pub use models::Models;
 pub use notices::{Notice, NoticeKind, Notices, Topic};
 pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement};
 pub use panels::{Panels, WorkTab};
 pub use playback::{Playback, TIME_SHOWN};
-pub use resources::{Figures, ImageTime, LabelSources, OpenImage, Resources, ShownLabels};
+pub use readings::size_words;
+pub use resources::{
+    Figures, ImageTime, Inside, LabelSources, OpenImage, Resources, ShownLabels, Subject,
+};
 pub use revision::Revision;
 pub use seen::{PointReading, Seen};
 pub use session::{EXTENSION as SESSION_EXTENSION, Recent, StudyId, default_folder};
@@ -58,6 +64,7 @@ pub use structures::StructureFile;
 pub use tool::Tool;
 pub use workspace::{
     Card, CardCaution, CardId, CardState, CardStep, Direction, Display, Edit, EditTarget, Finding,
-    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, NamedLayout, Origin,
-    PatientBox, Provenance, Shape, StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
+    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, Measurement,
+    MeasurementKind, NamedLayout, Origin, PatientBox, Provenance, Reading, Shape, StandardLayout,
+    Tree, View, ViewId, ViewKind, Workspace,
 };

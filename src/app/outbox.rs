@@ -53,6 +53,8 @@ pub enum DialogRequest {
     Keys,
     /// Name the arrangement of the views.
     SaveLayout,
+    /// Write the words of an arrow or a text.
+    Words(FindingId),
     /// Ask whether the patient's identity goes along, and choose where the active study's session is written.
     SaveSession,
     /// Choose a session that was taken along.
@@ -116,6 +118,10 @@ pub enum Effect {
     AskAnyway(CardId),
     /// Do something with a model.
     Model(ModelAction),
+    /// Name a finding.
+    Name(FindingId, String),
+    /// Choose these findings and no others.
+    Select(Vec<FindingId>),
     /// Go to a finding in all views, and show it.
     GoToFinding(FindingId),
     /// Write a mask to a file.

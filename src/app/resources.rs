@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use m3d_imaging::geometry::VoxelBox;
 use m3d_imaging::io::{Series, SeriesId};
-use m3d_imaging::volume::measure::Values;
+use m3d_imaging::volume::measure::{self, Values};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
-use super::{FindingColour, FindingId, Revision};
+use super::{FindingColour, FindingId, Measurement, Revision};
 use crate::render::overlay::figure;
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 use m3d_assistant::reply::ImageFacts;
@@ -89,13 +90,71 @@ impl PartialEq for LabelSources {
     }
 }
 
-/// What was measured of a mask on its image.
+/// What values are measured in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A finding.
+    Finding(FindingId),
+    /// The box that the reader drew on an image.
+    Region(ImageKey),
+}
+
+/// The inside of a subject as it was.
+#[derive(Clone, Debug)]
+pub enum Inside {
+    /// A mask.
+    Mask(Arc<Mask>),
+    /// A box of the image's grid.
+    Box(VoxelBox),
+    /// A region on a plane.
+    Flat(Measurement),
+}
+
+impl PartialEq for Inside {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Mask(a), Self::Mask(b)) => Arc::ptr_eq(a, b),
+            (Self::Box(a), Self::Box(b)) => a == b,
+            (Self::Flat(a), Self::Flat(b)) => a.points_mm == b.points_mm,
+            _ => false,
+        }
+    }
+}
+
+/// The values of an image inside something.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// The mask as it was.
-    pub mask: Arc<Mask>,
-    /// The image's values inside; none where no value is finite.
+    /// The inside as it was.
+    pub inside: Inside,
+    /// The values; none where no value is finite.
     pub values: Option<Values>,
+    /// How many voxels of a mask or a flat region count.
+    pub count: usize,
+}
+
+impl Figures {
+    /// Measures the values of an image inside something. What cannot be measured has none.
+    pub fn of(inside: Inside, volume: &Volume) -> Self {
+        let (values, count) = match &inside {
+            Inside::Mask(mask) => {
+                let values = measure::values_inside(mask, volume).ok().flatten();
+                (values, mask.count())
+            }
+            Inside::Box(voxel_box) => (measure::values_in_box(voxel_box, volume), 0),
+            Inside::Flat(measurement) => {
+                let region = measurement.region();
+                let sorted = region
+                    .map(|region| region.values(volume))
+                    .unwrap_or_default();
+                (Values::of_sorted(&sorted), sorted.len())
+            }
+        };
+        Self {
+            inside,
+            values,
+            count,
+        }
+    }
 }
 
 /// An image with when it was last on screen.
@@ -115,8 +174,8 @@ pub struct Resources {
     labels: BTreeMap<ImageKey, ShownLabels>,
     /// The masks that were last sent to be drawn.
     labelled: BTreeMap<ImageKey, LabelSources>,
-    /// What was measured of findings at time points.
-    pub figures: BTreeMap<(FindingId, u32), Figures>,
+    /// What was measured at time points.
+    pub figures: BTreeMap<(Subject, u32), Figures>,
     /// Small pictures of series, as far as they are drawn.
     pub thumbnails: HashMap<SeriesId, Picture>,
     revision: Revision,

@@ -75,6 +75,7 @@ impl Application {
             Command::NextTime => self.step_time(1),
             Command::PreviousTime => self.step_time(-1),
             Command::VolumePreset(preset) => self.use_volume_preset(preset),
+            Command::Delete => self.delete_selected(),
             Command::ClearBox => self.clear_box(),
             Command::Ask => self.ask_draft(),
             Command::Describe => self.describe(),
@@ -140,6 +141,9 @@ impl Application {
             Command::Play | Command::NextTime | Command::PreviousTime => {
                 seen.is_some_and(|s| s.record.times > 1)
             }
+            Command::Delete => {
+                self.selected().next().is_some() || seen.is_some_and(|s| s.region().is_some())
+            }
             Command::ClearBox => seen.is_some_and(|s| s.region().is_some()),
             Command::Ask => self.can_ask(),
             Command::Describe => {
@@ -190,7 +194,7 @@ impl Application {
         }
     }
 
-    fn clear_box(&mut self) {
+    pub(super) fn clear_box(&mut self) {
         let image = self.seen_active().map(|seen| seen.layer.image.clone());
         if let Some(image) = image.filter(|image| self.workspace.regions.contains_key(image)) {
             let region = None;

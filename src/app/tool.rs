@@ -1,5 +1,7 @@
 //! What the left mouse button does.
 
+use super::workspace::MeasurementKind;
+
 /// What the left mouse button does in a slice view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tool {
@@ -9,9 +11,21 @@ pub enum Tool {
     Crosshair,
     /// Drag draws the box.
     Box,
+    /// Drag or clicks measure.
+    Measure(MeasurementKind),
 }
 
 impl Tool {
+    /// Whether clicks in a slice draw, so that two of them do not enlarge the view.
+    pub const fn draws(self) -> bool {
+        matches!(self, Self::Measure(_))
+    }
+
     /// All, in the order of the toolbar.
-    pub const ALL: [Self; 3] = [Self::Window, Self::Crosshair, Self::Box];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let measure = MeasurementKind::ALL.map(Self::Measure);
+        [Self::Window, Self::Crosshair, Self::Box]
+            .into_iter()
+            .chain(measure)
+    }
 }

@@ -92,6 +92,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<()> {
         region: VoxelBox::from_patient_corners(&grid, *corners),
         colour: BOX_COLOUR,
         handles: false,
+        words: Vec::new(),
         id: None,
     });
     let size = DVec2::new(f64::from(arguments.size[0]), f64::from(arguments.size[1]));
@@ -168,6 +169,7 @@ impl Scene {
             pixels_per_point: self.scale,
             crosshair_mm: None,
             boxes: self.boxes.clone(),
+            annotations: Vec::new(),
             texts: CornerTexts {
                 top_left: vec![self.title.clone()],
                 top_right: slice_lines(grid, &config.view, self.sides_known),

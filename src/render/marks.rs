@@ -84,6 +84,8 @@ pub enum MarkPart {
     Body,
     /// One of its handles.
     Handle(u32),
+    /// Words that can be moved.
+    Label,
 }
 
 /// A place on a picture.

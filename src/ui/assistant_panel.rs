@@ -240,6 +240,7 @@ fn chips(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
         let text = match &finding.shape {
             Shape::Mask(mask) => format!("{} {:.0} mL", finding.name, mask.volume_ml()),
             Shape::Box(_) => format!("{}: box", finding.name),
+            Shape::Measurement(_) => finding.name.clone(),
         };
         let colour = theme::finding_colour(finding.colour);
         let chip = egui::Button::new(RichText::new(text).color(colour)).small();

@@ -41,7 +41,9 @@ pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> Stri
             // Escape closes an open menu.
             let mut candidates = with_keys
                 .iter()
-                .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape));
+                .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape))
+                // What a command has no use for now is left to the views: Escape gives up a drag.
+                .filter(|(command, _)| app.can_run(*command));
             let Some((command, _)) = candidates.find(|(_, keys)| is_press(event, *keys)) else {
                 at += 1;
                 continue;

@@ -35,6 +35,7 @@ enum Purpose {
 enum Asked {
     Path,
     LayoutName,
+    Words(FindingId),
 }
 
 impl Asked {
@@ -42,6 +43,7 @@ impl Asked {
         match self {
             Self::Path => "Open path",
             Self::LayoutName => "Save layout",
+            Self::Words(_) => "Words",
         }
     }
 
@@ -49,6 +51,7 @@ impl Asked {
         match self {
             Self::Path => "Folder or file with DICOM or NIfTI images",
             Self::LayoutName => "Name of this layout",
+            Self::Words(_) => "What stands on the image",
         }
     }
 
@@ -56,6 +59,7 @@ impl Asked {
         match self {
             Self::Path => "Open this path",
             Self::LayoutName => "Save this layout",
+            Self::Words(_) => "Write",
         }
     }
 }
@@ -110,6 +114,7 @@ impl Dialogs {
             DialogRequest::ForgetStudy(study) => self.question = Some(Question::Forget(study)),
             DialogRequest::OpenPath => self.ask_for(Asked::Path),
             DialogRequest::SaveLayout => self.ask_for(Asked::LayoutName),
+            DialogRequest::Words(id) => self.ask_for(Asked::Words(id)),
             DialogRequest::Palette => {
                 self.palette = self.palette.is_none().then(Palette::default);
                 self.fresh = self.palette.is_some();
@@ -224,6 +229,7 @@ impl Dialogs {
             outbox.push(match asked {
                 Asked::Path => Effect::Open(vec![PathBuf::from(words)], opening),
                 Asked::LayoutName => Effect::SaveLayout(words),
+                Asked::Words(id) => Effect::Name(*id, words),
             });
         }
         if !open || confirmed || ctx.input(|i| i.key_pressed(egui::Key::Escape)) {

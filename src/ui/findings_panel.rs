@@ -1,14 +1,12 @@
 //! The findings: masks and boxes with their figures.
 
-use std::sync::Arc;
-
 use egui::{RichText, Ui};
 use m3d_imaging::volume::Spacing;
 
 use super::theme;
 use crate::app::{
     Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Seen, Shape,
-    Step,
+    Step, Subject,
 };
 
 /// Shows the findings of what the active view shows.
@@ -81,8 +79,13 @@ fn entry(ui: &mut Ui, app: &Application, finding: &Finding, seen: &Seen<'_>, out
             }
         }
         Shape::Box(found) => {
-            let size = found.on(seen.grid()).size_mm(seen.grid());
-            ui.label(box_words(size, seen.image.series.stated.spacing));
+            let lines = app.box_words(Subject::Finding(id), found, seen);
+            ui.label(format!("Box  {}", lines.join("\n")));
+        }
+        Shape::Measurement(drawn) => {
+            let lines = app.measurement_words(finding, drawn, seen);
+            let lines = lines.into_iter().filter(|line| *line != finding.name);
+            ui.label(lines.collect::<Vec<_>>().join("\n"));
         }
     }
     if let Origin::File { name, drawn_by } = &finding.source {
@@ -111,22 +114,9 @@ fn entry(ui: &mut Ui, app: &Application, finding: &Finding, seen: &Seen<'_>, out
     });
 }
 
-/// The size of a box; of a projection, which has no depth, width and height.
-fn box_words(size: glam::DVec3, spacing: Spacing) -> String {
-    match spacing {
-        Spacing::Patient => format!("Box  {:.0} × {:.0} × {:.0} mm", size.x, size.y, size.z),
-        other => format!("Box  {:.0} × {:.0} {}", size.x, size.y, other.unit()),
-    }
-}
-
 /// Mean and largest value inside a mask, in the image's unit and as uptake, once they are measured.
 fn values(app: &Application, finding: &Finding, seen: &Seen<'_>) -> Option<String> {
-    let key = (finding.id, seen.layer.time);
-    let figures = app.resources.figures.get(&key)?;
-    if !Arc::ptr_eq(&figures.mask, finding.mask()?) {
-        return None;
-    }
-    let found = figures.values?;
+    let found = app.figures_of(finding, seen)?.values?;
     let [mean, max] = [found.mean, found.max].map(|v| seen.image.value_words(v as f32));
     Some(format!("mean {mean}\nmax {max}"))
 }

@@ -9,6 +9,7 @@ mod display_panel;
 mod findings_panel;
 mod fonts;
 mod keys_dialog;
+mod measure_pointer;
 mod models_dialog;
 mod notices_panel;
 mod paint_marks;

@@ -84,7 +84,7 @@ impl Pane {
             );
             return response;
         };
-        if response.double_clicked() {
+        if response.double_clicked() && !app.tool.draws() {
             cx.outbox.push(Effect::Activate(cx.id));
             cx.outbox.run(Command::Maximise);
         }

@@ -5,22 +5,29 @@ use egui::Painter;
 use super::paint_marks::{colour, paint_marks};
 use super::slice_frame::SliceFrame;
 use super::theme;
-use crate::app::{Seen, Shape};
+use crate::app::{Application, Finding, MeasurementKind, PatientBox, Seen, Shape, Subject};
 use crate::render::overlay::{
-    BoxMark, CornerLine, CornerTexts, FAINT_TEXT, SliceOverlay, slice_lines, slice_marks,
-    window_line,
+    Annotation, BoxMark, CornerLine, CornerTexts, FAINT_TEXT, SliceOverlay, slice_lines,
+    slice_marks, window_line,
 };
-use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::geometry::SliceView;
 use m3d_imaging::volume::Window;
 use m3d_imaging::wording::readable_date;
 
 /// Draws everything that stands over the slice of `frame`.
-pub fn draw(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>, show_handles: bool) {
+pub fn draw(
+    painter: &Painter,
+    frame: &SliceFrame,
+    app: &Application,
+    seen: &Seen<'_>,
+    show_handles: bool,
+) {
     let marks = slice_marks(&SliceOverlay {
         view: frame.view,
         pixels_per_point: frame.scale,
         crosshair_mm: Some(seen.cursor_mm()),
-        boxes: boxes(seen, show_handles),
+        boxes: boxes(app, seen, show_handles),
+        annotations: annotations(app, &frame.view, seen),
         texts: slice_texts(frame, seen),
         spacing: seen.image.series.stated.spacing,
         sides_known: seen.image.series.stated.side_known,
@@ -29,25 +36,64 @@ pub fn draw(painter: &Painter, frame: &SliceFrame, seen: &Seen<'_>, show_handles
     paint_marks(painter, frame.rect, &marks, &frame.view);
 }
 
+/// The measurements of the image.
+pub fn annotations(app: &Application, view: &SliceView, seen: &Seen<'_>) -> Vec<Annotation> {
+    let shown = seen.findings().filter(|finding| finding.visible);
+    shown
+        .filter(|finding| finding.time == seen.layer.time)
+        .filter_map(|finding| annotation(app, view, seen, finding))
+        .collect()
+}
+
+/// A measurement as slices of a view's thickness show it.
+pub fn annotation(
+    app: &Application,
+    view: &SliceView,
+    seen: &Seen<'_>,
+    finding: &Finding,
+) -> Option<Annotation> {
+    let drawn = finding.measurement()?;
+    let normal = view.plane.right.cross(view.plane.down).normalize_or_zero();
+    let columns = seen.grid().patient_from_voxel().matrix3;
+    let step = columns.col(view.plane.normal_axis);
+    Some(Annotation {
+        lines: drawn.lines(),
+        arrow: drawn.kind == MeasurementKind::Arrow,
+        handles: drawn.handles(),
+        words: app.measurement_words(finding, drawn, seen),
+        words_at_mm: drawn.label_mm,
+        normal: drawn.normal(),
+        half_mm: step.dot(normal).abs() / 2.0,
+        colour: colour(theme::finding_colour(finding.colour)),
+        chosen: app.is_selected(finding.id),
+        id: finding.id.0,
+    })
+}
+
 /// The boxes of the findings, and the reader's own over them.
-pub fn boxes(seen: &Seen<'_>, show_handles: bool) -> Vec<BoxMark> {
-    let mark = |region: VoxelBox, shade, handles| BoxMark {
+pub fn boxes(app: &Application, seen: &Seen<'_>, show_handles: bool) -> Vec<BoxMark> {
+    let mark = |found: &PatientBox, subject, shade, handles| BoxMark {
         grid: *seen.grid(),
-        region,
+        region: found.on(seen.grid()),
         colour: colour(shade),
         handles,
+        words: app.box_words(subject, found, seen),
         id: None,
     };
     let found = seen.findings().filter(|f| f.visible);
     let found = found.filter_map(|finding| match &finding.shape {
         Shape::Box(found) => {
             let colour = theme::finding_colour(finding.colour);
-            Some(mark(found.on(seen.grid()), colour, false))
+            Some(mark(found, Subject::Finding(finding.id), colour, false))
         }
-        Shape::Mask(_) => None,
+        Shape::Mask(_) | Shape::Measurement(_) => None,
     });
-    let own = seen.region();
-    let own = own.map(|region| mark(region, theme::REGION, show_handles));
+    let image = &seen.layer.image;
+    let own = app.workspace.regions.get(image);
+    let own = own.map(|region| {
+        let subject = Subject::Region(image.clone());
+        mark(region, subject, theme::REGION, show_handles)
+    });
     found.chain(own).collect()
 }
 

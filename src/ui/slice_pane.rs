@@ -4,6 +4,7 @@ use egui::{CursorIcon, PointerButton, Pos2, Response, Ui};
 use glam::{DVec2, DVec3};
 
 use super::canvas::Canvas;
+use super::measure_pointer::MeasurePointer;
 use super::pane::PaneContext;
 use super::slice_frame::{SliceFrame, size_in_pixels};
 use super::slice_overlay;
@@ -43,18 +44,20 @@ pub struct SlicePane {
     drawn: Option<Drawn>,
     region_drag: Option<RegionDrag>,
     window_drag: Option<WindowDrag>,
+    measuring: MeasurePointer,
     wheel: f32,
 }
 
 impl SlicePane {
     /// A view of one plane.
-    pub const fn new(orientation: Orientation) -> Self {
+    pub fn new(orientation: Orientation) -> Self {
         Self {
             orientation,
             canvas: None,
             drawn: None,
             region_drag: None,
             window_drag: None,
+            measuring: MeasurePointer::default(),
             wheel: 0.0,
         }
     }
@@ -77,7 +80,7 @@ impl SlicePane {
         self.draw(ui, &frame, seen, cx);
         let painter = ui.painter_at(response.rect);
         let show_handles = cx.app.tool == Tool::Box;
-        slice_overlay::draw(&painter, &frame, seen, show_handles);
+        slice_overlay::draw(&painter, &frame, cx.app, seen, show_handles);
     }
 
     fn frame(&self, rect: egui::Rect, scale: f32, seen: &Seen<'_>) -> SliceFrame {
@@ -108,6 +111,9 @@ impl SlicePane {
                 cx.outbox.look(seen.go_to(point));
             }
         }
+        if self.measuring.take(ui, response, frame, seen, cx) {
+            return;
+        }
         let Some(at) = response.interact_pointer_pos() else {
             if !response.dragged() {
                 self.region_drag = None;
@@ -133,6 +139,7 @@ impl SlicePane {
                 Tool::Window => self.drag_window(ui, at, seen, cx),
                 Tool::Crosshair => cx.outbox.look(seen.go_to(frame.patient_from_screen(at))),
                 Tool::Box => self.drag_region(ui, response, at, frame, seen, cx),
+                Tool::Measure(_) => {}
             }
         } else if response.clicked_by(PointerButton::Primary) && cx.app.tool == Tool::Crosshair {
             cx.outbox.look(seen.go_to(frame.patient_from_screen(at)));

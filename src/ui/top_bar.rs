@@ -4,7 +4,9 @@ use egui::Ui;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
 use super::command_ui::{button, entry, toggle, window_commands};
-use crate::app::{Application, Command, Effect, Outbox, Seen, StandardLayout, Tool, ViewKind};
+use crate::app::{
+    Application, Command, Effect, MeasurementKind, Outbox, Seen, StandardLayout, Tool, ViewKind,
+};
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
@@ -42,9 +44,10 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         });
         layout_menu(ui, app, outbox);
         ui.separator();
-        for tool in Tool::ALL {
+        for tool in [Tool::Window, Tool::Crosshair, Tool::Box] {
             toggle(ui, app, Command::UseTool(tool), app.tool == tool, outbox);
         }
+        measure_menu(ui, app, outbox);
         if let Some(seen) = app.seen_active() {
             ui.separator();
             image_controls(ui, app, &seen, outbox);
@@ -77,6 +80,21 @@ fn image_controls(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut 
     if seen.record.times > 1 {
         toggle(ui, app, Command::Play, app.playback.is_some(), outbox);
     }
+}
+
+/// The measuring tools; the button has the name of the one in hand.
+fn measure_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
+    let chosen = match app.tool {
+        Tool::Measure(kind) => Some(kind),
+        _ => None,
+    };
+    let name = chosen.map_or("Measure", MeasurementKind::name);
+    let button = egui::Button::selectable(chosen.is_some(), name);
+    egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+        for kind in MeasurementKind::ALL {
+            entry(ui, app, Command::UseTool(Tool::Measure(kind)), outbox);
+        }
+    });
 }
 
 fn recent_menu(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {

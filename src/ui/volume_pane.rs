@@ -11,7 +11,7 @@ use super::pane::PaneContext;
 use super::slice_frame::size_in_pixels;
 use super::slice_overlay::boxes;
 use super::theme;
-use crate::app::{Edit, Revision, Seen};
+use crate::app::{Application, Edit, Revision, Seen};
 use crate::render::marks::CameraView;
 use crate::render::overlay::{CornerLine, CornerTexts, VolumeOverlay, volume_marks};
 use crate::render::{DrawTimer, LabelStyle, RayCastConfig};
@@ -118,7 +118,7 @@ impl VolumePane {
                 }
             }
         }
-        overlay(&painter, rect, seen);
+        overlay(&painter, rect, cx.app, seen);
     }
 
     /// Draws the coarse picture when something changed, else the next tile of the sharp one, unless the
@@ -295,7 +295,7 @@ fn thinned(style: &LabelStyle) -> LabelStyle {
 }
 
 /// Boxes, the name of the view, and where the patient's sides are.
-fn overlay(painter: &egui::Painter, rect: Rect, seen: &Seen<'_>) {
+fn overlay(painter: &egui::Painter, rect: Rect, app: &Application, seen: &Seen<'_>) {
     let scale = painter.pixels_per_point();
     let [width, height] = size_in_pixels(rect, scale);
     let view = CameraView {
@@ -314,7 +314,7 @@ fn overlay(painter: &egui::Painter, rect: Rect, seen: &Seen<'_>) {
     let marks = volume_marks(&VolumeOverlay {
         view,
         pixels_per_point: f64::from(scale),
-        boxes: boxes(seen, false),
+        boxes: boxes(app, seen, false),
         texts: CornerTexts {
             top_right,
             ..CornerTexts::default()

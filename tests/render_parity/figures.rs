@@ -265,8 +265,10 @@ fn pictures() {
                 region: liver.bounding_box().unwrap(),
                 colour: [250, 210, 60, 255],
                 handles: true,
+                words: Vec::new(),
                 id: None,
             }],
+            annotations: Vec::new(),
             texts: CornerTexts {
                 top_left: [
                     "Müller^Žofia",

@@ -1,16 +1,14 @@
-//! The values of an image inside masks.
+//! The values of an image inside masks and boxes.
 
 use std::sync::Arc;
 
 use m3d_imaging::io::Progress;
-use m3d_imaging::volume::measure::values_inside;
-use m3d_imaging::volume::{ImageKey, Mask, Volume};
+use m3d_imaging::volume::{ImageKey, Volume};
 
 use super::{Finish, Job, Slot};
-use crate::app::FindingId;
-use crate::app::resources::Figures;
+use crate::app::resources::{Figures, Inside, Subject};
 
-/// Measures the values of an image inside masks.
+/// Measures the values of an image inside masks and boxes.
 pub struct MeasureValues {
     /// The image.
     pub image: ImageKey,
@@ -18,8 +16,8 @@ pub struct MeasureValues {
     pub time: u32,
     /// Its voxels.
     pub volume: Arc<Volume>,
-    /// The masks.
-    pub masks: Vec<(FindingId, Arc<Mask>)>,
+    /// What is measured, and where.
+    pub subjects: Vec<(Subject, Inside)>,
 }
 
 impl MeasureValues {
@@ -39,14 +37,12 @@ impl Job for MeasureValues {
     }
 
     fn run(self: Box<Self>, progress: &Progress) -> Finish {
-        let mut measured = Vec::with_capacity(self.masks.len());
-        for (id, mask) in self.masks {
+        let mut measured = Vec::with_capacity(self.subjects.len());
+        for (subject, inside) in self.subjects {
             if progress.is_cancelled() {
                 break;
             }
-            // What cannot be measured has no values; the list says how many voxels it has.
-            let values = values_inside(&mask, &self.volume).ok().flatten();
-            measured.push(((id, self.time), Figures { mask, values }));
+            measured.push(((subject, self.time), Figures::of(inside, &self.volume)));
         }
         Box::new(move |app| app.resources.figures.extend(measured))
     }

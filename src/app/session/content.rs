@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::StudyId;
 use super::store::MOST_MASK_VOXELS;
 use crate::app::workspace::{
-    Card, Display, Finding, Frame, ImageRecord, Layout, Links, PatientBox, Shape, View, ViewId,
-    Workspace,
+    Card, Display, Finding, Frame, ImageRecord, Layout, Links, Measurement, PatientBox, Shape,
+    View, ViewId, Workspace,
 };
 
 /// The reader's work on one study. In memory findings are made of [`Shape`]s, on disk of [`SavedShape`]s.
@@ -51,6 +51,7 @@ pub(super) enum SavedShape {
         grid: VoxelGrid,
     },
     Box(PatientBox),
+    Measurement(Box<Measurement>),
 }
 
 impl SavedShape {
@@ -65,6 +66,7 @@ impl SavedShape {
                 grid: *m.grid(),
             },
             Shape::Box(patient_box) => Self::Box(patient_box),
+            Shape::Measurement(measurement) => Self::Measurement(measurement),
         })
     }
 
@@ -79,6 +81,7 @@ impl SavedShape {
         let (sha256, grid) = match self {
             Self::Mask { sha256, grid } => (sha256, grid),
             Self::Box(patient_box) => return Ok(Shape::Box(patient_box)),
+            Self::Measurement(measurement) => return Ok(Shape::Measurement(measurement)),
         };
         if grid.len() > MOST_MASK_VOXELS {
             return Err(format!("a mask of {} voxels", grid.len()));
@@ -95,7 +98,7 @@ impl SavedShape {
     pub const fn mask_file(&self) -> Option<Digest> {
         match self {
             Self::Mask { sha256, .. } => Some(*sha256),
-            Self::Box(_) => None,
+            Self::Box(_) | Self::Measurement(_) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What was found in an image: masks and boxes.
+//! What was found in an image: masks, boxes and measurements.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::volume::{ImageKey, Mask};
 use serde::{Deserialize, Serialize};
 
-use super::{CardId, FindingId};
+use super::{CardId, FindingId, Measurement};
 
 /// Two opposite corners in patient mm; with the axes of an image they name one box of its grid.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub enum Shape {
     Mask(Arc<Mask>),
     /// A box.
     Box(PatientBox),
+    /// Lines, angles and regions on a plane.
+    Measurement(Box<Measurement>),
 }
 
 /// Who made a finding.
@@ -72,7 +74,7 @@ pub enum FindingColour {
     Own([u8; 3]),
 }
 
-/// A mask or a box with a name. A session keeps masks in files of their own: there `S` names the file.
+/// A mask, a box or a measurement with a name. A session keeps masks in files of their own: there `S` names the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding<S = Shape> {
     /// Its name in the workspace.
@@ -126,7 +128,15 @@ impl Finding {
     pub const fn mask(&self) -> Option<&Arc<Mask>> {
         match &self.shape {
             Shape::Mask(mask) => Some(mask),
-            Shape::Box(_) => None,
+            Shape::Box(_) | Shape::Measurement(_) => None,
+        }
+    }
+
+    /// The measurement, if it is one.
+    pub fn measurement(&self) -> Option<&Measurement> {
+        match &self.shape {
+            Shape::Measurement(measurement) => Some(measurement),
+            Shape::Mask(_) | Shape::Box(_) => None,
         }
     }
 
@@ -138,6 +148,7 @@ impl Finding {
                 mask.centroid().map(|voxel| place.transform_point3(voxel))
             }
             Shape::Box(patient_box) => Some(patient_box.centre_mm()),
+            Shape::Measurement(measurement) => measurement.centre_mm(),
         }
     }
 
@@ -149,12 +160,19 @@ impl Finding {
                 Some(PatientBox::of(&voxel_box, mask.grid()))
             }
             Shape::Box(patient_box) => Some(*patient_box),
+            Shape::Measurement(measurement) => measurement
+                .corners_mm()
+                .map(|corners_mm| PatientBox { corners_mm }),
         }
     }
 
     /// Bytes it holds.
     pub fn byte_len(&self) -> usize {
-        let mask = self.mask().map_or(0, |mask| mask.bytes());
-        size_of::<Self>() + self.name.len() + self.group.len() + self.note.len() + mask
+        let shape = match &self.shape {
+            Shape::Mask(mask) => mask.bytes(),
+            Shape::Box(_) => 0,
+            Shape::Measurement(measurement) => size_of::<Measurement>() + measurement.byte_len(),
+        };
+        size_of::<Self>() + self.name.len() + self.group.len() + self.note.len() + shape
     }
 }

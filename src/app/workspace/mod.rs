@@ -9,6 +9,7 @@ mod finding;
 mod id;
 mod image;
 mod layout;
+mod measurement;
 mod view;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(super) use id::fresh;
 pub use id::{CardId, FindingId, ViewId};
 pub use image::{Frame, ImageRecord};
 pub use layout::{Direction, Layout, NamedLayout, StandardLayout, Tree};
+pub use measurement::{Measurement, MeasurementKind, Reading};
 pub use view::{Layer, Look, View, ViewKind};
 
 /// What views of one frame share beside the crosshair.
@@ -69,7 +71,7 @@ impl Default for Display {
 pub struct Workspace {
     /// What is known of the images that anything below belongs to.
     pub images: BTreeMap<ImageKey, ImageRecord>,
-    /// Masks and boxes, in the order they are listed.
+    /// Masks, boxes and measurements, in the order they are listed.
     pub findings: Vec<Finding>,
     /// The box the reader drew on an image.
     pub regions: BTreeMap<ImageKey, PatientBox>,

@@ -2,6 +2,7 @@
 
 use glam::{DVec2, DVec3};
 
+use super::words::{PITCH, words};
 use super::{BoxMark, faded};
 use crate::render::marks::{Mark, MarkPart, MarkShape, MarkTarget, Place};
 use m3d_imaging::geometry::SliceView;
@@ -37,12 +38,20 @@ pub(super) fn box_on_slice(marks: &mut Vec<Mark>, view: &SliceView, region: &Box
         cut
     };
     let points: Vec<_> = outline.iter().copied().map(Place::patient).collect();
-    let mut shown = *region;
+    let mut shown = region.clone();
     if missed {
         shown.colour = faded(region.colour, 0.45);
     }
     let width = if missed { 1.0 } else { 1.8 };
     marks.push(line(points, true, width, &shown));
+    let right = outline.iter().copied().max_by(|a, b| {
+        let [a, b] = [a, b].map(|p| view.pixel_from_patient(*p));
+        (a.x - a.y).total_cmp(&(b.x - b.y))
+    });
+    for (n, text) in region.words.iter().enumerate() {
+        let at = right.map(|at| Place::patient(at).moved(6.0, 6.0 + n as f64 * PITCH));
+        marks.extend(at.map(|at| words(at, [0.0, 0.5], text, shown.colour)));
+    }
     if region.handles {
         let middles = (0..outline.len()).map(|n| {
             let next = outline[(n + 1) % outline.len()];
@@ -144,6 +153,7 @@ mod tests {
             region: VoxelBox::from_corners(DVec3::splat(-10.0), DVec3::splat(10.0)),
             colour: [200, 100, 50, 200],
             handles: true,
+            words: Vec::new(),
             id: Some(7),
         }
     }

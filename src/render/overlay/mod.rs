@@ -1,10 +1,12 @@
 //! The marks over a slice and over the 3-D view, made in one place for the window and for exports.
 
+mod annotations;
 mod boxes;
 mod words;
 
 use glam::DVec3;
 
+pub use self::annotations::{Annotation, annotation_marks};
 pub use self::boxes::HANDLE_RADIUS;
 use self::boxes::{box_on_slice, line};
 use self::words::{MARGIN, PITCH, Room, corner_texts, edge_letters, notice, scale_bar, words};
@@ -63,7 +65,7 @@ pub struct CornerTexts {
 }
 
 /// A box to mark.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BoxMark {
     /// The grid whose voxels the box is told in.
     pub grid: VoxelGrid,
@@ -73,6 +75,8 @@ pub struct BoxMark {
     pub colour: Colour,
     /// Handles at its corners, sides and middle.
     pub handles: bool,
+    /// Lines of words beside it.
+    pub words: Vec<String>,
     /// The number it is hit by.
     pub id: Option<u64>,
 }
@@ -88,6 +92,8 @@ pub struct SliceOverlay {
     pub crosshair_mm: Option<DVec3>,
     /// Boxes, fainter where the slice misses them.
     pub boxes: Vec<BoxMark>,
+    /// Measurements.
+    pub annotations: Vec<Annotation>,
     /// The words in the corners.
     pub texts: CornerTexts,
     /// What lengths are worth.
@@ -128,6 +134,11 @@ pub fn slice_marks(overlay: &SliceOverlay) -> Vec<Mark> {
     for region in &overlay.boxes {
         box_on_slice(&mut marks, view, region);
     }
+    marks.extend(annotation_marks(
+        view,
+        overlay.pixels_per_point,
+        &overlay.annotations,
+    ));
     if overlay.sides_known {
         edge_letters(&mut marks, view, &room);
     }
@@ -245,6 +256,7 @@ mod tests {
             pixels_per_point,
             crosshair_mm: Some(DVec3::splat(20.0)),
             boxes: Vec::new(),
+            annotations: Vec::new(),
             texts: CornerTexts {
                 top_left: vec![long(); 6],
                 top_right: slice_lines(&grid, &view, true),

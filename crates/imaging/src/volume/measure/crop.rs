@@ -1,8 +1,9 @@
 //! The part of a mask in which something is inside, a byte for each voxel.
 
-use glam::{IVec3, UVec3};
+use glam::{DVec3, IVec3, UVec3};
 use rayon::prelude::*;
 
+use crate::geometry::{VoxelBox, VoxelGrid};
 use crate::volume::Mask;
 
 /// The voxels of a mask in a box of its grid: 1 inside, 0 outside.
@@ -40,6 +41,24 @@ impl Crop {
             whole: mask.grid().dims(),
             bytes,
         }
+    }
+
+    /// All voxels whose centres are in a box of a grid; `None` where there are none.
+    pub(super) fn filled(voxel_box: &VoxelBox, grid: &VoxelGrid) -> Option<Self> {
+        let last = grid.dims().as_dvec3() - 1.0;
+        let low = voxel_box.min.ceil().max(DVec3::ZERO);
+        let high = voxel_box.max.floor().min(last);
+        if !low.is_finite() || !high.is_finite() || low.cmpgt(high).any() {
+            return None;
+        }
+        let first = low.as_uvec3();
+        let dims = high.as_uvec3() + 1 - first;
+        Some(Self {
+            first,
+            dims,
+            whole: grid.dims(),
+            bytes: vec![1; dims.x as usize * dims.y as usize * dims.z as usize],
+        })
     }
 
     /// One slice after another.

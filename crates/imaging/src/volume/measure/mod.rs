@@ -20,6 +20,7 @@ mod wording;
 use glam::DVec3;
 
 use super::{Mask, Units, Volume};
+use crate::geometry::VoxelBox;
 use crop::Crop;
 use cut::Cut;
 use drawn::DrawnVoxel;
@@ -167,6 +168,12 @@ pub fn values_inside(mask: &Mask, volume: &Volume) -> Result<Option<Values>, Mea
     }
     let crop = Crop::around(mask).ok_or(MeasureError::Empty)?;
     Ok(Values::of(volume, &crop))
+}
+
+/// The image's values of the voxels whose centres are in a box; `None` where none is finite.
+pub fn values_in_box(voxel_box: &VoxelBox, volume: &Volume) -> Option<Values> {
+    let crop = Crop::filled(voxel_box, volume.grid())?;
+    Values::of(volume, &crop)
 }
 
 /// The volume of a shell of half a drawn voxel along the whole border, in mL. A face that a border shows along an axis
