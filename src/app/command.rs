@@ -214,8 +214,8 @@ impl Command {
     /// What it does, in a sentence.
     pub fn tooltip(self) -> &'static str {
         match self {
-            Self::OpenFolder => "Open every DICOM and NIfTI image in a folder and below",
-            Self::OpenFile => "Open one NIfTI or DICOM file",
+            Self::OpenFolder => "Open every image in folders and below",
+            Self::OpenFile => "Open files: DICOM, NIfTI and other images, archives, sessions",
             Self::OpenPath => "Type the path of a folder or file",
             Self::OpenBeside => "List another study beside what is open, to compare them",
             Self::OpenSession => "Open work that was saved as a file, here or elsewhere",

@@ -2,33 +2,14 @@
 
 use std::path::PathBuf;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use m3d_assistant::hub::ModelFolder;
-
+use super::file_dialogs::{FileDialogs, Purpose};
 use super::keys_dialog::KeysDialog;
 use super::palette::Palette;
 use super::session_dialog::{Choice, Question};
 use crate::app::jobs::Waker;
 use crate::app::{
-    Application, DialogRequest, Effect, FindingId, ModelAction, Opening, Outbox, SESSION_EXTENSION,
+    Application, DialogRequest, Effect, FindingId, Opening, Outbox, SESSION_EXTENSION,
 };
-
-/// What a path was chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// To open the images there.
-    Open,
-    /// To list the images there beside what is open.
-    OpenBeside,
-    /// To load the model there.
-    Model,
-    /// To write a mask there.
-    ExportMask(FindingId),
-    /// To open the session there.
-    OpenSession,
-    /// To write the active study's session there.
-    SaveSession { with_identity: bool },
-}
 
 /// A text the reader is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +47,9 @@ impl Asked {
 
 /// The dialogs under way.
 pub struct Dialogs {
-    sender: Sender<(Purpose, PathBuf)>,
-    receiver: Receiver<(Purpose, PathBuf)>,
-    wake: Waker,
+    files: FileDialogs,
+    /// Paths that were dropped or chosen, until the reader says what becomes of what is open.
+    offered: Vec<PathBuf>,
     /// The text that is asked for, as far as it is typed.
     asked: Option<(Asked, String)>,
     palette: Option<Palette>,
@@ -81,11 +62,9 @@ pub struct Dialogs {
 impl Dialogs {
     /// None open. `wake` is called when the reader has chosen.
     pub fn new(wake: Waker) -> Self {
-        let (sender, receiver) = bounded(8);
         Self {
-            sender,
-            receiver,
-            wake,
+            files: FileDialogs::new(wake),
+            offered: Vec::new(),
             asked: None,
             palette: None,
             keys: None,
@@ -95,21 +74,14 @@ impl Dialogs {
     }
 
     /// Opens a dialog; one that is open already closes.
-    pub fn open(&mut self, request: DialogRequest) {
+    pub fn open(&mut self, request: DialogRequest, app: &Application) {
         match request {
-            DialogRequest::OpenFolder => self.pick_folder(Purpose::Open, "Open a folder"),
-            DialogRequest::OpenBeside => {
-                self.pick_folder(Purpose::OpenBeside, "Open a folder beside what is open");
-            }
-            DialogRequest::OpenFile => self.pick_file(Purpose::Open, "Open a file"),
-            DialogRequest::ChooseModel => {
-                self.pick_folder(Purpose::Model, "Choose the folder of a model");
-            }
-            DialogRequest::ExportMask(id) => {
-                let purpose = Purpose::ExportMask(id);
-                self.save_file(purpose, "Export the mask", "mask.nii.gz");
-            }
-            DialogRequest::OpenSession => self.pick_file(Purpose::OpenSession, "Open a session"),
+            DialogRequest::OpenFolder => self.files.open(Purpose::Open, app),
+            DialogRequest::OpenFile => self.files.open(Purpose::OpenFile, app),
+            DialogRequest::OpenBeside => self.files.open(Purpose::OpenBeside, app),
+            DialogRequest::ChooseModel => self.files.open(Purpose::Model, app),
+            DialogRequest::ExportMask(id) => self.files.open(Purpose::ExportMask(id), app),
+            DialogRequest::OpenSession => self.files.open(Purpose::OpenSession, app),
             DialogRequest::SaveSession => self.question = Some(Question::Identity),
             DialogRequest::ForgetStudy(study) => self.question = Some(Question::Forget(study)),
             DialogRequest::OpenPath => self.ask_for(Asked::Path),
@@ -132,7 +104,7 @@ impl Dialogs {
 
     /// Whether a field is open that keys belong to.
     pub const fn is_typed_in(&self) -> bool {
-        self.asked.is_some() || self.palette.is_some()
+        self.asked.is_some() || self.palette.is_some() || self.files.is_open()
     }
 
     /// Puts what was typed while a field was being opened into it.
@@ -162,19 +134,58 @@ impl Dialogs {
     }
 
     /// Wishes for what was chosen in the system's dialogs since the last call.
-    pub fn take_chosen(&self, outbox: &mut Outbox) {
-        for (purpose, path) in self.receiver.try_iter() {
-            outbox.push(match purpose {
-                Purpose::Open => Effect::Open(vec![path], Opening::Instead),
-                Purpose::OpenBeside => Effect::Open(vec![path], Opening::Beside),
-                Purpose::Model => Effect::Model(ModelAction::Use(ModelFolder::from(path))),
-                Purpose::ExportMask(id) => Effect::ExportMask(id, path),
-                Purpose::OpenSession => Effect::OpenSession(path),
-                Purpose::SaveSession { with_identity } => Effect::SaveSession {
-                    path,
-                    with_identity,
-                },
+    pub fn take_chosen(&mut self, app: &Application, outbox: &mut Outbox) {
+        let paths = self.files.take_chosen(outbox);
+        self.offer(paths, app, outbox);
+    }
+
+    /// Opens paths; where something is open the reader is asked what becomes of it.
+    pub fn offer(&mut self, paths: Vec<PathBuf>, app: &Application, outbox: &mut Outbox) {
+        if paths.is_empty() {
+            return;
+        }
+        let session = |path: &PathBuf| path.extension().is_some_and(|e| e == SESSION_EXTENSION);
+        if app.library.is_none() || paths.iter().all(session) {
+            outbox.push(Effect::Open(paths, Opening::Instead));
+        } else {
+            self.offered = paths;
+        }
+    }
+
+    fn show_offered(&mut self, ctx: &egui::Context, outbox: &mut Outbox) {
+        let names = self.offered.iter().map(|path| {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            name.to_string_lossy().into_owned()
+        });
+        let names: Vec<String> = names.take(6).collect();
+        if names.is_empty() {
+            return;
+        }
+        let (mut open, mut opening) = (true, None);
+        egui::Window::new("Open")
+            .open(&mut open)
+            .collapsible(false)
+            .resizable(false)
+            .anchor(egui::Align2::CENTER_CENTER, [0.0, -60.0])
+            .show(ctx, |ui| {
+                ui.label(names.join(", "));
+                ui.horizontal(|ui| {
+                    let instead = ui.button("Instead of what is open");
+                    let instead = instead.on_hover_text("Your work on it is kept");
+                    if instead.clicked() {
+                        opening = Some(Opening::Instead);
+                    }
+                    if ui.button("Beside it").clicked() {
+                        opening = Some(Opening::Beside);
+                    }
+                });
             });
+        let given_up = !open || ctx.input(|i| i.key_pressed(egui::Key::Escape));
+        let paths = std::mem::take(&mut self.offered);
+        match opening {
+            Some(opening) => outbox.push(Effect::Open(paths, opening)),
+            None if given_up => {}
+            None => self.offered = paths,
         }
     }
 
@@ -182,7 +193,9 @@ impl Dialogs {
     pub fn show(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
         self.take_first_keys(ctx);
         self.show_asked(ctx, outbox);
-        self.show_question(ctx, outbox);
+        self.show_question(ctx, app, outbox);
+        self.show_offered(ctx, outbox);
+        self.files.show(ctx, outbox);
         if let Some(palette) = &mut self.palette
             && !palette.show(ctx, app, outbox)
         {
@@ -237,7 +250,7 @@ impl Dialogs {
         }
     }
 
-    fn show_question(&mut self, ctx: &egui::Context, outbox: &mut Outbox) {
+    fn show_question(&mut self, ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
         let Some(question) = self.question else {
             return;
         };
@@ -246,47 +259,9 @@ impl Dialogs {
             Choice::Cancel => {}
             Choice::Forget(study) => outbox.push(Effect::ForgetStudy(study)),
             Choice::Save { with_identity } => {
-                let name = format!("session.{SESSION_EXTENSION}");
-                let purpose = Purpose::SaveSession { with_identity };
-                self.save_file(purpose, "Save the session", &name);
+                self.files.open(Purpose::SaveSession { with_identity }, app);
             }
         }
         self.question = None;
-    }
-
-    fn pick_folder(&self, purpose: Purpose, title: &str) {
-        let dialog = rfd::AsyncFileDialog::new().set_title(title);
-        self.run(purpose, async move { dialog.pick_folder().await });
-    }
-
-    fn pick_file(&self, purpose: Purpose, title: &str) {
-        let dialog = rfd::AsyncFileDialog::new().set_title(title);
-        self.run(purpose, async move { dialog.pick_file().await });
-    }
-
-    fn save_file(&self, purpose: Purpose, title: &str, name: &str) {
-        let dialog = rfd::AsyncFileDialog::new()
-            .set_title(title)
-            .set_file_name(name);
-        self.run(purpose, async move { dialog.save_file().await });
-    }
-
-    fn run(
-        &self,
-        purpose: Purpose,
-        dialog: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
-    ) {
-        let (sender, wake) = (self.sender.clone(), self.wake.clone());
-        let body = move || {
-            if let Some(file) = pollster::block_on(dialog) {
-                // The window may be gone; then nobody wants the path.
-                let _ = sender.send((purpose, file.path().to_owned()));
-                wake();
-            }
-        };
-        let thread = std::thread::Builder::new().name("dialog".into());
-        if let Err(error) = thread.spawn(body) {
-            tracing::error!("no thread for a dialog: {error}");
-        }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     work_panel,
 };
 use crate::app::jobs::Waker;
-use crate::app::{Application, Command, Effect, Opening, Outbox, StartOptions, ViewKind};
+use crate::app::{Application, Command, Outbox, StartOptions, ViewKind};
 
 /// The window's state over the application's.
 pub struct Viewer {
@@ -50,7 +50,7 @@ impl Viewer {
     fn handle(&mut self, ctx: &egui::Context) {
         if !self.outbox.is_empty() {
             for request in self.app.handle(&mut self.outbox) {
-                self.dialogs.open(request);
+                self.dialogs.open(request, &self.app);
             }
             ctx.request_repaint();
         }
@@ -66,14 +66,12 @@ impl Viewer {
 impl eframe::App for Viewer {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.app.update();
-        self.dialogs.take_chosen(&mut self.outbox);
+        self.dialogs.take_chosen(&self.app, &mut self.outbox);
         let dropped: Vec<_> = ctx.input(|i| {
             let files = i.raw.dropped_files.iter();
             files.map(|file| file.path().to_owned()).collect()
         });
-        if !dropped.is_empty() {
-            self.outbox.push(Effect::Open(dropped, Opening::Instead));
-        }
+        self.dialogs.offer(dropped, &self.app, &mut self.outbox);
         self.handle(ctx);
     }
 
@@ -123,6 +121,7 @@ impl eframe::App for Viewer {
             }
         });
         models_dialog::show(&ctx, app, outbox);
+        drop_mark(&ctx);
         self.handle(&ctx);
         self.dialogs.type_ahead(&typed);
     }
@@ -149,6 +148,28 @@ fn arrow_keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) {
     if steps != 0 {
         outbox.look(seen.step_slice(orientation, steps));
     }
+}
+
+/// While files are dragged over the window: a frame, and what becomes of them.
+fn drop_mark(ctx: &egui::Context) {
+    if ctx.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let rect = ctx.content_rect();
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
+    let painter = ctx.layer_painter(layer);
+    painter.rect_filled(rect, 0.0, theme::VIEW_BACKGROUND.gamma_multiply(0.55));
+    let stroke = egui::Stroke::new(4.0, theme::ACCENT);
+    painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Inside);
+    let font = egui::FontId::proportional(22.0);
+    let centre = egui::Align2::CENTER_CENTER;
+    painter.text(
+        rect.center(),
+        centre,
+        "Drop to open",
+        font,
+        egui::Color32::WHITE,
+    );
 }
 
 fn welcome(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {

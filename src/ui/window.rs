@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egui_wgpu::{WgpuConfiguration, WgpuSetup, WgpuSetupCreateNew};
 
-use super::Viewer;
+use super::{Viewer, wheel};
 use crate::app::StartOptions;
 use crate::render::{wanted_features, wanted_limits};
 
@@ -33,7 +33,7 @@ pub fn run(options: StartOptions) -> eframe::Result {
         },
         ..Default::default()
     };
-    eframe::run_native(
+    wheel::run(
         "m3d-viewer",
         native,
         Box::new(|cc| {
