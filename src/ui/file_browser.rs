@@ -366,3 +366,115 @@ fn place_name(place: &Path) -> String {
         .map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| place.display().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use egui::Modifiers;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+
+    /// A dialog, and the last answer that it gave.
+    struct Shown {
+        browser: FileBrowser,
+        answer: Answer,
+    }
+
+    fn shown(folder: &Path, wanted: Wanted) -> Harness<'static, Shown> {
+        let wake: Waker = Arc::new(|| {});
+        let folder = folder.to_owned();
+        let browser = FileBrowser::new("Choose", wanted, folder, Vec::new(), true, wake);
+        let state = Shown {
+            browser,
+            answer: Answer::None,
+        };
+        let mut harness = Harness::builder().with_size([900.0, 640.0]).build_ui_state(
+            |ui, state: &mut Shown| {
+                let answer = state.browser.show(ui.ctx());
+                if answer != Answer::None {
+                    state.answer = answer;
+                }
+            },
+            state,
+        );
+        read(&mut harness);
+        harness
+    }
+
+    /// Waits until the folder was read.
+    fn read(harness: &mut Harness<Shown>) {
+        while harness.state().browser.listing.is_reading() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            harness.step();
+        }
+        harness.run_steps(2);
+    }
+
+    fn click(harness: &mut Harness<Shown>, label: &str) {
+        harness.get_by_label_contains(label).click();
+        harness.run_steps(2);
+    }
+
+    #[test]
+    fn several_are_taken_and_folders_are_entered() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("study");
+        std::fs::create_dir(&deep).unwrap();
+        for name in ["a.dcm", "b.dcm", "c.dcm"] {
+            std::fs::write(deep.join(name), "").unwrap();
+        }
+        let mut harness = shown(root.path(), Wanted::Paths);
+        let row = harness.get_by_label_contains("study/").rect().center();
+        harness.event(egui::Event::PointerMoved(row));
+        for _ in 0..2 {
+            for pressed in [true, false] {
+                harness.event(egui::Event::PointerButton {
+                    pos: row,
+                    button: egui::PointerButton::Primary,
+                    pressed,
+                    modifiers: Modifiers::NONE,
+                });
+            }
+            harness.step();
+        }
+        read(&mut harness);
+        assert_eq!(harness.state().browser.folder(), deep);
+        click(&mut harness, "a.dcm");
+        harness
+            .get_by_label_contains("c.dcm")
+            .click_modifiers(Modifiers::COMMAND);
+        harness.run_steps(2);
+        click(&mut harness, "Open beside");
+        let wanted = vec![deep.join("a.dcm"), deep.join("c.dcm")];
+        assert_eq!(harness.state().answer, Answer::Beside(wanted));
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_when_the_reader_says_so_again() {
+        let root = tempfile::tempdir().unwrap();
+        let there = root.path().join("mask.nii.gz");
+        std::fs::write(&there, "").unwrap();
+        let mut harness = shown(root.path(), Wanted::Save("mask.nii.gz".into()));
+        click(&mut harness, "Save");
+        assert_eq!(harness.state().answer, Answer::None);
+        click(&mut harness, "Replace it");
+        assert_eq!(harness.state().answer, Answer::Taken(vec![there]));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_says_why() {
+        let root = tempfile::tempdir().unwrap();
+        let mut harness = shown(&root.path().join("gone"), Wanted::Paths);
+        assert!(
+            harness
+                .query_by_label_contains("not there any more")
+                .is_some()
+        );
+        harness.key_press(Key::Escape);
+        harness.run_steps(2);
+        assert_eq!(harness.state().answer, Answer::Cancel);
+    }
+}

@@ -18,6 +18,7 @@ mod paint_marks;
 mod palette;
 mod pane;
 mod portal;
+mod quit;
 mod session_dialog;
 mod slice_frame;
 mod slice_overlay;

@@ -7,6 +7,7 @@ use egui_wgpu::RenderState;
 
 use super::canvas::Painters;
 use super::dialogs::Dialogs;
+use super::quit::Quit;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
@@ -24,6 +25,7 @@ pub struct Viewer {
     viewports: Viewports,
     dialogs: Dialogs,
     thumbnails: Thumbnails,
+    quit: Quit,
     outbox: Outbox,
 }
 
@@ -42,6 +44,7 @@ impl Viewer {
             viewports: Viewports::default(),
             dialogs: Dialogs::new(wake),
             thumbnails: Thumbnails::default(),
+            quit: Quit::default(),
             outbox: Outbox::default(),
         }
     }
@@ -66,6 +69,7 @@ impl Viewer {
 impl eframe::App for Viewer {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.app.update();
+        self.quit.hear(ctx, &self.app);
         self.dialogs.take_chosen(&self.app, &mut self.outbox);
         let dropped: Vec<_> = ctx.input(|i| {
             let files = i.raw.dropped_files.iter();
@@ -83,6 +87,7 @@ impl eframe::App for Viewer {
             viewports,
             dialogs,
             thumbnails,
+            quit,
             outbox,
         } = self;
         let app = &*app;
@@ -121,6 +126,7 @@ impl eframe::App for Viewer {
             }
         });
         models_dialog::show(&ctx, app, outbox);
+        quit.show(&ctx, app);
         drop_mark(&ctx);
         self.handle(&ctx);
         self.dialogs.type_ahead(&typed);

@@ -26,6 +26,10 @@ impl Job for ExportMask {
         Slot::Every
     }
 
+    fn is_missed(&self) -> bool {
+        true
+    }
+
     fn run(self: Box<Self>, _: &Progress) -> Finish {
         let Self { path, mask } = *self;
         let written = io::write_mask(&path, &mask);

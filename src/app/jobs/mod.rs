@@ -80,6 +80,11 @@ pub trait Job: Send + 'static {
         false
     }
 
+    /// Whether it makes something that is lost when the program ends before it.
+    fn is_missed(&self) -> bool {
+        false
+    }
+
     /// Does the work; what comes back is run on the window's thread.
     fn run(self: Box<Self>, progress: &Progress) -> Finish;
 }
@@ -97,6 +102,8 @@ pub struct Running {
     pub title: String,
     slot: Slot,
     ends_when_cancelled: bool,
+    /// Whether it makes something that is lost when the program ends before it.
+    pub is_missed: bool,
     progress: Arc<AtomicU32>,
     cancelled: Arc<AtomicBool>,
 }
@@ -217,6 +224,7 @@ impl Jobs {
             title: job.title(),
             slot,
             ends_when_cancelled: job.ends_when_cancelled(),
+            is_missed: job.is_missed(),
             progress: Arc::default(),
             cancelled: Arc::default(),
         };

@@ -58,6 +58,10 @@ impl Job for FetchModel {
         true
     }
 
+    fn is_missed(&self) -> bool {
+        true
+    }
+
     fn run(self: Box<Self>, progress: &Progress) -> Finish {
         let Self { name, hub, folder } = *self;
         let progress = *progress;
