@@ -391,15 +391,18 @@ mod tests {
             browser,
             answer: Answer::None,
         };
-        let mut harness = Harness::builder().with_size([900.0, 640.0]).build_ui_state(
-            |ui, state: &mut Shown| {
-                let answer = state.browser.show(ui.ctx());
-                if answer != Answer::None {
-                    state.answer = answer;
-                }
-            },
-            state,
-        );
+        let mut harness = Harness::builder()
+            .with_size([900.0, 640.0])
+            .with_step_dt(1.0 / 60.0)
+            .build_ui_state(
+                |ui, state: &mut Shown| {
+                    let answer = state.browser.show(ui.ctx());
+                    if answer != Answer::None {
+                        state.answer = answer;
+                    }
+                },
+                state,
+            );
         read(&mut harness);
         harness
     }
@@ -429,15 +432,14 @@ mod tests {
         let mut harness = shown(root.path(), Wanted::Paths);
         let row = harness.get_by_label_contains("study/").rect().center();
         harness.event(egui::Event::PointerMoved(row));
-        for _ in 0..2 {
-            for pressed in [true, false] {
-                harness.event(egui::Event::PointerButton {
-                    pos: row,
-                    button: egui::PointerButton::Primary,
-                    pressed,
-                    modifiers: Modifiers::NONE,
-                });
-            }
+        harness.step();
+        for pressed in [true, false, true, false] {
+            harness.event(egui::Event::PointerButton {
+                pos: row,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: Modifiers::NONE,
+            });
             harness.step();
         }
         read(&mut harness);
