@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glam::{DVec3, UVec3};
 
-use super::{Brick, Mask, ball};
+use super::{Brick, Capsule, Mask};
 use crate::geometry::VoxelGrid;
 use crate::volume::bits::bits_between;
 use crate::volume::brick_layout::BRICK_SIDE;
@@ -18,7 +18,7 @@ pub enum Paint {
     Erase,
 }
 
-/// Bricks of a mask as they were before a change: [`Mask::apply`] puts them back.
+/// Bricks of a mask before a change, or after it: [`Mask::apply`] puts them in their places.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskPatch {
     grid: VoxelGrid,
@@ -84,7 +84,11 @@ impl Mask {
     /// when the ball is not finite.
     pub fn paint_ball(&mut self, centre_mm: DVec3, radius_mm: f64, paint: Paint) {
         let grid = self.grid;
-        ball::runs(&grid, centre_mm, radius_mm, |first, len| {
+        let ball = Capsule {
+            ends_mm: [centre_mm; 2],
+            radius_mm,
+        };
+        ball.runs(&grid, None, |first, len| {
             self.paint_run(first, len, paint);
         });
     }
@@ -116,6 +120,19 @@ impl Mask {
         let pairs = self.bricks.iter().zip(&earlier.bricks).enumerate();
         let changed = pairs.filter(|(_, (new, old))| new != old);
         changed.map(|(index, _)| index).collect()
+    }
+
+    /// The patch that makes a `later` state of this mask of it. Empty where the grids differ.
+    pub fn patch_to(&self, later: &Self) -> MaskPatch {
+        let changed = later.changed_since(self).into_iter();
+        let same_grid = self.grid == later.grid;
+        MaskPatch {
+            grid: self.grid,
+            bricks: changed
+                .filter(|_| same_grid)
+                .map(|index| (index, later.bricks[index].clone()))
+                .collect(),
+        }
     }
 
     /// Puts the bricks of a patch in their places and gives the patch that takes that back. A patch of
@@ -177,6 +194,21 @@ mod tests {
             "{}",
             patch.bytes()
         );
+    }
+
+    #[test]
+    fn a_patch_to_a_later_state_makes_it() {
+        let mut mask = mask();
+        let first = mask.clone();
+        let mut later = mask.clone();
+        later.paint_ball(DVec3::splat(20.0), 9.0, Paint::Erase);
+        let back = mask.apply(first.patch_to(&later));
+        assert_eq!(mask, later);
+        mask.apply(back);
+        assert_eq!(mask, first);
+        let aside = DAffine3::from_translation(DVec3::X);
+        let other = Mask::empty(VoxelGrid::new(mask.grid().dims(), aside).unwrap());
+        assert!(mask.patch_to(&other).is_empty());
     }
 
     #[test]

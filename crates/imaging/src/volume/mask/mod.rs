@@ -1,10 +1,12 @@
 //! A set of voxels.
 
-mod ball;
 mod brick;
 mod build;
+mod capsule;
+mod combine;
 mod edit;
 mod figures;
+mod rows;
 mod stored;
 
 use glam::UVec3;
@@ -12,7 +14,10 @@ use glam::UVec3;
 use super::brick_layout::BrickLayout;
 use crate::geometry::VoxelGrid;
 use brick::Brick;
+pub(super) use capsule::Capsule;
+pub use combine::Combine;
 pub use edit::{MaskPatch, Paint};
+pub(super) use rows::Rows;
 pub use stored::MaskStoreError;
 
 /// A set of voxels of a grid, one bit each.

@@ -7,19 +7,19 @@ use crate::geometry::{VoxelBox, VoxelGrid};
 use crate::volume::Mask;
 
 /// The voxels of a mask in a box of its grid: 1 inside, 0 outside.
-pub(super) struct Crop {
+pub(in crate::volume) struct Crop {
     /// The voxel of the grid at which the box begins.
-    pub(super) first: UVec3,
+    pub(in crate::volume) first: UVec3,
     /// Voxels along each axis.
-    pub(super) dims: UVec3,
+    pub(in crate::volume) dims: UVec3,
     /// The size of the whole grid.
-    pub(super) whole: UVec3,
+    pub(in crate::volume) whole: UVec3,
     bytes: Vec<u8>,
 }
 
 impl Crop {
     /// The smallest box around what is inside; `None` where nothing is.
-    pub(super) fn around(mask: &Mask) -> Option<Self> {
+    pub(in crate::volume) fn around(mask: &Mask) -> Option<Self> {
         let bounds = mask.bounding_box()?;
         let first = (bounds.min + 0.5).as_uvec3();
         let dims = (bounds.max + 0.5).as_uvec3() - first;
@@ -27,7 +27,7 @@ impl Crop {
     }
 
     /// The box of `dims` voxels from `first` on, which lies inside the grid.
-    pub(super) fn of(mask: &Mask, first: UVec3, dims: UVec3) -> Self {
+    pub(in crate::volume) fn of(mask: &Mask, first: UVec3, dims: UVec3) -> Self {
         let (width, height) = (dims.x as usize, dims.y as usize);
         let mut bytes = vec![0; width * height * dims.z as usize];
         let rows = bytes.par_chunks_exact_mut(width).enumerate();
@@ -62,13 +62,13 @@ impl Crop {
     }
 
     /// One slice after another.
-    pub(super) fn slices(&self) -> impl IndexedParallelIterator<Item = &[u8]> {
+    pub(in crate::volume) fn slices(&self) -> impl IndexedParallelIterator<Item = &[u8]> {
         let area = self.dims.x as usize * self.dims.y as usize;
         self.bytes.par_chunks_exact(area)
     }
 
     /// All voxels in memory order.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(in crate::volume) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
@@ -81,12 +81,12 @@ impl Crop {
     }
 
     /// Whether a voxel of the box is inside; never outside of the box.
-    pub(super) fn contains(&self, voxel: IVec3) -> bool {
+    pub(in crate::volume) fn contains(&self, voxel: IVec3) -> bool {
         self.offset(voxel).is_some_and(|n| self.bytes[n] == 1)
     }
 
     /// The voxel of the box at a place in memory.
-    pub(super) const fn voxel(&self, offset: usize) -> UVec3 {
+    pub(in crate::volume) const fn voxel(&self, offset: usize) -> UVec3 {
         let (width, height) = (self.dims.x as usize, self.dims.y as usize);
         UVec3::new(
             (offset % width) as u32,
@@ -96,13 +96,13 @@ impl Crop {
     }
 
     /// Whether it reaches the first and the last voxel of the grid along an axis.
-    pub(super) fn reaches(&self, axis: usize) -> [bool; 2] {
+    pub(in crate::volume) fn reaches(&self, axis: usize) -> [bool; 2] {
         let end = self.first[axis] + self.dims[axis];
         [self.first[axis] == 0, end == self.whole[axis]]
     }
 
     /// How many faces of voxels lie between inside and outside, along each axis; the image's own edges do not count.
-    pub(super) fn border_faces(&self) -> [u64; 3] {
+    pub(in crate::volume) fn border_faces(&self) -> [u64; 3] {
         let (width, height) = (self.dims.x as usize, self.dims.y as usize);
         let area = width * height;
         let [x, y, z] = [0, 1, 2].map(|axis| self.reaches(axis).map(|edge| u8::from(!edge)));

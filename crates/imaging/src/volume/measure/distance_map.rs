@@ -6,7 +6,11 @@ use rayon::prelude::*;
 /// The squared distance in mm² from the centre of each voxel of a box of `dims` to that of the nearest marked one, in
 /// memory order; infinite where none is marked. `marked` has a byte for each voxel, and `spacing_mm` lies along axes
 /// that are at right angles.
-pub(super) fn squared_distances(marked: &[u8], dims: UVec3, spacing_mm: DVec3) -> Vec<f32> {
+pub(in crate::volume) fn squared_distances(
+    marked: &[u8],
+    dims: UVec3,
+    spacing_mm: DVec3,
+) -> Vec<f32> {
     let here = |&mark: &u8| if mark == 0 { f32::INFINITY } else { 0.0 };
     let mut field: Vec<f32> = marked.par_iter().map(here).collect();
     // Each turn works along the fastest axis and makes it the slowest, so that after three the order is the first again.

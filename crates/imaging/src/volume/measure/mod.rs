@@ -6,9 +6,9 @@
 //! before the structure does.
 
 mod amount;
-mod crop;
+pub(super) mod crop;
 mod cut;
-mod distance_map;
+pub(super) mod distance_map;
 mod drawn;
 mod extremes;
 mod flat;
