@@ -87,13 +87,15 @@ fn slice(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     if WITH_LABELS {
         let label = label_under(pixel);
         let style = styles[label];
-        if style.a > 0.0 {
+        // Below 0 the outline alone is drawn.
+        let strength = abs(style.a);
+        if strength > 0.0 {
             // Pixels whose neighbour wears another label form the outline.
             let same = label_under(pixel + vec2<f32>(1.0, 0.0)) == label
                 && label_under(pixel - vec2<f32>(1.0, 0.0)) == label
                 && label_under(pixel + vec2<f32>(0.0, 1.0)) == label
                 && label_under(pixel - vec2<f32>(0.0, 1.0)) == label;
-            let opacity = select(mix(style.a, 1.0, OUTLINE), style.a, same);
+            let opacity = select(mix(strength, 1.0, OUTLINE), max(style.a, 0.0), same);
             colour = mix(colour, style.rgb, opacity);
         }
     }

@@ -10,8 +10,8 @@ use m3d_imaging::volume::{
 };
 use m3d_viewer::app::{
     Card, CardId, CardState, Display, Edit, Finding, FindingColour, FindingId, Frame, History,
-    ImageRecord, Layer, Layout, Links, Look, Measurement, MeasurementKind, Origin, PatientBox,
-    Shape, StandardLayout, Step, View, ViewId, ViewKind, Workspace,
+    ImageRecord, Layer, Layout, Links, Look, MaskLook, Measurement, MeasurementKind, Origin,
+    PatientBox, Shape, StandardLayout, Step, View, ViewId, ViewKind, Workspace,
 };
 use m3d_viewer::render::ColourMap;
 use proptest::prelude::*;
@@ -103,6 +103,7 @@ fn arb_finding() -> impl Strategy<Value = Finding> {
             source: Origin::Reader,
             shape,
             drawn_at_mm: None,
+            mask_look: MaskLook::default(),
             note: String::new(),
         },
     )
@@ -310,6 +311,7 @@ fn with_a_box(id: u64, name: &str) -> Finding {
             corners_mm: [DVec3::ZERO, DVec3::ONE],
         }),
         drawn_at_mm: None,
+        mask_look: MaskLook::default(),
         note: String::new(),
     }
 }

@@ -8,8 +8,8 @@ use m3d_assistant::plan::Plan;
 use m3d_assistant::reply::{Found, Place, Question, Reply, ReplyEvent};
 
 use super::workspace::{
-    Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, Origin, PatientBox,
-    Provenance, Shape,
+    Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, MaskLook, Origin,
+    PatientBox, Provenance, Shape,
 };
 use super::{Application, ModelStatus, NoticeKind, Step};
 
@@ -193,6 +193,7 @@ impl Application {
             source: Origin::Model(card.id),
             shape,
             drawn_at_mm,
+            mask_look: MaskLook::default(),
             note: String::new(),
         };
         let id = finding.id;

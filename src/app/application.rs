@@ -15,15 +15,25 @@ use super::jobs::{DrawLabels, Jobs, Waker};
 use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
 use super::structures::Waiting;
-use super::workspace::{Edit, FindingId, ViewId, Workspace};
+use super::workspace::{Edit, FindingColour, FindingId, MaskLook, ViewId, Workspace};
 use super::{
-    Assistant, Command, DialogRequest, Draft, Effect, History, ModelAction, Models, NoticeKind,
-    Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, StudyId, Tool, Topic,
+    Assistant, Command, DialogRequest, Draft, Effect, History, MaskWork, ModelAction, Models,
+    NoticeKind, Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, StudyId, Tool,
+    Topic,
 };
 use crate::render::Gpu;
 
 /// Images that are not on screen are kept while all take at most so much.
 const MOST_IMAGE_BYTES: usize = 3 << 30;
+
+/// How the threshold that is being chosen is drawn.
+const PREVIEW: (FindingColour, MaskLook) = (
+    FindingColour::Own([255, 214, 70]),
+    MaskLook {
+        opacity: Some(0.5),
+        outline: false,
+    },
+);
 
 /// Everything behind the window.
 pub struct Application {
@@ -45,6 +55,8 @@ pub struct Application {
     pub models: Models,
     /// What the left button does.
     pub tool: Tool,
+    /// What masks are corrected with.
+    pub masks: MaskWork,
     /// The question that is being written.
     pub draft: Draft,
     /// The time points that are being played.
@@ -106,6 +118,7 @@ impl Application {
             assistant: Assistant::new(Arc::clone(wake)),
             models: Models::new(options.models),
             tool: Tool::Window,
+            masks: MaskWork::default(),
             draft: Draft::default(),
             playback: None,
             desks: Vec::new(),
@@ -248,6 +261,7 @@ impl Application {
             Effect::Model(action) => self.handle_model(action),
             Effect::Name(id, name) => self.name_finding(id, name),
             Effect::Select(ids) => self.select(ids),
+            Effect::Mask(act) => self.handle_mask(act),
             Effect::GoToFinding(id) => self.go_to_finding(id),
             Effect::ExportMask(id, path) => self.export_mask(id, path),
             Effect::OpenRecent(study) => self.open_recent(study),
@@ -302,8 +316,12 @@ impl Application {
         self.play();
         let shown = self.wanted_images();
         self.load_wanted(&shown);
+        self.follow_threshold();
         self.draw_labels(&shown);
-        self.measure_findings(&shown);
+        // What is measured of a mask waits for the end of a stroke.
+        if !self.masks.painting {
+            self.measure_findings(&shown);
+        }
         self.resources.drop_unseen(&shown);
         if self.resources.take_freed() {
             give_back_soon();
@@ -328,12 +346,20 @@ impl Application {
     fn draw_labels(&mut self, shown: &[ImageTime]) {
         for (image, _) in shown {
             let visible = self.workspace.findings_of(image).filter(|f| f.visible);
-            let masks = visible.filter_map(|f| Some((Arc::clone(f.mask()?), f.colour)));
-            let sources = LabelSources(masks.take(LabelMap::MOST).collect());
+            let masks = visible.filter_map(|f| {
+                let look = (f.colour, f.mask_look);
+                Some((Arc::clone(f.mask()?), look))
+            });
+            let threshold = self.masks.threshold.as_ref().filter(|t| t.image == *image);
+            let preview = threshold.and_then(|threshold| threshold.shown.as_ref());
+            let preview = preview.map(|(_, mask)| (Arc::clone(mask), PREVIEW));
+            let sources = LabelSources(masks.chain(preview).take(LabelMap::MOST).collect());
             let Some(record) = self.workspace.images.get(image) else {
                 continue;
             };
-            if !self.resources.label(image, &sources) {
+            // The next is drawn when the last is here: a long stroke is seen on the way.
+            let busy = self.jobs.goes_on(&DrawLabels::slot_of(image));
+            if busy || !self.resources.label(image, &sources) {
                 continue;
             }
             let drawn = self.resources.labels(image);

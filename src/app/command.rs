@@ -1,6 +1,8 @@
 //! Everything a reader can do by name: menu, toolbar, keyboard and tests share this one list.
 
-use super::{MeasurementKind, Shortcut, StandardLayout, Tool, ViewKind, WorkTab};
+use super::{
+    MaskOperation, MaskTool, MeasurementKind, Shortcut, StandardLayout, Tool, ViewKind, WorkTab,
+};
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{CT_PRESETS, VolumePreset};
 
@@ -63,6 +65,12 @@ pub enum Command {
     VolumePreset(VolumePreset),
     /// Remove the chosen findings; where none is chosen, forget the box.
     Delete,
+    /// Do something to the chosen mask.
+    Mask(MaskOperation),
+    /// Use a larger brush.
+    LargerBrush,
+    /// Use a smaller brush.
+    SmallerBrush,
     /// Forget the box.
     ClearBox,
     /// Ask the question that is written.
@@ -125,6 +133,8 @@ impl Command {
             Self::PreviousTime,
         ]);
         all.extend(VolumePreset::ALL.map(Self::VolumePreset));
+        all.extend(MaskOperation::ALL.map(Self::Mask));
+        all.extend([Self::LargerBrush, Self::SmallerBrush]);
         all.extend(WorkTab::ALL.map(Self::Tab));
         all.extend([
             Self::StudyPanel,
@@ -165,6 +175,7 @@ impl Command {
             Self::UseTool(Tool::Crosshair) => "Crosshair",
             Self::UseTool(Tool::Box) => "Box",
             Self::UseTool(Tool::Measure(kind)) => kind.name(),
+            Self::UseTool(Tool::Mask(tool)) => tool.name(),
             Self::WindowPreset(n) => CT_PRESETS.get(n).map_or("Window", |p| p.name),
             Self::WindowFromValues => "From values",
             Self::Invert => "Invert",
@@ -182,6 +193,9 @@ impl Command {
             Self::PreviousTime => "Previous time point",
             Self::VolumePreset(preset) => preset.name(),
             Self::Delete => "Remove",
+            Self::Mask(operation) => operation.name(),
+            Self::LargerBrush => "Larger brush",
+            Self::SmallerBrush => "Smaller brush",
             Self::ClearBox => "Clear box",
             Self::Ask => "Ask",
             Self::Describe => "Describe",
@@ -204,6 +218,7 @@ impl Command {
             Self::WindowPreset(_) | Self::WindowFromValues => "Window",
             Self::Layout(_) | Self::NextLayout => "Layout",
             Self::VolumePreset(_) => "3-D",
+            Self::Mask(_) => "Mask",
             Self::Plane(_) => "View",
             Self::Tab(_) => "Tab",
             Self::StudyPanel | Self::WorkPanel => "Panel",
@@ -228,6 +243,7 @@ impl Command {
             Self::UseTool(Tool::Crosshair) => "Drag to move the crosshair",
             Self::UseTool(Tool::Box) => "Drag to draw a box for the assistant",
             Self::UseTool(Tool::Measure(kind)) => measuring(kind),
+            Self::UseTool(Tool::Mask(tool)) => tool.tooltip(),
             Self::WindowPreset(_) => "Use this CT window",
             Self::WindowFromValues => "Window from the 1st to the 99th percentile of the image",
             Self::Invert => "Swap black and white",
@@ -254,6 +270,9 @@ impl Command {
             Self::PreviousTime => "Show the time point before",
             Self::VolumePreset(_) => "Choose how the 3-D view looks",
             Self::Delete => "Remove the chosen finding, or else the box",
+            Self::Mask(operation) => operation.tooltip(),
+            Self::LargerBrush => "Make brush and eraser larger",
+            Self::SmallerBrush => "Make brush and eraser smaller",
             Self::ClearBox => "Forget the box that was drawn",
             Self::Ask => "Ask the question that is written",
             Self::Describe => "Ask the assistant what is in the box",
@@ -294,6 +313,14 @@ impl Command {
                 MeasurementKind::Arrow => "Y",
                 MeasurementKind::Text => "X",
             }),
+            Self::UseTool(Tool::Mask(tool)) => Shortcut::shift(match tool {
+                MaskTool::Brush => "B",
+                MaskTool::Eraser => "E",
+                MaskTool::Lasso => "L",
+                MaskTool::Region => "G",
+            }),
+            Self::LargerBrush => Shortcut::plain("CloseBracket"),
+            Self::SmallerBrush => Shortcut::plain("OpenBracket"),
             Self::WindowPreset(0) => Shortcut::plain("1"),
             Self::WindowPreset(1) => Shortcut::plain("2"),
             Self::WindowPreset(2) => Shortcut::plain("3"),
@@ -341,6 +368,7 @@ impl Command {
             | Self::LinkWindow
             | Self::VolumePreset(_)
             | Self::ClearBox
+            | Self::Mask(_)
             | Self::Ask
             | Self::Report => return None,
         })

@@ -106,7 +106,13 @@ impl History {
                         .inverses
                         .iter()
                         .any(|earlier| covers(earlier.target().as_ref(), target.as_ref()));
-                if !known {
+                let joined = last
+                    .inverses
+                    .last_mut()
+                    .and_then(|earlier| join(earlier, &inverse));
+                if let Some(more) = joined {
+                    last.bytes += more;
+                } else if !known {
                     last.bytes += inverse.byte_len();
                     last.inverses.push(inverse);
                 }
@@ -177,6 +183,27 @@ impl History {
             self.undo.pop_front();
         }
     }
+}
+
+/// Makes an inverse that was painted last take back a `later` one of the same mask too: a stroke is one patch however
+/// long it is. By how many bytes it grew; `None` where they are something else.
+fn join(earlier: &mut Edit, later: &Edit) -> Option<usize> {
+    let before = earlier.byte_len();
+    let (
+        Edit::Paint { id, patch },
+        Edit::Paint {
+            id: same,
+            patch: after,
+        },
+    ) = (earlier, later)
+    else {
+        return None;
+    };
+    if id != same {
+        return None;
+    }
+    **patch = patch.as_ref().clone().joined(after.as_ref().clone());
+    Some((size_of::<Edit>() + patch.bytes()).saturating_sub(before))
 }
 
 /// Whether taking back `earlier` also takes back a later edit of `later`.

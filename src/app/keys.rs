@@ -32,6 +32,13 @@ impl Shortcut {
         }
     }
 
+    pub(super) fn shift(key: &str) -> Self {
+        Self {
+            shift: true,
+            ..Self::plain(key)
+        }
+    }
+
     pub(super) fn ctrl(key: &str) -> Self {
         Self {
             command: true,

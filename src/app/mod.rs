@@ -18,6 +18,9 @@ mod findings;
 mod history;
 pub mod jobs;
 mod keys;
+mod mask_edit;
+mod mask_operations;
+mod mask_tools;
 mod measure_edit;
 mod models;
 mod notices;
@@ -46,6 +49,8 @@ pub use desk::Arrival;
 pub use history::{History, Step};
 pub use jobs::{JobId, THUMBNAIL_PX, first_window};
 pub use keys::{KeyMap, Shortcut};
+pub use mask_edit::{MaskAct, MaskPlace};
+pub use mask_tools::{MaskOperation, MaskSettings, MaskTool, MaskWork, Threshold};
 pub use measure_edit::{Drawing, Held, HeldPart};
 pub use models::Models;
 pub use notices::{Notice, NoticeKind, Notices, Topic};
@@ -64,7 +69,7 @@ pub use structures::StructureFile;
 pub use tool::Tool;
 pub use workspace::{
     Card, CardCaution, CardId, CardState, CardStep, Direction, Display, Edit, EditTarget, Finding,
-    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, Measurement,
-    MeasurementKind, NamedLayout, Origin, PatientBox, Provenance, Reading, Shape, StandardLayout,
-    Tree, View, ViewId, ViewKind, Workspace,
+    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, MaskLook,
+    Measurement, MeasurementKind, NamedLayout, Origin, PatientBox, Provenance, Reading, Shape,
+    StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
 };

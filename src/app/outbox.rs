@@ -6,7 +6,7 @@ use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
 use super::workspace::{CardId, Edit, FindingId, NamedLayout, ViewId};
-use super::{Command, Draft, JobId, NoticeKind, Shortcut, Step, StructureFile, StudyId};
+use super::{Command, Draft, JobId, MaskAct, NoticeKind, Shortcut, Step, StructureFile, StudyId};
 
 /// What becomes of what is open when something else is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +122,8 @@ pub enum Effect {
     Name(FindingId, String),
     /// Choose these findings and no others.
     Select(Vec<FindingId>),
+    /// Correct a mask.
+    Mask(MaskAct),
     /// Go to a finding in all views, and show it.
     GoToFinding(FindingId),
     /// Write a mask to a file.

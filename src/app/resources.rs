@@ -8,7 +8,7 @@ use m3d_imaging::io::{Series, SeriesId};
 use m3d_imaging::volume::measure::{self, Values};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
-use super::{FindingColour, FindingId, Measurement, Revision};
+use super::{FindingColour, FindingId, MaskLook, Measurement, Revision};
 use crate::render::overlay::figure;
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 use m3d_assistant::reply::ImageFacts;
@@ -71,7 +71,7 @@ impl OpenImage {
 pub struct ShownLabels {
     /// Changes with what is drawn.
     pub revision: Revision,
-    /// The masks, each with its colour, in the order of their labels.
+    /// The masks, each with its looks, in the order of their labels.
     pub sources: LabelSources,
     /// One label per voxel.
     pub map: LabelMap,
@@ -81,7 +81,7 @@ pub struct ShownLabels {
 
 /// Which masks an image's labels are made from: compared by place in memory, for masks are copied on write.
 #[derive(Clone, Debug, Default)]
-pub struct LabelSources(pub Vec<(Arc<Mask>, FindingColour)>);
+pub struct LabelSources(pub Vec<(Arc<Mask>, (FindingColour, MaskLook))>);
 
 impl PartialEq for LabelSources {
     fn eq(&self, other: &Self) -> bool {

@@ -6,7 +6,7 @@ use m3d_assistant::inference::Task;
 
 use super::jobs::first_window;
 use super::workspace::{Edit, Layer, Links, Look, ViewKind};
-use super::{Application, Command, DialogRequest, Step};
+use super::{Application, Command, DialogRequest, Step, Tool};
 
 impl Application {
     /// Carries a command out.
@@ -38,7 +38,7 @@ impl Application {
             Command::Keys => self.dialogs.push(DialogRequest::Keys),
             Command::ShowModels => self.models.show(&mut self.jobs),
             Command::UnloadModel => self.assistant.unload(),
-            Command::UseTool(tool) => self.tool = tool,
+            Command::UseTool(tool) => self.use_tool(tool),
             Command::WindowPreset(n) => self.use_window_preset(n),
             Command::WindowFromValues => {
                 let statistics = self.seen_active().map(|seen| seen.image.statistics);
@@ -76,6 +76,9 @@ impl Application {
             Command::PreviousTime => self.step_time(-1),
             Command::VolumePreset(preset) => self.use_volume_preset(preset),
             Command::Delete => self.delete_selected(),
+            Command::Mask(operation) => self.edit_mask(operation),
+            Command::LargerBrush => self.resize_brush(1.25),
+            Command::SmallerBrush => self.resize_brush(0.8),
             Command::ClearBox => self.clear_box(),
             Command::Ask => self.ask_draft(),
             Command::Describe => self.describe(),
@@ -144,6 +147,10 @@ impl Application {
             Command::Delete => {
                 self.selected().next().is_some() || seen.is_some_and(|s| s.region().is_some())
             }
+            Command::Mask(operation) => self.can_edit_mask(operation),
+            Command::LargerBrush | Command::SmallerBrush => {
+                matches!(self.tool, Tool::Mask(_))
+            }
             Command::ClearBox => seen.is_some_and(|s| s.region().is_some()),
             Command::Ask => self.can_ask(),
             Command::Describe => {
@@ -179,6 +186,15 @@ impl Application {
         if let Some(preset) = CT_PRESETS.get(n).filter(|_| is_ct) {
             self.change_layer("window", |layer| layer.window = preset.window);
         }
+    }
+
+    fn use_tool(&mut self, tool: Tool) {
+        self.tool = tool;
+        self.masks.painting = false;
+    }
+
+    fn resize_brush(&mut self, factor: f64) {
+        self.masks.settings = self.masks.settings.resized(factor);
     }
 
     fn set_links(&mut self, links: Links) {

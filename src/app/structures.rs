@@ -7,7 +7,7 @@ use m3d_imaging::io::{IoError, Library, Series, SeriesId};
 use m3d_imaging::volume::{ImageIdentity, ImageKey};
 
 use super::jobs::{LoadImage, LoadStructures};
-use super::workspace::{Edit, Finding, FindingColour, FindingId, Origin, Shape};
+use super::workspace::{Edit, Finding, FindingColour, FindingId, MaskLook, Origin, Shape};
 use super::{Application, NoticeKind, Placement, Step};
 
 /// Where structures are read from.
@@ -190,6 +190,7 @@ impl Application {
             },
             shape: Shape::Mask(Arc::new(mask)),
             drawn_at_mm: None,
+            mask_look: MaskLook::default(),
             note: String::new(),
         }
     }

@@ -150,6 +150,7 @@ impl Scene {
         vec![LabelStyle {
             colour: MASK_COLOUR,
             opacity: 0.4,
+            outline: false,
         }]
     }
 

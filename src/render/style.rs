@@ -11,16 +11,19 @@ pub struct LabelStyle {
     pub colour: [f32; 3],
     /// 0 hides the label, 1 hides what is under it. In 3-D it is the opacity of a layer 1 mm thick.
     pub opacity: f32,
+    /// Whether a slice shows its outline alone.
+    pub outline: bool,
 }
 
 /// The styles of all label values: entry 0 is no label, hidden like those without a style.
 pub(super) type StyleTable = [[f32; 4]; 256];
 
-/// Display colours with the opacity as given, for slices.
+/// Display colours with the opacity as given, for slices; below 0 where the outline alone is drawn.
 pub(super) fn slice_styles(styles: &[LabelStyle]) -> StyleTable {
     table(styles, |style| {
         let [r, g, b] = style.colour.map(unit);
-        [r, g, b, unit(style.opacity)]
+        let opacity = unit(style.opacity);
+        [r, g, b, if style.outline { -opacity } else { opacity }]
     })
 }
 

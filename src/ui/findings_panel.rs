@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use m3d_imaging::volume::Spacing;
 
-use super::theme;
+use super::{mask_edit_panel, theme};
 use crate::app::{
     Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Seen, Shape,
     Step, Subject,
@@ -98,6 +98,9 @@ fn entry(ui: &mut Ui, app: &Application, finding: &Finding, seen: &Seen<'_>, out
     ui.horizontal_wrapped(|ui| {
         if ui.small_button("Go to").clicked() {
             outbox.push(Effect::GoToFinding(id));
+        }
+        if finding.mask().is_some() {
+            mask_edit_panel::choose(ui, app, finding, outbox);
         }
         if finding.mask().is_some() && ui.small_button("Export…").clicked() {
             outbox.push(Effect::Dialog(DialogRequest::ExportMask(id)));

@@ -7,8 +7,8 @@ use super::pane::PaneContext;
 use super::slice_frame::SliceFrame;
 use super::slice_overlay;
 use crate::app::{
-    DialogRequest, Drawing, Edit, Effect, Finding, FindingId, Held, HeldPart, Measurement, Origin,
-    Seen, Shape, Step, Tool,
+    DialogRequest, Drawing, Edit, Effect, Finding, FindingId, Held, HeldPart, MaskLook,
+    Measurement, Origin, Seen, Shape, Step, Tool,
 };
 use crate::render::marks::{MarkFrame, MarkPart, MarkTarget, hit};
 use crate::render::overlay::annotation_marks;
@@ -181,6 +181,7 @@ impl MeasurePointer {
             source: Origin::Reader,
             shape: Shape::Measurement(Box::new(drawn)),
             drawn_at_mm: None,
+            mask_look: MaskLook::default(),
             note: String::new(),
         };
         cx.outbox.step(Edit::add(finding), step());

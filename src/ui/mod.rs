@@ -11,6 +11,8 @@ mod file_dialogs;
 mod findings_panel;
 mod fonts;
 mod keys_dialog;
+mod mask_edit_panel;
+mod mask_pointer;
 mod measure_pointer;
 mod models_dialog;
 mod notices_panel;

@@ -4,6 +4,7 @@ use egui::{CursorIcon, PointerButton, Pos2, Response, Ui};
 use glam::{DVec2, DVec3};
 
 use super::canvas::Canvas;
+use super::mask_pointer::MaskPointer;
 use super::measure_pointer::MeasurePointer;
 use super::pane::PaneContext;
 use super::slice_frame::{SliceFrame, size_in_pixels};
@@ -45,6 +46,7 @@ pub struct SlicePane {
     region_drag: Option<RegionDrag>,
     window_drag: Option<WindowDrag>,
     measuring: MeasurePointer,
+    masking: MaskPointer,
     wheel: f32,
 }
 
@@ -58,6 +60,7 @@ impl SlicePane {
             region_drag: None,
             window_drag: None,
             measuring: MeasurePointer::default(),
+            masking: MaskPointer::default(),
             wheel: 0.0,
         }
     }
@@ -81,6 +84,7 @@ impl SlicePane {
         let painter = ui.painter_at(response.rect);
         let show_handles = cx.app.tool == Tool::Box;
         slice_overlay::draw(&painter, &frame, cx.app, seen, show_handles);
+        self.masking.draw(&painter, response, &frame, cx.app);
     }
 
     fn frame(&self, rect: egui::Rect, scale: f32, seen: &Seen<'_>) -> SliceFrame {
@@ -111,7 +115,9 @@ impl SlicePane {
                 cx.outbox.look(seen.go_to(point));
             }
         }
-        if self.measuring.take(ui, response, frame, seen, cx) {
+        if self.masking.take(ui, response, frame, seen, cx)
+            || self.measuring.take(ui, response, frame, seen, cx)
+        {
             return;
         }
         let Some(at) = response.interact_pointer_pos() else {
@@ -139,7 +145,7 @@ impl SlicePane {
                 Tool::Window => self.drag_window(ui, at, seen, cx),
                 Tool::Crosshair => cx.outbox.look(seen.go_to(frame.patient_from_screen(at))),
                 Tool::Box => self.drag_region(ui, response, at, frame, seen, cx),
-                Tool::Measure(_) => {}
+                Tool::Measure(_) | Tool::Mask(_) => {}
             }
         } else if response.clicked_by(PointerButton::Primary) && cx.app.tool == Tool::Crosshair {
             cx.outbox.look(seen.go_to(frame.patient_from_screen(at)));

@@ -94,9 +94,10 @@ fn label_styles(app: &Application, id: ViewId) -> Vec<LabelStyle> {
     let labels = app.seen(id).and_then(|seen| seen.labels);
     let sources = labels.map(|labels| labels.sources.0.as_slice());
     let sources = sources.unwrap_or_default().iter();
-    let styles = sources.map(|&(_, colour)| LabelStyle {
+    let styles = sources.map(|&(_, (colour, look))| LabelStyle {
         colour: theme::rgb(theme::finding_colour(colour)),
-        opacity: app.workspace.display.mask_opacity,
+        opacity: look.opacity.unwrap_or(app.workspace.display.mask_opacity),
+        outline: look.outline,
     });
     styles.collect()
 }

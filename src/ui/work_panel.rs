@@ -2,7 +2,7 @@
 
 use egui::{CentralPanel, CollapsingHeader, Panel, ScrollArea, Ui};
 
-use super::{assistant_panel, command_ui, display_panel, findings_panel};
+use super::{assistant_panel, command_ui, display_panel, findings_panel, mask_edit_panel};
 use crate::app::{Application, Command, Outbox, WorkTab};
 
 /// Shows the panel.
@@ -20,6 +20,8 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         WorkTab::Findings => {
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 findings_panel::show(ui, app, outbox);
+                CollapsingHeader::new("Edit masks")
+                    .show(ui, |ui| mask_edit_panel::show(ui, app, outbox));
                 CollapsingHeader::new("Display")
                     .default_open(true)
                     .show(ui, |ui| display_panel::show(ui, app, outbox));

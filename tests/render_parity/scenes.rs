@@ -146,10 +146,12 @@ pub(crate) const STYLES: [LabelStyle; 2] = [
     LabelStyle {
         colour: [0.9, 0.3, 0.1],
         opacity: 0.4,
+        outline: false,
     },
     LabelStyle {
         colour: [0.1, 0.7, 0.95],
         opacity: 0.7,
+        outline: true,
     },
 ];
 

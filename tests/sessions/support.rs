@@ -10,8 +10,8 @@ use glam::{DVec3, UVec3};
 use m3d_imaging::io::{self, Progress};
 use m3d_imaging::volume::{ImageKey, Mask};
 use m3d_viewer::app::{
-    Application, Edit, Effect, Finding, FindingColour, FindingId, ImageRecord, Origin, Outbox,
-    PatientBox, Shape, StartOptions, Step, StudyId, Topic,
+    Application, Edit, Effect, Finding, FindingColour, FindingId, ImageRecord, MaskLook, Origin,
+    Outbox, PatientBox, Shape, StartOptions, Step, StudyId, Topic,
 };
 
 pub const NAME: &str = "Featherstone^Wilhelmina";
@@ -159,6 +159,7 @@ pub fn finding(image: &ImageKey, name: &str, shape: Shape) -> Finding {
         source: Origin::Reader,
         shape,
         drawn_at_mm: None,
+        mask_look: MaskLook::default(),
         note: String::new(),
     }
 }

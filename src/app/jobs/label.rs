@@ -1,8 +1,10 @@
 //! Making the visible masks of an image ready to draw.
 
+use std::collections::BTreeSet;
+
 use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::io::Progress;
-use m3d_imaging::volume::{ImageKey, LabelMap};
+use m3d_imaging::volume::{ImageKey, LabelMap, Mask};
 
 use super::{Finish, Job, Slot};
 use crate::app::Revision;
@@ -26,14 +28,23 @@ pub struct DrawLabels {
 }
 
 impl DrawLabels {
+    /// The slot of drawing the masks of an image.
+    pub fn slot_of(image: &ImageKey) -> Slot {
+        Slot::latest_for("label", format!("{image:?}"))
+    }
+
     fn map(&self) -> LabelMap {
         let masks = || self.sources.0.iter().map(|(mask, _)| &**mask);
-        if let Some((before, map)) = &self.earlier
-            && before.0.len() == self.sources.0.len()
-        {
+        if let Some((before, map)) = &self.earlier {
             let mut map = map.clone();
-            let pairs = masks().zip(before.0.iter().map(|(mask, _)| &**mask));
-            let changed: Vec<usize> = pairs.flat_map(|(a, b)| a.changed_since(b)).collect();
+            let before: Vec<&Mask> = before.0.iter().map(|(mask, _)| &**mask).collect();
+            let pairs = masks().zip(before.iter().copied());
+            let changed = pairs.flat_map(|(a, b)| a.changed_since(b));
+            // Those that came last, or are gone from there, count where something is inside.
+            let come = masks().skip(before.len()).flat_map(Mask::occupied);
+            let gone = before.iter().skip(self.sources.0.len());
+            let gone = gone.flat_map(|mask| mask.occupied());
+            let changed: BTreeSet<usize> = changed.chain(come).chain(gone).collect();
             map.update(masks(), changed);
             return map;
         }
@@ -47,7 +58,7 @@ impl Job for DrawLabels {
     }
 
     fn slot(&self) -> Slot {
-        Slot::latest_for("label", format!("{:?}", self.image))
+        Self::slot_of(&self.image)
     }
 
     fn run(self: Box<Self>, _: &Progress) -> Finish {

@@ -4,6 +4,7 @@
 mod export;
 mod label;
 mod load;
+mod masks;
 mod measure;
 mod models;
 mod scan;
@@ -23,6 +24,7 @@ use super::Application;
 pub use export::ExportMask;
 pub use label::DrawLabels;
 pub use load::{LoadImage, first_window};
+pub use masks::{AddArea, Area, EditMask, PreviewThreshold};
 pub use measure::MeasureValues;
 pub use models::{FetchModel, FindModels, VerifyModel};
 pub use scan::Scan;

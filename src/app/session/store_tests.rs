@@ -12,7 +12,8 @@ use super::envelope::{self, EnvelopeError};
 use super::store::{Opened, Store};
 use super::{StudyId, disk};
 use crate::app::workspace::{
-    Edit, Finding, FindingColour, FindingId, ImageRecord, Origin, Shape, ViewId, Workspace,
+    Edit, Finding, FindingColour, FindingId, ImageRecord, MaskLook, Origin, Shape, ViewId,
+    Workspace,
 };
 
 fn key() -> ImageKey {
@@ -60,6 +61,7 @@ fn session() -> Session {
         source: Origin::Reader,
         shape: Shape::Mask(Arc::new(mask)),
         drawn_at_mm: None,
+        mask_look: MaskLook::default(),
         note: String::new(),
     }));
     Session::of(&workspace, study(), ViewId::fresh())

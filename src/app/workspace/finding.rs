@@ -74,6 +74,16 @@ pub enum FindingColour {
     Own([u8; 3]),
 }
 
+/// How a mask is drawn on slices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MaskLook {
+    /// Its opacity, 0 to 1; as all masks where there is none.
+    pub opacity: Option<f32>,
+    /// Whether its outline alone is drawn.
+    pub outline: bool,
+}
+
 /// A mask, a box or a measurement with a name. A session keeps masks in files of their own: there `S` names the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding<S = Shape> {
@@ -99,6 +109,9 @@ pub struct Finding<S = Shape> {
     pub shape: S,
     /// The size of the voxels a model drew a mask in, in mm along i, j, k: what the outline is worth.
     pub drawn_at_mm: Option<DVec3>,
+    /// How it is drawn, if it is a mask.
+    #[serde(default)]
+    pub mask_look: MaskLook,
     /// The reader's words on it.
     pub note: String,
 }
@@ -118,6 +131,7 @@ impl<S> Finding<S> {
             source: self.source,
             shape,
             drawn_at_mm: self.drawn_at_mm,
+            mask_look: self.mask_look,
             note: self.note,
         }
     }

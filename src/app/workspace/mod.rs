@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use card::{Card, CardCaution, CardState, CardStep, Provenance};
 pub use edit::{Edit, EditTarget};
-pub use finding::{Finding, FindingColour, Origin, PatientBox, Shape};
+pub use finding::{Finding, FindingColour, MaskLook, Origin, PatientBox, Shape};
 pub(super) use id::fresh;
 pub use id::{CardId, FindingId, ViewId};
 pub use image::{Frame, ImageRecord};

@@ -101,13 +101,15 @@ fn lay_labels_over(
     for (colour, x) in row.iter_mut().zip(0..) {
         let pixel = middle(x, y);
         let label = label_under(pixel);
-        let [r, g, b, opacity] = styles[label];
+        // Below 0 the outline alone is drawn.
+        let [r, g, b, fill] = styles[label];
+        let opacity = fill.abs();
         if opacity > 0.0 {
             let same = [DVec2::X, DVec2::NEG_X, DVec2::Y, DVec2::NEG_Y]
                 .iter()
                 .all(|&side| label_under(pixel + side) == label);
             let share = if same {
-                opacity
+                fill.max(0.0)
             } else {
                 opacity + (1.0 - opacity) * OUTLINE
             };
