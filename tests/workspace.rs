@@ -103,6 +103,7 @@ fn arb_finding() -> impl Strategy<Value = Finding> {
             source: Origin::Reader,
             shape,
             drawn_at_mm: None,
+            corrected: false,
             mask_look: MaskLook::default(),
             note: String::new(),
         },
@@ -311,6 +312,7 @@ fn with_a_box(id: u64, name: &str) -> Finding {
             corners_mm: [DVec3::ZERO, DVec3::ONE],
         }),
         drawn_at_mm: None,
+        corrected: false,
         mask_look: MaskLook::default(),
         note: String::new(),
     }

@@ -193,6 +193,7 @@ impl Application {
             source: Origin::Model(card.id),
             shape,
             drawn_at_mm,
+            corrected: false,
             mask_look: MaskLook::default(),
             note: String::new(),
         };
@@ -251,6 +252,7 @@ fn provenance(reply: &Reply) -> Provenance {
         raw_text: raw.join("\n"),
         model_name: reply.model_name.clone(),
         model_fingerprint: reply.model_fingerprint.clone(),
+        model_licence: super::licence_of(&reply.model_name).map(str::to_owned),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         max_tokens: reply.settings.max_tokens,
         temperature: reply.settings.temperature,

@@ -182,15 +182,20 @@ impl Application {
         }
     }
 
-    /// Puts a patch on a mask, which is shown if it was not; none where it changes nothing.
+    /// Puts a patch on a mask, which is shown if it was not and noted as corrected; none where it changes nothing.
     pub(super) fn put_patch(&mut self, id: FindingId, patch: MaskPatch, step: Step) {
         if patch.is_empty() {
             return;
         }
-        let hidden = self.workspace.finding(id).filter(|f| !f.visible).cloned();
-        if let Some(mut finding) = hidden {
-            finding.visible = true;
-            self.change(Edit::add(finding), step.clone());
+        let finding = self.workspace.finding(id);
+        let is_noted = |f: &&Finding| f.visible && (f.corrected || f.source == Origin::Reader);
+        if let Some(finding) = finding.filter(|f| !is_noted(f)) {
+            let noted = Finding {
+                visible: true,
+                corrected: finding.source != Origin::Reader,
+                ..finding.clone()
+            };
+            self.change(Edit::add(noted), step.clone());
         }
         let patch = Box::new(patch);
         self.change(Edit::Paint { id, patch }, step);
@@ -237,6 +242,7 @@ impl Application {
                 source: Origin::Reader,
                 shape: Shape::Mask(Arc::new(mask)),
                 drawn_at_mm: None,
+                corrected: false,
                 mask_look: super::MaskLook::default(),
                 note: String::new(),
             }),

@@ -63,7 +63,10 @@ pub use resources::{
 };
 pub use revision::Revision;
 pub use seen::{PointReading, Seen};
-pub use session::{EXTENSION as SESSION_EXTENSION, Recent, StudyId, default_folder};
+pub use session::{
+    CollectError, CollectOptions, Collected, EXTENSION as SESSION_EXTENSION, LeftOut, Recent,
+    StudyId, collect, default_folder, licence_of,
+};
 pub use settings::Settings;
 pub use structures::StructureFile;
 pub use tool::Tool;

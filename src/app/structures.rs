@@ -190,6 +190,7 @@ impl Application {
             },
             shape: Shape::Mask(Arc::new(mask)),
             drawn_at_mm: None,
+            corrected: false,
             mask_look: MaskLook::default(),
             note: String::new(),
         }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
-use super::{data_prepare, output};
+use super::{data_collect, data_prepare, output};
 use m3d_assistant::inference::{Preparation, PreparedImage, prepare_in};
 use m3d_imaging::geometry::AxisOrder;
 use m3d_imaging::volume::Window;
@@ -26,6 +26,8 @@ enum DataCommands {
     Phantom(PhantomArguments),
     /// Bring images with labels, or slices with reports, into M3D-Data's layout.
     Prepare(data_prepare::PrepareArguments),
+    /// Bring the masks of sessions, with their images, into nnU-Net's layout.
+    Collect(data_collect::CollectArguments),
 }
 
 /// Arguments of `data phantom`.
@@ -86,6 +88,7 @@ pub(super) fn run(arguments: &DataArguments) -> anyhow::Result<()> {
     match &arguments.command {
         DataCommands::Phantom(arguments) => phantoms(arguments),
         DataCommands::Prepare(arguments) => data_prepare::run(arguments),
+        DataCommands::Collect(arguments) => data_collect::run(arguments),
     }
 }
 

@@ -8,6 +8,7 @@ mod ask;
 mod bench;
 mod convert;
 mod data;
+mod data_collect;
 mod data_prepare;
 mod info;
 mod model;

@@ -181,6 +181,7 @@ impl MeasurePointer {
             source: Origin::Reader,
             shape: Shape::Measurement(Box::new(drawn)),
             drawn_at_mm: None,
+            corrected: false,
             mask_look: MaskLook::default(),
             note: String::new(),
         };

@@ -37,6 +37,7 @@ fn card(app: &m3d_viewer::app::Application, state: CardState) -> Card {
             raw_text: "raw".into(),
             model_name: "small".into(),
             model_fingerprint: "abc".into(),
+            model_licence: None,
             program_version: "0".into(),
             max_tokens: 100,
             temperature: 0.1,

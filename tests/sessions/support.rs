@@ -159,6 +159,7 @@ pub fn finding(image: &ImageKey, name: &str, shape: Shape) -> Finding {
         source: Origin::Reader,
         shape,
         drawn_at_mm: None,
+        corrected: false,
         mask_look: MaskLook::default(),
         note: String::new(),
     }

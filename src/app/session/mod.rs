@@ -9,6 +9,7 @@
 //! ([`anonymous`]).
 
 mod anonymous;
+mod collect;
 mod content;
 mod disk;
 mod envelope;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use collect::{CollectError, CollectOptions, Collected, LeftOut, collect, licence_of};
 pub(super) use content::Arrangement;
 pub use recent::Recent;
 pub(super) use restore::removal;

@@ -126,6 +126,24 @@ impl Store {
         }
     }
 
+    /// The session in a folder as it was saved last, without the masks that cannot be read; those, in words. Nothing is
+    /// locked or changed.
+    ///
+    /// # Errors
+    /// When there is no session that can be read, in words.
+    pub fn look(folder: &Path) -> Result<(Session, Vec<String>), String> {
+        match Self::at(folder.to_owned()).read() {
+            Ok((session, bad)) => {
+                let bad = bad.into_iter();
+                let bad = bad.map(|(path, why)| format!("{}: {why}", path.display()));
+                Ok((session, bad.collect()))
+            }
+            Err(ReadError::Absent) => Err("there is no session in it".into()),
+            Err(ReadError::Io(_, error)) => Err(error.to_string()),
+            Err(ReadError::Bad(error)) => Err(error.to_string()),
+        }
+    }
+
     fn session_path(&self) -> PathBuf {
         self.folder.join(SESSION)
     }

@@ -61,6 +61,7 @@ fn session() -> Session {
         source: Origin::Reader,
         shape: Shape::Mask(Arc::new(mask)),
         drawn_at_mm: None,
+        corrected: false,
         mask_look: MaskLook::default(),
         note: String::new(),
     }));

@@ -43,6 +43,9 @@ pub struct Provenance {
     pub model_name: String,
     /// The model's fingerprint.
     pub model_fingerprint: String,
+    /// The licence of the model's weights, where it is known.
+    #[serde(default)]
+    pub model_licence: Option<String>,
     /// The version of this program.
     pub program_version: String,
     /// The most tokens of the answer.

@@ -109,6 +109,9 @@ pub struct Finding<S = Shape> {
     pub shape: S,
     /// The size of the voxels a model drew a mask in, in mm along i, j, k: what the outline is worth.
     pub drawn_at_mm: Option<DVec3>,
+    /// Whether a reader has changed a mask that a model or a file brought.
+    #[serde(default)]
+    pub corrected: bool,
     /// How it is drawn, if it is a mask.
     #[serde(default)]
     pub mask_look: MaskLook,
@@ -131,6 +134,7 @@ impl<S> Finding<S> {
             source: self.source,
             shape,
             drawn_at_mm: self.drawn_at_mm,
+            corrected: self.corrected,
             mask_look: self.mask_look,
             note: self.note,
         }
