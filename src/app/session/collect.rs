@@ -198,7 +198,10 @@ pub fn collect(
         }
     }
     if found.is_empty() {
-        let reason = collected.left_out.first().map(|left| left.reason.clone());
+        // That a whole image is missing says more than what one mask lacks.
+        let left = &collected.left_out;
+        let whole = left.iter().find(|left| left.name.is_empty());
+        let reason = whole.or(left.first()).map(|left| left.reason.clone());
         let reason =
             reason.unwrap_or_else(|| "no mask was drawn or corrected in these sessions".into());
         return Err(CollectError::Nothing(reason));
