@@ -6,6 +6,8 @@ mod contours;
 mod mesh;
 #[path = "objects/read.rs"]
 mod read;
+#[path = "objects/report.rs"]
+mod report;
 #[path = "objects/round_trip.rs"]
 mod round_trip;
 #[path = "import/support.rs"]

@@ -23,7 +23,7 @@ mod wording;
 pub use about::ImageFacts;
 pub use outcome::Outcome;
 pub use respond::respond;
-pub use statement::Statement;
+pub use statement::{NOT_MEASURED, Statement, sentences};
 
 use std::sync::Arc;
 

@@ -56,7 +56,7 @@ pub(super) fn statements_of(text: &str) -> Vec<Statement> {
 }
 
 /// The sentences of a text: to a full stop, a question or exclamation mark that a space follows, or to a line's end.
-fn sentences(text: &str) -> Vec<Range<usize>> {
+pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     let mut letters = text.char_indices().peekable();

@@ -21,8 +21,8 @@ const TISSUE: Code = sct("85756007", "Tissue");
 const ANATOMY: Code = sct("123037004", "Anatomical Structure");
 const ALTERED: Code = sct("49755003", "Morphologically Altered Structure");
 /// CID 244.
-const LEFT: Code = sct("7771000", "Left");
-const RIGHT: Code = sct("24028007", "Right");
+pub(super) const LEFT: Code = sct("7771000", "Left");
+pub(super) const RIGHT: Code = sct("24028007", "Right");
 /// The scheme of what no public one has a code for; its values are the lexicon's names.
 const OWN_SCHEME: &str = "99M3D";
 
@@ -73,6 +73,19 @@ fn code_of(term: &'static Term) -> Option<Code> {
     term.code()
         .or_else(|| unsided.and_then(Term::code))
         .or_else(generic)
+}
+
+/// What a finding is and where it lies, for a report: of a lesion in the liver the lesion and the liver, of anatomy the
+/// anatomy alone. The side is that of the term.
+pub(super) fn finding_codes(term: &'static Term) -> (InMemDicomObject, Option<InMemDicomObject>) {
+    let plain = |term: &'static Term| match code_of(term) {
+        Some(found) => item(found),
+        None => code(OWN_SCHEME, term.name(), term.name()),
+    };
+    let organ = term.organ().map(plain);
+    // The side of anatomy stands where its place does.
+    let site = organ.or_else(|| term.side().map(|_| plain(term)));
+    (plain(term), site)
 }
 
 fn item(found: Code) -> InMemDicomObject {

@@ -8,6 +8,7 @@ mod file;
 mod found;
 mod labels;
 mod original;
+mod report;
 mod rtstruct;
 mod seg;
 mod surface;
@@ -17,4 +18,5 @@ pub use found::{Belongs, LoadedObject, LoadedStructure, ObjectKind, ObjectOnTop,
 pub(super) use found::{inspect, is_object};
 pub(super) use labels::Names;
 pub use labels::{load_label_map, load_label_series, may_label};
+pub use report::{MeasuredFinding, Quantity, Region, ReportText, TextKind, write_pdf, write_sr};
 pub use surface::{write_obj, write_stl};

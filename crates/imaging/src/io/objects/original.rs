@@ -221,6 +221,32 @@ impl Original {
         }
         Ok(object)
     }
+
+    /// A new document of the same study: an object without a place, of today.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn document(
+        &self,
+        class: &str,
+        modality: &str,
+        about: &str,
+    ) -> std::io::Result<InMemDicomObject> {
+        let mut object = self.derived(class, modality, about)?;
+        for tag in [
+            tags::FRAME_OF_REFERENCE_UID,
+            tags::POSITION_REFERENCE_INDICATOR,
+        ] {
+            object.remove_element(tag);
+        }
+        let [date, time] = [
+            read_text(&object, tags::SERIES_DATE),
+            read_text(&object, tags::SERIES_TIME),
+        ];
+        object.put(text(tags::CONTENT_DATE, VR::DA, &date));
+        object.put(text(tags::CONTENT_TIME, VR::TM, &time));
+        Ok(object)
+    }
 }
 
 /// The first value of an element as text; empty where there is none.
