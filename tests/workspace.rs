@@ -9,9 +9,10 @@ use m3d_imaging::volume::{
     Digest, ImageIdentity, ImageKey, Mask, Modality, Paint, VolumePreset, Window,
 };
 use m3d_viewer::app::{
-    Card, CardId, CardState, Display, Edit, Finding, FindingColour, FindingId, Frame, History,
-    ImageRecord, Layer, Layout, Links, Look, MaskLook, Measurement, MeasurementKind, Origin,
-    PatientBox, Shape, StandardLayout, Step, View, ViewId, ViewKind, Workspace,
+    Card, CardId, CardState, Content, Display, Edit, Finding, FindingColour, FindingId, Frame,
+    History, ImageRecord, KeyImage, KeyImageId, Layer, Layout, Links, Look, Measurement,
+    MeasurementKind, PatientBox, Piece, Report, Section, SectionKind, Sentence, Shape,
+    StandardLayout, Step, StudyId, View, ViewId, ViewKind, Workspace,
 };
 use m3d_viewer::render::ColourMap;
 use proptest::prelude::*;
@@ -93,19 +94,9 @@ fn arb_finding() -> impl Strategy<Value = Finding> {
     (0_u64..5, 0_u8..4, "[a-z]{0,3}", any::<bool>(), arb_shape()).prop_map(
         |(id, n, name, visible, shape)| Finding {
             id: FindingId(id),
-            image: image(n),
-            time: 0,
-            name,
             colour: FindingColour::Row(id as usize),
             visible,
-            locked: false,
-            group: String::new(),
-            source: Origin::Reader,
-            shape,
-            drawn_at_mm: None,
-            corrected: false,
-            mask_look: MaskLook::default(),
-            note: String::new(),
+            ..Finding::new(&image(n), name, shape)
         },
     )
 }
@@ -163,6 +154,54 @@ fn arb_card() -> impl Strategy<Value = Card> {
             "?".into(),
             Some(m3d_assistant::inference::Task::Chat),
         )
+    })
+}
+
+fn arb_piece() -> impl Strategy<Value = Piece> {
+    let content = prop_oneof![
+        "[a-z ]{0,6}".prop_map(Content::Text),
+        (0_u64..5, any::<bool>()).prop_map(|(id, accepted)| Content::Finding {
+            finding: FindingId(id),
+            accepted,
+        }),
+        ("[a-z ]{0,6}", any::<bool>()).prop_map(|(text, accepted)| {
+            Content::Sentence(Sentence {
+                text,
+                card: CardId(1),
+                model: "a model".into(),
+                accepted,
+            })
+        }),
+    ];
+    content.prop_map(Piece::new)
+}
+
+fn arb_report() -> impl Strategy<Value = Report> {
+    let pieces = prop::collection::vec(arb_piece(), 0..5);
+    let section = pieces.prop_map(|pieces| Section {
+        heading: "Liver".into(),
+        kind: SectionKind::Findings,
+        about: vec!["liver".into()],
+        pieces,
+    });
+    let sections = prop::collection::vec(section, 0..3);
+    (0_u8..4, sections, prop::option::of(arb_point())).prop_map(|(n, sections, key)| Report {
+        image: image(n),
+        template: "a template".into(),
+        sections,
+        key_images: key
+            .map(|point_mm| KeyImage {
+                id: KeyImageId(1),
+                image: image(n),
+                time: 0,
+                orientation: Orientation::Axial,
+                point_mm,
+                window: Window::new(40.0, 400.0),
+                invert: false,
+                caption: String::new(),
+            })
+            .into_iter()
+            .collect(),
     })
 }
 
@@ -225,6 +264,11 @@ fn arb_edit() -> impl Strategy<Value = Edit> {
             id: CardId(id),
             place: usize::MAX,
             card: None,
+        }),
+        arb_report().prop_map(Edit::report),
+        (0_u8..4).prop_map(|n| Edit::Report {
+            study: StudyId::of(&image(n)),
+            report: None,
         }),
         (0_u8..4, any::<bool>()).prop_map(|(n, there)| Edit::Image {
             key: image(n),
@@ -300,21 +344,13 @@ proptest! {
 fn with_a_box(id: u64, name: &str) -> Finding {
     Finding {
         id: FindingId(id),
-        image: image(1),
-        time: 0,
-        name: name.into(),
-        colour: FindingColour::Row(0),
-        visible: true,
-        locked: false,
-        group: String::new(),
-        source: Origin::Reader,
-        shape: Shape::Box(PatientBox {
-            corners_mm: [DVec3::ZERO, DVec3::ONE],
-        }),
-        drawn_at_mm: None,
-        corrected: false,
-        mask_look: MaskLook::default(),
-        note: String::new(),
+        ..Finding::new(
+            &image(1),
+            name,
+            Shape::Box(PatientBox {
+                corners_mm: [DVec3::ZERO, DVec3::ONE],
+            }),
+        )
     }
 }
 

@@ -8,8 +8,8 @@ use m3d_assistant::plan::Plan;
 use m3d_assistant::reply::{Found, Place, Question, Reply, ReplyEvent};
 
 use super::workspace::{
-    Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, MaskLook, Origin,
-    PatientBox, Provenance, Shape,
+    Card, CardCaution, CardId, CardState, CardStep, Edit, Finding, FindingId, Origin, PatientBox,
+    Provenance, Shape,
 };
 use super::{Application, ModelStatus, NoticeKind, Step};
 
@@ -182,20 +182,11 @@ impl Application {
             Place::Mask(mask, drawn_at_mm) => (Shape::Mask(mask), Some(drawn_at_mm)),
         };
         let finding = Finding {
-            id: FindingId::fresh(),
-            image: key.clone(),
             time: card.time,
-            name: short_name(&found.name),
             colour: self.workspace.next_colour(key),
-            visible: true,
-            locked: false,
-            group: String::new(),
             source: Origin::Model(card.id),
-            shape,
             drawn_at_mm,
-            corrected: false,
-            mask_look: MaskLook::default(),
-            note: String::new(),
+            ..Finding::new(key, short_name(&found.name), shape)
         };
         let id = finding.id;
         let is_shown = self

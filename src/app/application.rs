@@ -12,6 +12,7 @@ use m3d_imaging::volume::{ImageKey, LabelMap};
 
 use super::desk::{Arrival, Desk};
 use super::jobs::{DrawLabels, Jobs, Waker};
+use super::report::Templates;
 use super::resources::{ImageTime, LabelSources, Resources};
 use super::session::{Import, Sessions};
 use super::structures::Waiting;
@@ -53,6 +54,8 @@ pub struct Application {
     pub assistant: Assistant,
     /// The models that are here and that could be.
     pub models: Models,
+    /// What reports are begun with.
+    pub templates: Templates,
     /// What the left button does.
     pub tool: Tool,
     /// What masks are corrected with.
@@ -104,6 +107,8 @@ impl Application {
     /// threads when the window has something new to show.
     pub fn new(options: StartOptions, wake: &Waker, gpu: Option<Gpu>) -> Self {
         let path = options.settings_path;
+        let template_folder = path.as_deref().and_then(Path::parent);
+        let template_folder = template_folder.map(|folder| folder.join("report-templates"));
         let settings = path.as_deref().map(Settings::load).unwrap_or_default();
         let workspace = Workspace::default();
         let active = workspace.layout.shown().first().copied();
@@ -117,6 +122,7 @@ impl Application {
             notices: Notices::default(),
             assistant: Assistant::new(Arc::clone(wake)),
             models: Models::new(options.models),
+            templates: Templates::read(template_folder),
             tool: Tool::Window,
             masks: MaskWork::default(),
             draft: Draft::default(),
@@ -145,6 +151,11 @@ impl Application {
             app.open(path);
         }
         app
+    }
+
+    /// Which state of the reader's work this is.
+    pub const fn revision(&self) -> Revision {
+        self.changes
     }
 
     /// What is remembered from one start to the next.
@@ -271,6 +282,7 @@ impl Application {
                 path,
                 with_identity,
             } => self.save_session(path, with_identity),
+            Effect::Report(action) => self.handle_report(action),
             Effect::CancelJob(id) => self.jobs.cancel(id),
             Effect::Notice(kind, text) => self.notices.add(kind, text),
             Effect::Dismiss(index) => self.notices.dismiss(index),

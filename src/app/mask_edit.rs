@@ -232,19 +232,9 @@ impl Application {
         self.change(
             Edit::add(Finding {
                 id,
-                image: image.clone(),
                 time,
-                name,
                 colour: self.workspace.next_colour(image),
-                visible: true,
-                locked: false,
-                group: String::new(),
-                source: Origin::Reader,
-                shape: Shape::Mask(Arc::new(mask)),
-                drawn_at_mm: None,
-                corrected: false,
-                mask_look: super::MaskLook::default(),
-                note: String::new(),
+                ..Finding::new(image, name, Shape::Mask(Arc::new(mask)))
             }),
             step,
         );

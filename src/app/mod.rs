@@ -29,6 +29,8 @@ mod outbox;
 mod panels;
 mod playback;
 mod readings;
+pub mod report;
+mod reporting;
 mod resources;
 mod revision;
 mod run;
@@ -58,6 +60,7 @@ pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement}
 pub use panels::{Panels, WorkTab};
 pub use playback::{Playback, TIME_SHOWN};
 pub use readings::size_words;
+pub use reporting::ReportAction;
 pub use resources::{
     Figures, ImageTime, Inside, LabelSources, OpenImage, Resources, ShownLabels, Subject,
 };
@@ -65,14 +68,15 @@ pub use revision::Revision;
 pub use seen::{PointReading, Seen};
 pub use session::{
     CollectError, CollectOptions, Collected, EXTENSION as SESSION_EXTENSION, LeftOut, Recent,
-    StudyId, collect, default_folder, licence_of,
+    collect, default_folder, licence_of,
 };
 pub use settings::Settings;
 pub use structures::StructureFile;
 pub use tool::Tool;
 pub use workspace::{
-    Card, CardCaution, CardId, CardState, CardStep, Direction, Display, Edit, EditTarget, Finding,
-    FindingColour, FindingId, Frame, ImageRecord, Layer, Layout, Links, Look, MaskLook,
-    Measurement, MeasurementKind, NamedLayout, Origin, PatientBox, Provenance, Reading, Shape,
-    StandardLayout, Tree, View, ViewId, ViewKind, Workspace,
+    Card, CardCaution, CardId, CardState, CardStep, Content, Direction, Display, Edit, EditTarget,
+    Finding, FindingColour, FindingId, Frame, ImageRecord, KeyImage, KeyImageId, Layer, Layout,
+    Links, Look, MaskLook, Measurement, MeasurementKind, NamedLayout, Origin, PatientBox, Piece,
+    PieceId, Provenance, Reading, Report, Section, SectionKind, Sentence, Shape, StandardLayout,
+    Status, StudyId, Tree, View, ViewId, ViewKind, Workspace,
 };

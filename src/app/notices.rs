@@ -1,6 +1,6 @@
 //! What the reader should know: errors, warnings and good news, until dismissed or no longer so.
 
-use super::session::StudyId;
+use super::StudyId;
 
 /// How grave a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

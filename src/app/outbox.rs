@@ -6,7 +6,10 @@ use m3d_assistant::hub::{ModelFolder, Published};
 use m3d_imaging::io::SeriesId;
 
 use super::workspace::{CardId, Edit, FindingId, NamedLayout, ViewId};
-use super::{Command, Draft, JobId, MaskAct, NoticeKind, Shortcut, Step, StructureFile, StudyId};
+use super::{
+    Command, Draft, JobId, MaskAct, NoticeKind, ReportAction, Shortcut, Step, StructureFile,
+    StudyId,
+};
 
 /// What becomes of what is open when something else is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub enum DialogRequest {
     SaveSession,
     /// Choose a session that was taken along.
     OpenSession,
+    /// Choose in which form the report is exported, and what goes out unreviewed.
+    ExportReport,
     /// Ask whether everything that was saved of a study is to be removed.
     ForgetStudy(StudyId),
 }
@@ -141,6 +146,8 @@ pub enum Effect {
         /// Whether the patient's name, numbers and dates go along.
         with_identity: bool,
     },
+    /// Do something with the report of the active study.
+    Report(ReportAction),
     /// Stop a job.
     CancelJob(JobId),
     /// Tell the reader something.

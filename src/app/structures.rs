@@ -7,7 +7,7 @@ use m3d_imaging::io::{IoError, Library, Series, SeriesId};
 use m3d_imaging::volume::{ImageIdentity, ImageKey};
 
 use super::jobs::{LoadImage, LoadStructures};
-use super::workspace::{Edit, Finding, FindingColour, FindingId, MaskLook, Origin, Shape};
+use super::workspace::{Edit, Finding, FindingColour, Origin, Shape};
 use super::{Application, NoticeKind, Placement, Step};
 
 /// Where structures are read from.
@@ -176,23 +176,12 @@ impl Application {
         let LoadedStructure { structure, mask } = loaded;
         let own = structure.colour.or_else(|| structure.term?.colour());
         Finding {
-            id: FindingId::fresh(),
-            image: image.clone(),
-            time: 0,
             colour: own.map_or_else(|| self.workspace.next_colour(image), FindingColour::Own),
-            name: structure.name,
-            visible: true,
-            locked: false,
-            group: String::new(),
             source: Origin::File {
                 name: file.to_owned(),
                 drawn_by: structure.drawn_by,
             },
-            shape: Shape::Mask(Arc::new(mask)),
-            drawn_at_mm: None,
-            corrected: false,
-            mask_look: MaskLook::default(),
-            note: String::new(),
+            ..Finding::new(image, structure.name, Shape::Mask(Arc::new(mask)))
         }
     }
 

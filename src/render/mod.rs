@@ -38,6 +38,7 @@ mod shader;
 mod slice;
 mod slot;
 mod style;
+mod system_fonts;
 mod texels;
 pub mod uniforms;
 mod volume_texture;
@@ -56,6 +57,7 @@ pub use shader::Shader;
 pub use slice::{LayerStyle, MOST_LAYERS, SliceConfig, SliceRenderer};
 pub use slot::ViewSlot;
 pub use style::LabelStyle;
+pub use system_fonts::{SystemFont, SystemFonts};
 pub use volume_texture::VolumeTexture;
 
 /// What is written on every picture that leaves the program.

@@ -6,7 +6,7 @@ use super::command_ui::button;
 use super::theme;
 use crate::app::{
     Application, Card, CardCaution, CardState, Command, Edit, Effect, ImageRecord, ModelStatus,
-    Outbox, RESEARCH_NOTICE, Shape, Step, shortened,
+    Outbox, RESEARCH_NOTICE, ReportAction, Shape, Step, shortened,
 };
 use m3d_assistant::inference::{Knowledge, ModelBox, Task, build_prompt};
 use m3d_assistant::plan::plan;
@@ -144,7 +144,7 @@ fn show_card(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
         if here {
             chips(ui, app, card, outbox);
         }
-        state_line(ui, card);
+        state_line(ui, card, outbox);
     });
 }
 
@@ -254,7 +254,7 @@ fn chips(ui: &mut Ui, app: &Application, card: &Card, outbox: &mut Outbox) {
     }
 }
 
-fn state_line(ui: &mut Ui, card: &Card) {
+fn state_line(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
     let small = |text: &str| RichText::new(text).small().color(theme::FAINT);
     match &card.state {
         CardState::Queued => {
@@ -285,6 +285,13 @@ fn state_line(ui: &mut Ui, card: &Card) {
             }
             if ui.small_button("Copy").clicked() {
                 ui.copy_text(format!("{}\n\n{RESEARCH_NOTICE}", card.text));
+            }
+            let to_report = ui.small_button("To report");
+            if to_report
+                .on_hover_text("Each sentence, to be accepted")
+                .clicked()
+            {
+                outbox.push(Effect::Report(ReportAction::AddAnswer(card.id)));
             }
             let more = ui.menu_button("…", |ui| details(ui, card));
             more.response

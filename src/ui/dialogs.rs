@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::file_dialogs::{FileDialogs, Purpose};
 use super::keys_dialog::KeysDialog;
 use super::palette::Palette;
+use super::report_dialog::{Chosen, ReportDialog};
 use super::session_dialog::{Choice, Question};
 use crate::app::jobs::Waker;
 use crate::app::{
@@ -55,6 +56,7 @@ pub struct Dialogs {
     palette: Option<Palette>,
     keys: Option<KeysDialog>,
     question: Option<Question>,
+    report: Option<ReportDialog>,
     /// Whether a field was opened since the last frame.
     fresh: bool,
 }
@@ -69,6 +71,7 @@ impl Dialogs {
             palette: None,
             keys: None,
             question: None,
+            report: None,
             fresh: false,
         }
     }
@@ -82,6 +85,7 @@ impl Dialogs {
             DialogRequest::ChooseModel => self.files.open(Purpose::Model, app),
             DialogRequest::ExportMask(id) => self.files.open(Purpose::ExportMask(id), app),
             DialogRequest::OpenSession => self.files.open(Purpose::OpenSession, app),
+            DialogRequest::ExportReport => self.report = Some(ReportDialog::default()),
             DialogRequest::SaveSession => self.question = Some(Question::Identity),
             DialogRequest::ForgetStudy(study) => self.question = Some(Question::Forget(study)),
             DialogRequest::OpenPath => self.ask_for(Asked::Path),
@@ -194,6 +198,7 @@ impl Dialogs {
         self.take_first_keys(ctx);
         self.show_asked(ctx, outbox);
         self.show_question(ctx, app, outbox);
+        self.show_report(ctx, app);
         self.show_offered(ctx, outbox);
         self.files.show(ctx, outbox);
         if let Some(palette) = &mut self.palette
@@ -263,5 +268,23 @@ impl Dialogs {
             }
         }
         self.question = None;
+    }
+
+    fn show_report(&mut self, ctx: &egui::Context, app: &Application) {
+        let Some(dialog) = &mut self.report else {
+            return;
+        };
+        match dialog.show(ctx, app) {
+            Chosen::Open => return,
+            Chosen::Cancel => {}
+            Chosen::Export { format, ticked } => {
+                let purpose = Purpose::ExportReport {
+                    ending: format.ending(),
+                    ticked,
+                };
+                self.files.open(purpose, app);
+            }
+        }
+        self.report = None;
     }
 }

@@ -1,5 +1,6 @@
 //! Choosing files and folders: the system's dialogs where it has them, our own elsewhere.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -9,10 +10,13 @@ use m3d_assistant::hub::ModelFolder;
 use super::file_browser::{Answer, FileBrowser, Wanted};
 use super::portal;
 use crate::app::jobs::Waker;
-use crate::app::{Application, Effect, FindingId, ModelAction, Opening, Outbox, SESSION_EXTENSION};
+use crate::app::{
+    Application, Effect, FindingId, ModelAction, Opening, Outbox, PieceId, ReportAction,
+    SESSION_EXTENSION,
+};
 
 /// What paths are chosen for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To open the images there; the reader is asked what becomes of what is open.
     Open,
@@ -31,10 +35,17 @@ pub enum Purpose {
         /// Whether the patient's identity goes along.
         with_identity: bool,
     },
+    /// To write the report there.
+    ExportReport {
+        /// How the name of the file ends.
+        ending: &'static str,
+        /// The pieces that nobody has reviewed and that go out all the same.
+        ticked: BTreeSet<PieceId>,
+    },
 }
 
 impl Purpose {
-    const fn title(self) -> &'static str {
+    const fn title(&self) -> &'static str {
         match self {
             Self::Open => "Open folders or files",
             Self::OpenFile => "Open files",
@@ -43,16 +54,18 @@ impl Purpose {
             Self::ExportMask(_) => "Export the mask",
             Self::OpenSession => "Open a session",
             Self::SaveSession { .. } => "Save the session",
+            Self::ExportReport { .. } => "Export the report",
         }
     }
 
-    fn wanted(self) -> Wanted {
+    fn wanted(&self) -> Wanted {
         match self {
             Self::Open | Self::OpenFile | Self::OpenBeside => Wanted::Paths,
             Self::Model => Wanted::Folder,
             Self::OpenSession => Wanted::File,
             Self::ExportMask(_) => Wanted::Save("mask.nii.gz".into()),
             Self::SaveSession { .. } => Wanted::Save(format!("session.{SESSION_EXTENSION}")),
+            Self::ExportReport { ending, .. } => Wanted::Save(format!("report{ending}")),
         }
     }
 
@@ -70,6 +83,10 @@ impl Purpose {
                 path: first,
                 with_identity,
             },
+            Self::ExportReport { ticked, .. } => Effect::Report(ReportAction::Export {
+                path: first,
+                ticked,
+            }),
         })
     }
 }
@@ -150,8 +167,8 @@ impl FileDialogs {
         let effect = match browser.show(ctx) {
             Answer::None => return,
             Answer::Cancel => None,
-            Answer::Taken(paths) => purpose.effect(paths, false),
-            Answer::Beside(paths) => purpose.effect(paths, true),
+            Answer::Taken(paths) => purpose.clone().effect(paths, false),
+            Answer::Beside(paths) => purpose.clone().effect(paths, true),
         };
         if let Some(effect) = effect {
             outbox.push(effect);
@@ -201,7 +218,7 @@ impl FileDialogs {
             Purpose::OpenSession => self.wait(purpose, async move {
                 Some(paths(vec![dialog.pick_file().await?]))
             }),
-            Purpose::ExportMask(_) | Purpose::SaveSession { .. } => {
+            Purpose::ExportMask(_) | Purpose::SaveSession { .. } | Purpose::ExportReport { .. } => {
                 let Wanted::Save(name) = purpose.wanted() else {
                     return;
                 };

@@ -5,8 +5,8 @@ use m3d_imaging::volume::Spacing;
 
 use super::{mask_edit_panel, theme};
 use crate::app::{
-    Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, Seen, Shape,
-    Step, Subject,
+    Application, DialogRequest, Edit, Effect, Finding, Origin, Outbox, PatientBox, ReportAction,
+    Seen, Shape, Step, Subject,
 };
 
 /// Shows the findings of what the active view shows.
@@ -104,6 +104,9 @@ fn entry(ui: &mut Ui, app: &Application, finding: &Finding, seen: &Seen<'_>, out
         }
         if finding.mask().is_some() && ui.small_button("Export…").clicked() {
             outbox.push(Effect::Dialog(DialogRequest::ExportMask(id)));
+        }
+        if ui.small_button("To report").clicked() {
+            outbox.push(Effect::Report(ReportAction::AddFinding(id)));
         }
         if ui.small_button("Use as box").clicked() {
             let region: Option<PatientBox> = finding.bounds();

@@ -7,8 +7,8 @@ use super::pane::PaneContext;
 use super::slice_frame::SliceFrame;
 use super::slice_overlay;
 use crate::app::{
-    DialogRequest, Drawing, Edit, Effect, Finding, FindingId, Held, HeldPart, MaskLook,
-    Measurement, Origin, Seen, Shape, Step, Tool,
+    DialogRequest, Drawing, Edit, Effect, Finding, FindingId, Held, HeldPart, Measurement, Seen,
+    Shape, Step, Tool,
 };
 use crate::render::marks::{MarkFrame, MarkPart, MarkTarget, hit};
 use crate::render::overlay::annotation_marks;
@@ -171,19 +171,13 @@ impl MeasurePointer {
         let image = &seen.layer.image;
         let finding = Finding {
             id: drawing.id,
-            image: image.clone(),
             time: seen.layer.time,
-            name: format!("{} {number}", kind.name()),
             colour: cx.app.workspace.next_colour(image),
-            visible: true,
-            locked: false,
-            group: String::new(),
-            source: Origin::Reader,
-            shape: Shape::Measurement(Box::new(drawn)),
-            drawn_at_mm: None,
-            corrected: false,
-            mask_look: MaskLook::default(),
-            note: String::new(),
+            ..Finding::new(
+                image,
+                format!("{} {number}", kind.name()),
+                Shape::Measurement(Box::new(drawn)),
+            )
         };
         cx.outbox.step(Edit::add(finding), step());
     }

@@ -21,6 +21,8 @@ mod palette;
 mod pane;
 mod portal;
 mod quit;
+mod report_dialog;
+mod report_panel;
 mod session_dialog;
 mod slice_frame;
 mod slice_overlay;

@@ -24,24 +24,10 @@ const FIELD: Color32 = Color32::from_rgb(18, 20, 23);
 /// The background of the 3-D view, as red, green and blue from 0 to 1.
 pub const VOLUME_BACKGROUND: [f32; 3] = [0.035, 0.04, 0.05];
 
-/// The row of colours of findings; it repeats.
-const FINDINGS: [Color32; 8] = [
-    Color32::from_rgb(255, 120, 90),
-    Color32::from_rgb(80, 200, 255),
-    Color32::from_rgb(150, 230, 110),
-    Color32::from_rgb(235, 140, 255),
-    Color32::from_rgb(226, 232, 240),
-    Color32::from_rgb(110, 150, 255),
-    Color32::from_rgb(255, 130, 180),
-    Color32::from_rgb(90, 225, 190),
-];
-
 /// The colour of a finding.
 pub const fn finding_colour(colour: FindingColour) -> Color32 {
-    match colour {
-        FindingColour::Row(place) => FINDINGS[place % FINDINGS.len()],
-        FindingColour::Own([r, g, b]) => Color32::from_rgb(r, g, b),
-    }
+    let [r, g, b] = colour.rgb();
+    Color32::from_rgb(r, g, b)
 }
 
 /// Red, green and blue from 0 to 1.

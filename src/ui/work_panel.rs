@@ -2,7 +2,9 @@
 
 use egui::{CentralPanel, CollapsingHeader, Panel, ScrollArea, Ui};
 
-use super::{assistant_panel, command_ui, display_panel, findings_panel, mask_edit_panel};
+use super::{
+    assistant_panel, command_ui, display_panel, findings_panel, mask_edit_panel, report_panel,
+};
 use crate::app::{Application, Command, Outbox, WorkTab};
 
 /// Shows the panel.
@@ -28,8 +30,6 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
             });
         }
         WorkTab::Assistant => assistant_panel::conversation(ui, app, outbox),
-        WorkTab::Report => {
-            ui.weak("The report of this study is written here.");
-        }
+        WorkTab::Report => report_panel::show(ui, app, outbox),
     });
 }

@@ -10,8 +10,8 @@ use glam::{DVec3, UVec3};
 use m3d_imaging::io::{self, Progress};
 use m3d_imaging::volume::{ImageKey, Mask};
 use m3d_viewer::app::{
-    Application, Edit, Effect, Finding, FindingColour, FindingId, ImageRecord, MaskLook, Origin,
-    Outbox, PatientBox, Shape, StartOptions, Step, StudyId, Topic,
+    Application, Edit, Effect, Finding, FindingColour, ImageRecord, Outbox, PatientBox, Shape,
+    StartOptions, Step, StudyId, Topic,
 };
 
 pub const NAME: &str = "Featherstone^Wilhelmina";
@@ -148,20 +148,8 @@ pub fn ball(record: &ImageRecord, centre: UVec3, radius: f64) -> Mask {
 
 pub fn finding(image: &ImageKey, name: &str, shape: Shape) -> Finding {
     Finding {
-        id: FindingId::fresh(),
-        image: image.clone(),
-        time: 0,
-        name: name.into(),
         colour: FindingColour::Own([200, 120, 40]),
-        visible: true,
-        locked: false,
-        group: String::new(),
-        source: Origin::Reader,
-        shape,
-        drawn_at_mm: None,
-        corrected: false,
-        mask_look: MaskLook::default(),
-        note: String::new(),
+        ..Finding::new(image, name, shape)
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use m3d_imaging::volume::{Digest, ImageIdentity, ImageKey};
 
 use super::content::{SavedShape, Session};
-use crate::app::workspace::{Card, CardState, Finding, Frame, ImageRecord, Origin};
+use crate::app::workspace::{Card, CardState, Finding, Frame, ImageRecord, Origin, Report};
 
 /// What stands where a patient was named.
 const NOBODY: &str = "anonymous";
@@ -69,6 +69,9 @@ pub(super) fn session(mut session: Session<SavedShape>, salt: Digest) -> Session
     }
     for card in &mut session.cards {
         blot_card(card, &words);
+    }
+    for text in session.report.iter_mut().flat_map(Report::texts_mut) {
+        *text = words.blotted(text);
     }
     session
 }

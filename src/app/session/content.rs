@@ -8,11 +8,10 @@ use m3d_imaging::geometry::VoxelGrid;
 use m3d_imaging::volume::{Digest, ImageKey, Mask};
 use serde::{Deserialize, Serialize};
 
-use super::StudyId;
 use super::store::MOST_MASK_VOXELS;
 use crate::app::workspace::{
-    Card, Display, Finding, Frame, ImageRecord, Layout, Links, Measurement, PatientBox, Shape,
-    View, ViewId, Workspace,
+    Card, Display, Finding, Frame, ImageRecord, Layout, Links, Measurement, PatientBox, Report,
+    Shape, StudyId, View, ViewId, Workspace,
 };
 
 /// The reader's work on one study. In memory findings are made of [`Shape`]s, on disk of [`SavedShape`]s.
@@ -23,6 +22,9 @@ pub(super) struct Session<S = Shape> {
     pub findings: Vec<Finding<S>>,
     pub regions: Vec<(ImageKey, PatientBox)>,
     pub cards: Vec<Card>,
+    /// Sessions of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
     /// Crosshairs of the images' frames.
     pub cursors: Vec<(Frame, DVec3)>,
     /// Anchors of the images' frames.
@@ -127,6 +129,7 @@ impl Session {
                 .map(|(image, region)| (image.clone(), *region))
                 .collect(),
             cards: cards.cloned().collect(),
+            report: workspace.reports.get(&study).cloned(),
             cursors: points(&workspace.cursors),
             anchors: points(&workspace.anchors),
             arrangement: (active_study(workspace, active) == Some(study))
@@ -172,6 +175,7 @@ impl<S: Clone> Session<S> {
             findings,
             regions: self.regions,
             cards: self.cards,
+            report: self.report,
             cursors: self.cursors,
             anchors: self.anchors,
             arrangement: self.arrangement,
@@ -196,6 +200,10 @@ impl<S: Clone> Session<S> {
             .retain_mut(|finding| rename(&mut finding.image));
         self.regions.retain_mut(|(image, _)| rename(image));
         self.cards.retain_mut(|card| rename(&mut card.image.key));
+        self.report = self.report.and_then(|mut report| {
+            report.key_images.retain_mut(|key| rename(&mut key.image));
+            rename(&mut report.image).then_some(report)
+        });
         for points in [&mut self.cursors, &mut self.anchors] {
             let named = std::mem::take(points).into_iter();
             *points = named

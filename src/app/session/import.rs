@@ -94,6 +94,7 @@ impl Import {
             session.findings.iter().any(|f| f.image == *image)
                 || session.cards.iter().any(|card| card.image.key == *image)
                 || session.regions.iter().any(|(of, _)| of == image)
+                || session.report.iter().any(|report| report.is_about(image))
                 || views.into_iter().any(|(_, view)| view.shows(image))
         };
         let images = session.images.iter().map(|record| &record.identity.key);

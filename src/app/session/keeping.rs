@@ -53,7 +53,7 @@ impl Application {
         image.is_some_and(|image| self.refuses_work_on(&image))
     }
 
-    /// The image whose findings, boxes or answers an edit changes; none for how images are looked at.
+    /// The image whose findings, boxes, answers or report an edit changes; none for how images are looked at.
     pub(in crate::app) fn image_of(&self, edit: &Edit) -> Option<ImageKey> {
         match edit {
             Edit::Finding { id, finding, .. } => {
@@ -69,6 +69,10 @@ impl Application {
                 known.map(|card| card.image.key.clone())
             }
             Edit::Region { image, .. } => Some(image.clone()),
+            Edit::Report { study, report } => {
+                let known = self.workspace.reports.get(study).or(report.as_deref());
+                known.map(|report| report.image.clone())
+            }
             Edit::View { .. }
             | Edit::Look { .. }
             | Edit::Layout(_)

@@ -24,7 +24,6 @@ mod saver;
 mod store;
 #[cfg(test)]
 mod store_tests;
-mod study;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,11 +33,10 @@ pub use collect::{CollectError, CollectOptions, Collected, LeftOut, collect, lic
 pub(super) use content::Arrangement;
 pub use recent::Recent;
 pub(super) use restore::removal;
-pub use study::StudyId;
 
 use super::Revision;
 use super::jobs::Waker;
-use super::workspace::ViewId;
+use super::workspace::{StudyId, ViewId};
 pub(super) use import::Import;
 use saver::{Order, Saver};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use m3d_imaging::volume::ImageKey;
 
 use super::content::{Arrangement, Session};
-use crate::app::workspace::{Card, Edit, ImageRecord, ViewId, Workspace};
+use crate::app::workspace::{Card, Edit, ImageRecord, StudyId, ViewId, Workspace};
 
 /// What brings a session back.
 #[derive(Debug, Default)]
@@ -63,6 +63,13 @@ pub(super) fn work(session: &Session, workspace: &Workspace) -> Restored {
         image: image.clone(),
         region: Some(*region),
     }));
+    // A report on an image that is not what it was is about another one.
+    let report = session.report.iter();
+    let report = report.filter(|report| {
+        let is_new = !workspace.reports.contains_key(&StudyId::of(&report.image));
+        is_new && ours.contains(&report.image)
+    });
+    edits.extend(report.cloned().map(Edit::report));
     let cursors = session.cursors.iter();
     let cursors = cursors.filter(|(frame, _)| !workspace.cursors.contains_key(frame));
     edits.extend(cursors.map(|(frame, point)| Edit::Cursor {
@@ -93,6 +100,12 @@ pub(super) fn replacing(session: &Session, workspace: &Workspace) -> Vec<Edit> {
         image: image.clone(),
         region: Some(*region),
     }));
+    let report = session.report.iter();
+    let new = report.filter(|report| {
+        let known = workspace.reports.get(&StudyId::of(&report.image));
+        known != Some(report)
+    });
+    edits.extend(new.cloned().map(Edit::report));
     edits
 }
 
@@ -152,6 +165,12 @@ pub(in crate::app) fn removal(
     edits.extend(regions.map(|image| Edit::Region {
         image: image.clone(),
         region: None,
+    }));
+    let reports = workspace.reports.iter();
+    let reports = reports.filter(|(_, report)| is_one(&report.image));
+    edits.extend(reports.map(|(&study, _)| Edit::Report {
+        study,
+        report: None,
     }));
     let records = workspace.images.iter().filter(|(key, _)| is_one(key));
     let frames: BTreeSet<_> = records.map(|(_, record)| record.frame()).collect();

@@ -11,10 +11,7 @@ use super::content::{SavedShape, Session};
 use super::envelope::{self, EnvelopeError};
 use super::store::{Opened, Store};
 use super::{StudyId, disk};
-use crate::app::workspace::{
-    Edit, Finding, FindingColour, FindingId, ImageRecord, MaskLook, Origin, Shape, ViewId,
-    Workspace,
-};
+use crate::app::workspace::{Edit, Finding, FindingId, ImageRecord, Shape, ViewId, Workspace};
 
 fn key() -> ImageKey {
     let sha256 = Digest::of(b"an image");
@@ -51,19 +48,7 @@ fn session() -> Session {
     let mask = Mask::from_fn(grid, |v| v.as_dvec3().distance(middle) < 5.3);
     workspace.apply(Edit::add(Finding {
         id: FindingId(7),
-        image: key(),
-        time: 0,
-        name: "cyst".into(),
-        colour: FindingColour::Row(0),
-        visible: true,
-        locked: false,
-        group: String::new(),
-        source: Origin::Reader,
-        shape: Shape::Mask(Arc::new(mask)),
-        drawn_at_mm: None,
-        corrected: false,
-        mask_look: MaskLook::default(),
-        note: String::new(),
+        ..Finding::new(&key(), "cyst", Shape::Mask(Arc::new(mask)))
     }));
     Session::of(&workspace, study(), ViewId::fresh())
 }

@@ -7,7 +7,7 @@ use m3d_imaging::volume::{ImageKey, MaskPatch};
 
 use super::{
     Card, CardId, Display, Finding, FindingId, Frame, ImageRecord, Layout, Links, Look, PatientBox,
-    Shape, View, ViewId, Workspace,
+    Report, Shape, StudyId, View, ViewId, Workspace,
 };
 
 /// One change. An edit puts a value where another was; its inverse puts the old one back, so taking back
@@ -80,6 +80,13 @@ pub enum Edit {
         /// What it is from now on.
         card: Option<Box<Card>>,
     },
+    /// Puts, replaces or removes the report on a study.
+    Report {
+        /// The study.
+        study: StudyId,
+        /// What the report is from now on.
+        report: Option<Box<Report>>,
+    },
     /// Puts, replaces or removes what is known of an image.
     Image {
         /// The image.
@@ -112,6 +119,8 @@ pub enum EditTarget {
     Display,
     /// An answer.
     Card(CardId),
+    /// The report on a study.
+    Report(StudyId),
     /// An image.
     Image(ImageKey),
 }
@@ -152,6 +161,14 @@ impl Edit {
         }
     }
 
+    /// Puts or replaces the report on its study.
+    pub fn report(report: Report) -> Self {
+        Self::Report {
+            study: StudyId::of(&report.image),
+            report: Some(Box::new(report)),
+        }
+    }
+
     /// Whether it takes an entry out of a list.
     pub const fn removes_from_list(&self) -> bool {
         matches!(
@@ -174,6 +191,7 @@ impl Edit {
             Self::Links(_) => EditTarget::Links,
             Self::Display(_) => EditTarget::Display,
             Self::Card { id, .. } => EditTarget::Card(*id),
+            Self::Report { study, .. } => EditTarget::Report(*study),
             Self::Image { key, .. } => EditTarget::Image(key.clone()),
         })
     }
@@ -188,6 +206,7 @@ impl Edit {
                 layers * size_of::<super::Layer>()
             }
             Self::Card { card, .. } => card.as_ref().map_or(0, |card| card.byte_len()),
+            Self::Report { report, .. } => report.as_ref().map_or(0, |r| r.byte_len()),
             Self::Layout(layout) => layout.tree.leaves().len() * 32,
             _ => 0,
         };
@@ -243,6 +262,11 @@ impl Workspace {
             }
             Edit::Links(links) => Edit::Links(std::mem::replace(&mut self.links, links)),
             Edit::Display(display) => Edit::Display(std::mem::replace(&mut self.display, display)),
+            Edit::Report { study, report } => {
+                let new = report.map(|report| *report);
+                let report = set(&mut self.reports, study, new).map(Box::new);
+                Edit::Report { study, report }
+            }
             Edit::Image { key, record } => {
                 let new = record.map(|record| *record);
                 let record = set(&mut self.images, key.clone(), new).map(Box::new);

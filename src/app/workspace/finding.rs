@@ -64,11 +64,38 @@ pub enum Origin {
     },
 }
 
+/// What the reader makes of a finding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nobody has looked at it yet.
+    #[default]
+    Proposed,
+    /// It is right.
+    Accepted,
+    /// It is wrong.
+    Rejected,
+}
+
+impl Status {
+    /// All, in the order of the list.
+    pub const ALL: [Self; 3] = [Self::Proposed, Self::Accepted, Self::Rejected];
+
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposed => "Proposed",
+            Self::Accepted => "Accepted",
+            Self::Rejected => "Rejected",
+        }
+    }
+}
+
 /// The colour of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FindingColour {
-    /// A place in the theme's row of colours.
+    /// A place in the row of colours.
     Row(usize),
     /// Red, green and blue, as a file recommends them.
     Own([u8; 3]),
@@ -82,6 +109,28 @@ pub struct MaskLook {
     pub opacity: Option<f32>,
     /// Whether its outline alone is drawn.
     pub outline: bool,
+}
+
+/// The row of colours of findings, red, green and blue; it repeats.
+const ROW: [[u8; 3]; 8] = [
+    [255, 120, 90],
+    [80, 200, 255],
+    [150, 230, 110],
+    [235, 140, 255],
+    [226, 232, 240],
+    [110, 150, 255],
+    [255, 130, 180],
+    [90, 225, 190],
+];
+
+impl FindingColour {
+    /// Red, green and blue.
+    pub const fn rgb(self) -> [u8; 3] {
+        match self {
+            Self::Row(place) => ROW[place % ROW.len()],
+            Self::Own(rgb) => rgb,
+        }
+    }
 }
 
 /// A mask, a box or a measurement with a name. A session keeps masks in files of their own: there `S` names the file.
@@ -105,6 +154,15 @@ pub struct Finding<S = Shape> {
     pub group: String,
     /// Who made it.
     pub source: Origin,
+    /// What the reader makes of it; what the reader drew is accepted unless he says otherwise.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// Whether it counts in the sum of target lesions (RECIST 1.1).
+    #[serde(default)]
+    pub target: bool,
+    /// The finding of an earlier study that it is compared with.
+    #[serde(default)]
+    pub earlier: Option<FindingId>,
     /// What it is.
     pub shape: S,
     /// The size of the voxels a model drew a mask in, in mm along i, j, k: what the outline is worth.
@@ -132,6 +190,9 @@ impl<S> Finding<S> {
             locked: self.locked,
             group: self.group,
             source: self.source,
+            status: self.status,
+            target: self.target,
+            earlier: self.earlier,
             shape,
             drawn_at_mm: self.drawn_at_mm,
             corrected: self.corrected,
@@ -142,6 +203,40 @@ impl<S> Finding<S> {
 }
 
 impl Finding {
+    /// One that the reader has made, of the first time point, in the first colour.
+    pub fn new(image: &ImageKey, name: impl Into<String>, shape: Shape) -> Self {
+        Self {
+            id: FindingId::fresh(),
+            image: image.clone(),
+            time: 0,
+            name: name.into(),
+            colour: FindingColour::Row(0),
+            visible: true,
+            locked: false,
+            group: String::new(),
+            source: Origin::Reader,
+            status: None,
+            target: false,
+            earlier: None,
+            shape,
+            drawn_at_mm: None,
+            corrected: false,
+            mask_look: MaskLook::default(),
+            note: String::new(),
+        }
+    }
+
+    /// What the reader makes of it: what he drew is accepted, what a model or a file brought is proposed, until he says
+    /// otherwise.
+    pub fn status(&self) -> Status {
+        let own = if self.source == Origin::Reader {
+            Status::Accepted
+        } else {
+            Status::Proposed
+        };
+        self.status.unwrap_or(own)
+    }
+
     /// Its mask, if it is one.
     pub const fn mask(&self) -> Option<&Arc<Mask>> {
         match &self.shape {

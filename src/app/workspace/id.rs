@@ -39,6 +39,14 @@ id! {
     ViewId
 }
 id! {
+    /// Names a piece of a report.
+    PieceId
+}
+id! {
+    /// Names a picture of a report.
+    KeyImageId
+}
+id! {
     /// Names a question and its answer; the worker's events carry it.
     CardId
 }

@@ -1,4 +1,4 @@
-//! The reader's work as a value: findings, boxes, answers, views and where they look.
+//! The reader's work as a value: findings, boxes, answers, reports, views and where they look.
 //!
 //! It is changed by [`Edit`]s alone, knows no window and no voxels but those of masks, and two workspaces
 //! are compared with `==`.
@@ -10,6 +10,8 @@ mod id;
 mod image;
 mod layout;
 mod measurement;
+mod report;
+mod study;
 mod view;
 
 use std::collections::BTreeMap;
@@ -20,12 +22,14 @@ use serde::{Deserialize, Serialize};
 
 pub use card::{Card, CardCaution, CardState, CardStep, Provenance};
 pub use edit::{Edit, EditTarget};
-pub use finding::{Finding, FindingColour, MaskLook, Origin, PatientBox, Shape};
+pub use finding::{Finding, FindingColour, MaskLook, Origin, PatientBox, Shape, Status};
 pub(super) use id::fresh;
-pub use id::{CardId, FindingId, ViewId};
+pub use id::{CardId, FindingId, KeyImageId, PieceId, ViewId};
 pub use image::{Frame, ImageRecord};
 pub use layout::{Direction, Layout, NamedLayout, StandardLayout, Tree};
 pub use measurement::{Measurement, MeasurementKind, Reading};
+pub use report::{Content, KeyImage, Piece, Report, Section, SectionKind, Sentence};
+pub use study::StudyId;
 pub use view::{Layer, Look, View, ViewKind};
 
 /// What views of one frame share beside the crosshair.
@@ -77,6 +81,8 @@ pub struct Workspace {
     pub regions: BTreeMap<ImageKey, PatientBox>,
     /// Questions and answers, oldest first.
     pub cards: Vec<Card>,
+    /// The reports, one a study.
+    pub reports: BTreeMap<StudyId, Report>,
     /// The views, on screen or not.
     pub views: BTreeMap<ViewId, View>,
     /// How views share the window.
@@ -107,6 +113,7 @@ impl Default for Workspace {
             findings: Vec::new(),
             regions: BTreeMap::new(),
             cards: Vec::new(),
+            reports: BTreeMap::new(),
             views,
             layout: Layout {
                 tree,
