@@ -271,6 +271,15 @@ impl Application {
             Effect::AskAnyway(card) => self.ask_anyway(card),
             Effect::Model(action) => self.handle_model(action),
             Effect::Name(id, name) => self.name_finding(id, name),
+            Effect::ChangeFindings(ids, change) => {
+                let name = match ids.as_slice() {
+                    [id] => self.workspace.finding(*id).map(|f| f.name.clone()),
+                    several => Some(format!("{} findings", several.len())),
+                };
+                let label = change.label(&name.unwrap_or_default());
+                self.change_findings(&ids, &label, &change);
+            }
+            Effect::ExportTable(path) => self.export_table(path),
             Effect::Select(ids) => self.select(ids),
             Effect::Mask(act) => self.handle_mask(act),
             Effect::GoToFinding(id) => self.go_to_finding(id),

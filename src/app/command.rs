@@ -71,6 +71,12 @@ pub enum Command {
     LargerBrush,
     /// Use a smaller brush.
     SmallerBrush,
+    /// Go to the next finding of the list.
+    NextFinding,
+    /// Go to the finding before.
+    PreviousFinding,
+    /// Write the table of findings to a file.
+    ExportTable,
     /// Forget the box.
     ClearBox,
     /// Ask the question that is written.
@@ -139,6 +145,9 @@ impl Command {
         all.extend([
             Self::StudyPanel,
             Self::WorkPanel,
+            Self::NextFinding,
+            Self::PreviousFinding,
+            Self::ExportTable,
             Self::Delete,
             Self::ClearBox,
             Self::Ask,
@@ -196,6 +205,9 @@ impl Command {
             Self::Mask(operation) => operation.name(),
             Self::LargerBrush => "Larger brush",
             Self::SmallerBrush => "Smaller brush",
+            Self::NextFinding => "Next finding",
+            Self::PreviousFinding => "Previous finding",
+            Self::ExportTable => "Export table…",
             Self::ClearBox => "Clear box",
             Self::Ask => "Ask",
             Self::Describe => "Describe",
@@ -273,6 +285,9 @@ impl Command {
             Self::Mask(operation) => operation.tooltip(),
             Self::LargerBrush => "Make brush and eraser larger",
             Self::SmallerBrush => "Make brush and eraser smaller",
+            Self::NextFinding => "Go to the next finding of the list",
+            Self::PreviousFinding => "Go to the finding before",
+            Self::ExportTable => "Write all findings with their figures as CSV",
             Self::ClearBox => "Forget the box that was drawn",
             Self::Ask => "Ask the question that is written",
             Self::Describe => "Ask the assistant what is in the box",
@@ -351,6 +366,8 @@ impl Command {
             Self::Palette => Shortcut::ctrl("K"),
             Self::Keys => Shortcut::plain("F1"),
             Self::Delete => Shortcut::plain("Delete"),
+            Self::NextFinding => Shortcut::plain("N"),
+            Self::PreviousFinding => Shortcut::ctrl_shift("N"),
             Self::Describe => Shortcut::plain("D"),
             Self::CancelAnswer => Shortcut::plain("Escape"),
             Self::Undo => Shortcut::ctrl("Z"),
@@ -368,6 +385,7 @@ impl Command {
             | Self::LinkWindow
             | Self::VolumePreset(_)
             | Self::ClearBox
+            | Self::ExportTable
             | Self::Mask(_)
             | Self::Ask
             | Self::Report => return None,

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use m3d_imaging::geometry::VoxelGrid;
+use m3d_imaging::io::Series;
 use m3d_imaging::volume::ImageKey;
 
-use super::jobs::{ExportMask, MeasureValues};
+use super::findings_table::{HEADER, Order};
+use super::jobs::{ExportMask, MeasureValues, WriteTable};
 use super::resources::{Figures, ImageTime, Inside, Subject};
-use super::workspace::{Edit, Finding, FindingId, Shape};
-use super::{Application, Step};
+use super::workspace::{Edit, Finding, FindingId, Shape, View};
+use super::{Application, FindingChange, Placement, Step};
 
 impl Application {
     /// Goes to a finding in the views of its image, and shows it.
@@ -17,11 +19,48 @@ impl Application {
         let Some(finding) = self.workspace.finding(id).cloned() else {
             return;
         };
+        self.show_image_of(&finding);
         self.look_at(&finding);
         if !finding.visible {
             let mut finding = finding;
             finding.visible = true;
             self.apply(Edit::add(finding));
+        }
+    }
+
+    /// Puts the image of a finding into the active view where no view shows it.
+    fn show_image_of(&mut self, finding: &Finding) {
+        let shows = |view: &View| view.base().is_some_and(|base| base.image == finding.image);
+        if self.workspace.shown_views().any(|(_, view)| shows(view)) {
+            return;
+        }
+        if let Some(series) = self.resources.source(&finding.image).map(Series::id) {
+            self.show(&series, Placement::View(self.active));
+        }
+    }
+
+    /// Writes the figures of findings to a file as comma-separated values.
+    pub(super) fn export_table(&mut self, path: PathBuf) {
+        let listed = self.listed_findings(Order::Made, "");
+        let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
+        rows.extend(self.findings_table(&listed));
+        self.jobs.start(WriteTable { path, rows });
+    }
+
+    /// Changes findings in one step.
+    pub(super) fn change_findings(
+        &mut self,
+        ids: &[FindingId],
+        label: &str,
+        change: &FindingChange,
+    ) {
+        let group = Step::group();
+        for id in ids {
+            if let Some(finding) = self.workspace.finding(*id) {
+                let changed = change.made(finding);
+                let step = Step::of_group(label.to_owned(), group);
+                self.change(Edit::add(changed), step);
+            }
         }
     }
 
@@ -43,7 +82,6 @@ impl Application {
                 continue;
             };
             let volume = Arc::clone(&open.volume);
-            let has_units = open.has_units();
             let unmeasured = self.insides_of(image, open.volume.grid()).into_iter();
             let unmeasured = unmeasured.filter(|(subject, inside)| {
                 let known = self.resources.figures.get(&(subject.clone(), *time));
@@ -56,7 +94,7 @@ impl Application {
                 self.resources.figures.insert((subject, *time), figures);
             }
             let busy = self.jobs.goes_on(&MeasureValues::slot_of(image, *time));
-            if has_units && !solid.is_empty() && !busy {
+            if !solid.is_empty() && !busy {
                 self.jobs.start(MeasureValues {
                     image: image.clone(),
                     time: *time,

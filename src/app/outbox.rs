@@ -7,8 +7,8 @@ use m3d_imaging::io::SeriesId;
 
 use super::workspace::{CardId, Edit, FindingId, NamedLayout, ViewId};
 use super::{
-    Command, Draft, JobId, MaskAct, NoticeKind, ReportAction, Shortcut, Step, StructureFile,
-    StudyId,
+    Command, Draft, FindingChange, JobId, MaskAct, NoticeKind, ReportAction, Shortcut, Step,
+    StructureFile, StudyId,
 };
 
 /// What becomes of what is open when something else is opened.
@@ -48,6 +48,8 @@ pub enum DialogRequest {
     OpenBeside,
     /// Choose the folder of a model.
     ChooseModel,
+    /// Choose where the table of findings is written.
+    ExportTable,
     /// Choose where a mask is written.
     ExportMask(FindingId),
     /// Choose a command by its name.
@@ -125,6 +127,10 @@ pub enum Effect {
     Model(ModelAction),
     /// Name a finding.
     Name(FindingId, String),
+    /// Change findings, in one step.
+    ChangeFindings(Vec<FindingId>, FindingChange),
+    /// Write the table of findings to a file.
+    ExportTable(PathBuf),
     /// Choose these findings and no others.
     Select(Vec<FindingId>),
     /// Correct a mask.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use m3d_imaging::geometry::VoxelBox;
 use m3d_imaging::io::{Series, SeriesId};
-use m3d_imaging::volume::measure::{self, Values};
+use m3d_imaging::volume::measure::{self, InPlane, Values};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
 use super::{FindingColour, FindingId, MaskLook, Measurement, Revision};
@@ -130,15 +130,22 @@ pub struct Figures {
     pub values: Option<Values>,
     /// How many voxels of a mask or a flat region count.
     pub count: usize,
+    /// The longest diameter of a mask, in mm.
+    pub longest_mm: Option<f64>,
+    /// The longest diameter of a mask in one slice.
+    pub in_plane: Option<InPlane>,
 }
 
 impl Figures {
     /// Measures the values of an image inside something. What cannot be measured has none.
     pub fn of(inside: Inside, volume: &Volume) -> Self {
+        let (mut longest_mm, mut in_plane) = (None, None);
         let (values, count) = match &inside {
             Inside::Mask(mask) => {
-                let values = measure::values_inside(mask, volume).ok().flatten();
-                (values, mask.count())
+                let measured = measure::measure(mask, volume, None).ok();
+                longest_mm = measured.as_ref().map(|m| m.longest_diameter_mm.value);
+                in_plane = measure::longest_in_plane(mask);
+                (measured.and_then(|m| m.values), mask.count())
             }
             Inside::Box(voxel_box) => (measure::values_in_box(voxel_box, volume), 0),
             Inside::Flat(measurement) => {
@@ -153,6 +160,8 @@ impl Figures {
             inside,
             values,
             count,
+            longest_mm,
+            in_plane,
         }
     }
 }

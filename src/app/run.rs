@@ -6,7 +6,7 @@ use m3d_assistant::inference::Task;
 
 use super::jobs::first_window;
 use super::workspace::{Edit, Layer, Links, Look, ViewKind};
-use super::{Application, Command, DialogRequest, Step, Tool};
+use super::{Application, Command, DialogRequest, Order, Step, Tool};
 
 impl Application {
     /// Carries a command out.
@@ -76,6 +76,9 @@ impl Application {
             Command::PreviousTime => self.step_time(-1),
             Command::VolumePreset(preset) => self.use_volume_preset(preset),
             Command::Delete => self.delete_selected(),
+            Command::NextFinding => self.step_finding(true),
+            Command::PreviousFinding => self.step_finding(false),
+            Command::ExportTable => self.dialogs.push(DialogRequest::ExportTable),
             Command::Mask(operation) => self.edit_mask(operation),
             Command::LargerBrush => self.resize_brush(1.25),
             Command::SmallerBrush => self.resize_brush(0.8),
@@ -143,6 +146,9 @@ impl Application {
             | Command::VolumePreset(_) => seen.is_some(),
             Command::Play | Command::NextTime | Command::PreviousTime => {
                 seen.is_some_and(|s| s.record.times > 1)
+            }
+            Command::NextFinding | Command::PreviousFinding | Command::ExportTable => {
+                !self.listed_findings(Order::Made, "").is_empty()
             }
             Command::Delete => {
                 self.selected().next().is_some() || seen.is_some_and(|s| s.region().is_some())

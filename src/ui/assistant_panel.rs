@@ -280,7 +280,7 @@ fn state_line(ui: &mut Ui, card: &Card, outbox: &mut Outbox) {
         }
         CardState::Done => {
             if let Some(mm) = card.made_from.as_ref().and_then(|m| m.mask_voxel_mm) {
-                let text = super::findings_panel::drawn_at(mm);
+                let text = super::finding_details::drawn_at(mm);
                 ui.label(RichText::new(text).small().color(theme::WARNING));
             }
             if ui.small_button("Copy").clicked() {

@@ -83,6 +83,7 @@ impl Dialogs {
             DialogRequest::OpenFile => self.files.open(Purpose::OpenFile, app),
             DialogRequest::OpenBeside => self.files.open(Purpose::OpenBeside, app),
             DialogRequest::ChooseModel => self.files.open(Purpose::Model, app),
+            DialogRequest::ExportTable => self.files.open(Purpose::ExportTable, app),
             DialogRequest::ExportMask(id) => self.files.open(Purpose::ExportMask(id), app),
             DialogRequest::OpenSession => self.files.open(Purpose::OpenSession, app),
             DialogRequest::ExportReport => self.report = Some(ReportDialog::default()),

@@ -26,6 +26,8 @@ pub enum Purpose {
     OpenBeside,
     /// To load the model there.
     Model,
+    /// To write the table of findings there.
+    ExportTable,
     /// To write a mask there.
     ExportMask(FindingId),
     /// To open the session there.
@@ -51,6 +53,7 @@ impl Purpose {
             Self::OpenFile => "Open files",
             Self::OpenBeside => "Open beside what is open",
             Self::Model => "Choose the folder of a model",
+            Self::ExportTable => "Export the table of findings",
             Self::ExportMask(_) => "Export the mask",
             Self::OpenSession => "Open a session",
             Self::SaveSession { .. } => "Save the session",
@@ -63,6 +66,7 @@ impl Purpose {
             Self::Open | Self::OpenFile | Self::OpenBeside => Wanted::Paths,
             Self::Model => Wanted::Folder,
             Self::OpenSession => Wanted::File,
+            Self::ExportTable => Wanted::Save("findings.csv".into()),
             Self::ExportMask(_) => Wanted::Save("mask.nii.gz".into()),
             Self::SaveSession { .. } => Wanted::Save(format!("session.{SESSION_EXTENSION}")),
             Self::ExportReport { ending, .. } => Wanted::Save(format!("report{ending}")),
@@ -77,6 +81,7 @@ impl Purpose {
             Self::Open | Self::OpenFile if beside => Effect::Open(paths, Opening::Beside),
             Self::Open | Self::OpenFile => Effect::Open(paths, Opening::Instead),
             Self::Model => Effect::Model(ModelAction::Use(ModelFolder::from(first))),
+            Self::ExportTable => Effect::ExportTable(first),
             Self::ExportMask(id) => Effect::ExportMask(id, first),
             Self::OpenSession => Effect::OpenSession(first),
             Self::SaveSession { with_identity } => Effect::SaveSession {
@@ -218,7 +223,10 @@ impl FileDialogs {
             Purpose::OpenSession => self.wait(purpose, async move {
                 Some(paths(vec![dialog.pick_file().await?]))
             }),
-            Purpose::ExportMask(_) | Purpose::SaveSession { .. } | Purpose::ExportReport { .. } => {
+            Purpose::ExportTable
+            | Purpose::ExportMask(_)
+            | Purpose::SaveSession { .. }
+            | Purpose::ExportReport { .. } => {
                 let Wanted::Save(name) = purpose.wanted() else {
                     return;
                 };

@@ -27,7 +27,7 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     ui.separator();
     match app.masks_in_hand() {
         None => {
-            ui.weak("Choose a mask with its Edit button, or draw a new one.");
+            ui.weak("Choose a mask in the list (with Ctrl a second one to combine it with), or draw a new one.");
         }
         Some((mask, other)) => {
             ui.strong(&mask.name);
@@ -37,26 +37,6 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
     }
     if settings != app.masks.settings {
         outbox.push(Effect::Mask(MaskAct::Settings(settings)));
-    }
-}
-
-/// The button of a listed mask that chooses it to be changed; with Ctrl as one of several.
-pub fn choose(ui: &mut Ui, app: &Application, finding: &Finding, outbox: &mut Outbox) {
-    let chosen = app.is_selected(finding.id);
-    let response = ui
-        .selectable_label(chosen, "Edit")
-        .on_hover_text("Change this mask; with Ctrl choose a second one to combine it with");
-    if response.clicked() {
-        let mut ids: Vec<_> = app.selected().map(|f| f.id).collect();
-        let several = ui.input(|i| i.modifiers.command);
-        if chosen {
-            ids.retain(|id| *id != finding.id);
-        } else if several {
-            ids.push(finding.id);
-        } else {
-            ids = vec![finding.id];
-        }
-        outbox.push(Effect::Select(ids));
     }
 }
 

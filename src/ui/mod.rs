@@ -8,6 +8,7 @@ mod dialogs;
 mod display_panel;
 mod file_browser;
 mod file_dialogs;
+mod finding_details;
 mod findings_panel;
 mod fonts;
 mod keys_dialog;

@@ -10,6 +10,7 @@ mod models;
 mod report;
 mod scan;
 mod structures;
+mod table;
 mod thumbnails;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use models::{FetchModel, FindModels, VerifyModel};
 pub use report::WriteReport;
 pub use scan::Scan;
 pub use structures::LoadStructures;
+pub use table::WriteTable;
 pub use thumbnails::{DrawThumbnails, THUMBNAIL_PX};
 
 /// Called from a job's thread when the window has something new to show.

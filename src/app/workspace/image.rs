@@ -92,6 +92,11 @@ impl ImageRecord {
         self.clamped(rounded)
     }
 
+    /// Whether it is known to be of the same patient as another: the same image, or both name the same patient.
+    pub fn is_same_patient(&self, other: &Self) -> bool {
+        self.identity.key.is_same_patient(&other.identity.key)
+    }
+
     /// The voxel at a patient point, when it is inside.
     pub fn voxel(&self, point_mm: DVec3) -> Option<UVec3> {
         let grid = &self.grid;

@@ -109,6 +109,18 @@ pub enum ImageKey {
     },
 }
 
+impl ImageKey {
+    /// Whether both say that they are of one patient. What does not say is of the same patient as itself alone.
+    pub fn is_same_patient(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Dicom { patient: a, .. }, Self::Dicom { patient: b, .. }) => {
+                a == b && !a.is_empty()
+            }
+            _ => self == other,
+        }
+    }
+}
+
 /// An image's name and what it was made of: two readings with the same identity have the same voxels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageIdentity {

@@ -4,7 +4,9 @@ use std::f64::consts::PI;
 
 use glam::{DAffine3, DQuat, DVec3, EulerRot, UVec3};
 use m3d_imaging::geometry::VoxelGrid;
-use m3d_imaging::volume::measure::{Comparison, MeasureError, Measured, Side, measure};
+use m3d_imaging::volume::measure::{
+    Comparison, MeasureError, Measured, Side, longest_in_plane, measure,
+};
 use m3d_imaging::volume::{Mask, Paint};
 
 use crate::support::{blank, drawn, drawn_coarsely, grid, grids};
@@ -31,6 +33,52 @@ fn ellipsoid(place: DVec3) -> bool {
 /// How far the ellipsoid reaches along a patient axis.
 fn reach(axis: DVec3) -> f64 {
     2.0 * (HALF * (turn().inverse() * axis)).length()
+}
+
+#[test]
+fn the_longest_diameter_in_a_slice_is_that_of_its_widest_slice() {
+    for grid in grids(20.0) {
+        let ball = drawn(grid, |at| at.length() <= 12.0);
+        let found = longest_in_plane(&ball).unwrap();
+        // Plainly: corners of voxels of one slice, pair by pair.
+        let mut best: f64 = 0.0;
+        for k in 0..grid.dims().z {
+            let voxels = ball.iter().filter(|voxel| voxel.z == k);
+            let corners: Vec<DVec3> = voxels
+                .flat_map(|voxel| {
+                    [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)].map(|(x, y)| {
+                        let corner = voxel.as_dvec3() + DVec3::new(x, y, 0.0);
+                        grid.patient_from_voxel().transform_point3(corner)
+                    })
+                })
+                .collect();
+            // The extremes along many directions hold the farthest pair.
+            let axes = grid.directions();
+            let extremes: Vec<DVec3> = (0..360)
+                .filter_map(|n| {
+                    let turn = f64::from(n).to_radians();
+                    let way = axes.x_axis * turn.cos() + axes.y_axis * turn.sin();
+                    let along = |p: &&DVec3| p.dot(way);
+                    corners
+                        .iter()
+                        .max_by(|a, b| along(a).total_cmp(&along(b)))
+                        .copied()
+                })
+                .collect();
+            for a in &extremes {
+                best = extremes
+                    .iter()
+                    .fold(best, |best, b| best.max(a.distance(*b)));
+            }
+        }
+        assert!(
+            (found.length_mm - best).abs() < 1e-6,
+            "{} {best}",
+            found.length_mm
+        );
+        assert!((found.ends_mm[0].distance(found.ends_mm[1]) - found.length_mm).abs() < 1e-9);
+    }
+    assert_eq!(longest_in_plane(&Mask::empty(grids(20.0)[0])), None);
 }
 
 #[test]

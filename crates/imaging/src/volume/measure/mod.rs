@@ -158,6 +158,53 @@ pub fn measure(
     })
 }
 
+/// The longest diameter in one slice of the acquisition (across `k`), as RECIST 1.1 measures a lesion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InPlane {
+    /// In mm, between the outer borders of voxels.
+    pub length_mm: f64,
+    /// Its ends in patient mm, in the middle of the slice.
+    pub ends_mm: [DVec3; 2],
+    /// The slice, the index `k`.
+    pub slice: u32,
+}
+
+/// The longest diameter within one slice of a mask; `None` for an empty mask. Of slices with equal ones the first.
+pub fn longest_in_plane(mask: &Mask) -> Option<InPlane> {
+    let bounds = Crop::around(mask)?;
+    let grid = mask.grid();
+    let place = grid.patient_from_voxel();
+    let normal = place
+        .matrix3
+        .x_axis
+        .cross(place.matrix3.y_axis)
+        .normalize_or_zero();
+    let in_slice = |k: u32| {
+        let first = bounds.first.with_z(k);
+        let crop = Crop::of(mask, first, bounds.dims.with_z(1));
+        let middle = place.transform_point3(first.as_dvec3());
+        let corners = extremes::outer_corners(&crop, place);
+        let flat: Vec<DVec3> = corners
+            .into_iter()
+            .map(|corner| corner - normal * (corner - middle).dot(normal))
+            .collect();
+        let ends_mm = extremes::farthest_pair(&flat)?;
+        Some(InPlane {
+            length_mm: ends_mm[0].distance(ends_mm[1]),
+            ends_mm,
+            slice: k,
+        })
+    };
+    let slices = bounds.first.z..bounds.first.z + bounds.dims.z;
+    slices.filter_map(in_slice).reduce(|best, next| {
+        if next.length_mm > best.length_mm + 1e-9 {
+            next
+        } else {
+            best
+        }
+    })
+}
+
 /// The image's values inside a mask alone; `None` where none is finite.
 ///
 /// # Errors
