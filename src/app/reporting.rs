@@ -191,7 +191,7 @@ impl Application {
             report.insert(into, characters, piece);
         } else {
             let term = Lexicon::built_in().get(&name);
-            report.push(section_for(&report, term), piece);
+            report.push(section_for(&report, term.as_slice()), piece);
         }
         let step = Step::new(format!("add {name} to the report"));
         self.change(Edit::report(report), step);
@@ -213,8 +213,8 @@ impl Application {
             }
             // A finding tells more of what a sentence is about than the organ that heads it.
             let mentions = Lexicon::built_in().mentions(text);
-            let finding = mentions.iter().find(|m| m.term.is_finding());
-            let term = finding.or(mentions.first()).map(|m| m.term);
+            let mut terms: Vec<_> = mentions.iter().map(|m| m.term).collect();
+            terms.sort_by_key(|term| !term.is_finding());
             let sentence = Sentence {
                 text: text.to_owned(),
                 card: id,
@@ -222,7 +222,7 @@ impl Application {
                 accepted: false,
             };
             let piece = Piece::new(Content::Sentence(sentence));
-            report.push(section_for(&report, term), piece);
+            report.push(section_for(&report, &terms), piece);
         }
         for id in &card.findings {
             let Some(finding) = self.workspace.finding(*id) else {
@@ -230,7 +230,7 @@ impl Application {
             };
             if !report.has(*id) {
                 let term = Lexicon::built_in().get(&finding.name);
-                report.push(section_for(&report, term), chip(finding));
+                report.push(section_for(&report, term.as_slice()), chip(finding));
             }
         }
         self.change(Edit::report(report), Step::new("add answer to the report"));

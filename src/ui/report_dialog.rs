@@ -48,7 +48,10 @@ impl ReportDialog {
             return Chosen::Cancel;
         };
         let sources = app.report_sources();
-        let has_dicom = matches!(report.image, ImageKey::Dicom { .. });
+        let has_dicom = matches!(
+            &report.image,
+            ImageKey::Dicom { study_uid, series_uid, .. } if !study_uid.is_empty() && !series_uid.is_empty()
+        );
         let (mut open, mut chosen) = (true, Chosen::Open);
         Window::new("Export report")
             .open(&mut open)
@@ -66,12 +69,14 @@ impl ReportDialog {
                     }
                 });
                 if !has_dicom {
-                    let text = "The image is no DICOM image: there are no patient and study for a DICOM object.";
+                    let text =
+                        "The image names no DICOM study that a DICOM object could belong to.";
                     ui.label(RichText::new(text).small().weak());
                 }
                 let grey: Vec<_> = unreviewed(report, &sources).collect();
                 // What was accepted or taken out meanwhile needs no tick.
-                self.ticked.retain(|id| grey.iter().any(|(piece, _)| piece == id));
+                self.ticked
+                    .retain(|id| grey.iter().any(|(piece, _)| piece == id));
                 if !grey.is_empty() {
                     ui.separator();
                     ui.label("Not accepted, and left out unless you tick it; it stays marked:");

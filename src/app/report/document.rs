@@ -172,8 +172,8 @@ mod tests {
         let sources = sources(&workspace);
         let mut report = report();
         let lexicon = Lexicon::built_in();
-        let kidney = section_for(&report, lexicon.get("left kidney"));
-        let liver = section_for(&report, lexicon.get("liver"));
+        let kidney = section_for(&report, lexicon.get("left kidney").as_slice());
+        let liver = section_for(&report, lexicon.get("liver").as_slice());
         report.push(kidney, chip(1, true));
         report.push(liver, chip(2, false));
         report.push(liver, sentence("Liver: normal."));

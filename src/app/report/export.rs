@@ -233,3 +233,71 @@ fn box_outlines(found: VoxelBox, record: &ImageRecord) -> Vec<Vec<DVec3>> {
     };
     slices.map(outline).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(kind: MeasurementKind, points: &[[f64; 2]]) -> Measurement {
+        Measurement {
+            kind,
+            points_mm: points.iter().map(|p| DVec3::new(p[0], p[1], 5.0)).collect(),
+            axes: [DVec3::X, DVec3::Y],
+            label_mm: None,
+        }
+    }
+
+    #[test]
+    fn measurements_go_out_with_what_they_were_measured_along() {
+        // The line that was drawn first is the shorter one.
+        let drawn = measured(
+            MeasurementKind::Bidirectional,
+            &[[0.0, 0.0], [3.0, 0.0], [1.0, -2.0], [1.0, 6.0]],
+        );
+        let (region, values) = of_measurement(&drawn);
+        assert_eq!(
+            values,
+            [(Quantity::LongAxis, 8.0), (Quantity::ShortAxis, 3.0)]
+        );
+        let Region::Lines(lines) = region else {
+            panic!("{region:?}");
+        };
+        let lengths: Vec<f64> = lines.iter().map(|l| l[0].distance(l[1])).collect();
+        assert_eq!(lengths, [8.0, 3.0]);
+
+        let drawn = measured(MeasurementKind::Rectangle, &[[0.0, 0.0], [4.0, 5.0]]);
+        let (region, values) = of_measurement(&drawn);
+        assert!(matches!(region, Region::Polygons(p) if p.len() == 1 && p[0].len() == 4));
+        assert_eq!(values, [(Quantity::Area, 20.0)]);
+
+        let drawn = measured(
+            MeasurementKind::Angle,
+            &[[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]],
+        );
+        let (region, values) = of_measurement(&drawn);
+        assert!(matches!(region, Region::Lines(l) if l.len() == 1 && l[0].len() == 3));
+        let [(Quantity::Angle, degrees)] = values[..] else {
+            panic!("{values:?}");
+        };
+        assert!((degrees - 90.0).abs() < 1e-9);
+
+        for kind in [MeasurementKind::Probe, MeasurementKind::Arrow] {
+            let drawn = measured(kind, &[[1.0, 2.0], [4.0, 5.0]]);
+            let (region, values) = of_measurement(&drawn);
+            assert!(matches!(region, Region::Point(at) if at == DVec3::new(1.0, 2.0, 5.0)));
+            assert!(values.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_longest_ending_of_a_name_tells_the_form() {
+        let of = |name: &str| ReportFormat::of(Path::new(name));
+        assert_eq!(of("a/b.SR.dcm"), Some(ReportFormat::StructuredReport));
+        assert_eq!(of("b.dcm"), Some(ReportFormat::DicomPdf));
+        assert_eq!(of("b.pdf"), Some(ReportFormat::Pdf));
+        assert_eq!(of("b.doc"), None);
+        for format in ReportFormat::ALL {
+            assert_eq!(of(&format!("report{}", format.ending())), Some(format));
+        }
+    }
+}

@@ -208,18 +208,20 @@ fn filled(text: &str, record: &ImageRecord) -> String {
     lines.join("\n")
 }
 
-/// Where a report speaks of a term: the section about it, the one about anything, or the last of the findings.
-pub fn section_for(report: &Report, term: Option<&'static Term>) -> usize {
+/// Where a report speaks of the first of some terms that it has a section about: that section, or else the one about
+/// anything, or the last of the findings.
+pub fn section_for(report: &Report, terms: &[&'static Term]) -> usize {
     let findings = || {
         let sections = report.sections.iter().enumerate();
         sections.filter(|(_, section)| section.kind == SectionKind::Findings)
     };
     let lexicon = Lexicon::built_in();
-    let is_about = |section: &Section| {
+    let is_about = |section: &Section, term: &'static Term| {
         let mut about = section.about.iter().filter_map(|name| lexicon.get(name));
-        about.any(|about| term.is_some_and(|term| belongs(term, about)))
+        about.any(|about| belongs(term, about))
     };
-    let about = findings().find(|(_, section)| is_about(section));
+    let mut terms = terms.iter();
+    let about = terms.find_map(|term| findings().find(|(_, section)| is_about(section, term)));
     let other = || findings().find(|(_, section)| section.about.is_empty());
     let found = about.or_else(other).or_else(|| findings().next_back());
     found.map_or(report.sections.len().saturating_sub(1), |(at, _)| at)
@@ -276,7 +278,9 @@ mod tests {
         let heading = |name: &str| {
             let term = Lexicon::built_in().get(name);
             assert!(term.is_some(), "{name}");
-            report.sections[section_for(&report, term)].heading.as_str()
+            report.sections[section_for(&report, term.as_slice())]
+                .heading
+                .as_str()
         };
         for (name, wanted) in [
             ("left kidney cyst", "Kidneys and adrenal glands"),
@@ -290,7 +294,7 @@ mod tests {
             assert_eq!(heading(name), wanted, "{name}");
         }
         assert_eq!(
-            report.sections[section_for(&report, None)].heading,
+            report.sections[section_for(&report, &[])].heading,
             "Other findings"
         );
     }

@@ -122,15 +122,20 @@ impl<'a> Pages<'a> {
     }
 
     fn picture(&mut self, faces: &mut Faces<'_>, number: usize, picture: &'a Picture) {
-        let (w, h) = (picture.picture.width as f32, picture.picture.height as f32);
-        let scale = (WIDTH / w.max(1.0)).min(PICTURE / h.max(1.0));
-        let size = [w * scale, h * scale];
+        let size = picture_size(picture);
         self.need(size[1] + 34.0);
         self.y += 8.0 + size[1];
         self.put(Item::Picture(self.y, size, picture));
         let caption = format!("Key image {number}: {}", picture.caption);
         self.text(faces, &caption, SMALL);
     }
+}
+
+/// The size of a picture on a page, in points.
+fn picture_size(picture: &Picture) -> [f32; 2] {
+    let (w, h) = (picture.picture.width as f32, picture.picture.height as f32);
+    let scale = (WIDTH / w.max(1.0)).min(PICTURE / h.max(1.0));
+    [w * scale, h * scale]
 }
 
 /// A report as a PDF file, with fonts of the system for letters that the program's own face lacks.
@@ -213,7 +218,9 @@ fn laid_out<'a>(document: &'a Document, faces: &mut Faces<'_>) -> Vec<Vec<Item<'
             pages.paragraph(faces, &paragraph);
         }
     }
-    if !document.pictures.is_empty() {
+    if let Some(first) = document.pictures.first() {
+        // A heading stands on the page of what it stands over.
+        pages.need(48.0 + picture_size(first)[1] + 34.0);
         pages.heading(faces, "Key images");
     }
     for (number, picture) in (1..).zip(&document.pictures) {
@@ -343,6 +350,19 @@ mod tests {
             })
             .sum();
         assert_eq!(text, 301, "every word is on a page, once");
+    }
+
+    /// Left for readers of PDF to look at, where that is asked for.
+    #[test]
+    fn a_file_is_made_with_the_fonts_of_this_computer() {
+        let made = pdf(&document(40), &SystemFonts::default()).unwrap();
+        assert!(
+            made.bytes.starts_with(b"%PDF-") && made.bytes.trim_ascii_end().ends_with(b"%%EOF")
+        );
+        if let Some(folder) = std::env::var_os("M3D_OBJECTS_OUT") {
+            let path = std::path::Path::new(&folder).join("letters.pdf");
+            std::fs::write(path, &made.bytes).unwrap();
+        }
     }
 
     #[test]

@@ -148,6 +148,21 @@ impl Original {
         })
     }
 
+    /// The same for an object that is nothing without its study.
+    ///
+    /// # Errors
+    /// Likewise, and when the images name no study or no series.
+    pub fn named(series: &Series, path: &Path) -> Result<Self, IoError> {
+        let original = Self::of(series, path)?;
+        if original.study_uid.is_empty() || original.series_uid.is_empty() {
+            return Err(IoError::OutputShape {
+                path: path.to_owned(),
+                message: "the images name no study and series that it could belong to".to_owned(),
+            });
+        }
+        Ok(original)
+    }
+
     /// The image whose first voxel lies there.
     pub fn at(&self, position_mm: DVec3) -> Option<&Instance> {
         let near = |at: DVec3| at.distance(position_mm) < SAME_PLACE_MM;

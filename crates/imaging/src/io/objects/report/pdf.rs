@@ -15,10 +15,10 @@ use crate::io::{IoError, Series};
 /// Writes the bytes of a PDF file as an Encapsulated PDF of the study of a series.
 ///
 /// # Errors
-/// When the series is no DICOM series, the bytes are no PDF or too many for one element, or reading the first image or
+/// When the series is no DICOM series or names no study, the bytes are no PDF or too many for one element, or reading the first image or
 /// writing fails.
 pub fn write_pdf(path: &Path, series: &Series, title: &str, pdf: &[u8]) -> Result<(), IoError> {
-    let original = Original::of(series, path)?;
+    let original = Original::named(series, path)?;
     let refused = |message: &str| IoError::OutputShape {
         path: path.to_owned(),
         message: message.to_owned(),

@@ -46,7 +46,7 @@ pub fn write_sr(
     findings: &[MeasuredFinding],
     notice: &str,
 ) -> Result<(), IoError> {
-    let original = Original::of(series, path)?;
+    let original = Original::named(series, path)?;
     let refused = |message: String| IoError::OutputShape {
         path: path.to_owned(),
         message,
@@ -54,9 +54,7 @@ pub fn write_sr(
     if texts.is_empty() && findings.is_empty() {
         return Err(refused("the report says nothing".to_owned()));
     }
-    if original.study_uid.is_empty() || original.series_uid.is_empty() {
-        return Err(refused("the images name no study or no series".to_owned()));
-    }
+
     for finding in findings {
         if matches!(finding.region, Region::Mask(mask) if mask.count() == 0) {
             return Err(refused(format!("nothing is drawn of {:?}", finding.name)));
