@@ -3,8 +3,12 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use m3d_imaging::geometry::Orientation;
+use m3d_imaging::volume::Window;
 use m3d_viewer::app::{
-    Application, Command, DialogRequest, Edit, Effect, NoticeKind, Opening, Outbox, Shape, Topic,
+    Application, CardId, Command, Content, DialogRequest, Edit, Effect, FindingId, ImageRecord,
+    KeyImage, KeyImageId, NoticeKind, Opening, Outbox, Piece, Report, Section, SectionKind,
+    Sentence, Shape, Topic,
 };
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -34,6 +38,45 @@ fn write_zip(path: &Path, entries: &[(String, Vec<u8>)]) {
     zip.finish().unwrap();
 }
 
+/// A report with a finding, a drafted sentence and a picture, whose words name the patient.
+fn reported(record: &ImageRecord, finding: FindingId) -> Report {
+    let sentence = Sentence {
+        text: "Mrs Featherstone's liver is normal.".into(),
+        card: CardId(1),
+        model: "small".into(),
+        accepted: false,
+    };
+    let section = Section {
+        heading: "Findings".into(),
+        kind: SectionKind::Findings,
+        about: Vec::new(),
+        pieces: vec![
+            Piece::text(format!("See {PATIENT}:")),
+            Piece::new(Content::Finding {
+                finding,
+                accepted: true,
+            }),
+            Piece::new(Content::Sentence(sentence)),
+            Piece::text(""),
+        ],
+    };
+    Report {
+        image: record.identity.key.clone(),
+        template: "General".into(),
+        sections: vec![section],
+        key_images: vec![KeyImage {
+            id: KeyImageId::fresh(),
+            image: record.identity.key.clone(),
+            time: 0,
+            orientation: Orientation::Axial,
+            point_mm: record.grid.centre_mm(),
+            window: Window::new(40.0, 400.0),
+            invert: false,
+            caption: "Wilhelmina's cyst".into(),
+        }],
+    }
+}
+
 /// A study with work whose words name the patient, too; the study's folder.
 fn worked_on(folder: &Path) -> (Application, PathBuf) {
     let study = study(folder);
@@ -43,8 +86,10 @@ fn worked_on(folder: &Path) -> (Application, PathBuf) {
     noted.note = format!("compare {PATIENT} of 2025-03-17; wilhelmina's own words");
     let image = &record.identity.key;
     let boxed = finding(image, "box", Shape::Box(patient_box(&record, 14.2)));
+    let report = reported(&record, noted.id);
     step(&mut app, Edit::add(noted));
     step(&mut app, Edit::add(boxed));
+    step(&mut app, Edit::report(report));
     let (image, frame) = (image.clone(), record.frame());
     let region = Some(patient_box(&record, 5.5));
     step(&mut app, Edit::Region { image, region });
@@ -139,6 +184,21 @@ fn without_the_identity_nothing_in_the_file_names_the_patient() {
     assert_eq!(cyst.name, "Cyst of Mrs …");
     assert_eq!(cyst.note, "compare … of …; …'s own words");
     assert_eq!(cyst.mask(), left.findings[0].mask());
+    let report = other.workspace.reports.values().next().unwrap();
+    let words: Vec<String> = report.clone().texts_mut().map(|t| t.clone()).collect();
+    let blotted = [
+        "See …:",
+        "Mrs …'s liver is normal.",
+        "",
+        "Findings",
+        "…'s cyst",
+    ];
+    assert_eq!(words, blotted);
+    assert!(report.has(cyst.id) && report.key_images[0].image == report.image);
+    assert!(
+        left.reports
+            .contains_key(&m3d_viewer::app::StudyId::of(&report.image))
+    );
     assert!(other.seen_active().is_some());
 }
 
