@@ -53,6 +53,7 @@ fn answer(harness: &Harness<Viewer>, text: &str, findings: Vec<FindingId>) -> Ca
             raw_text: text.into(),
             model_name: "tiny".into(),
             model_fingerprint: "0123456789abcdef".into(),
+            model_licence: None,
             program_version: "0".into(),
             max_tokens: 1,
             temperature: 0.0,
@@ -77,8 +78,9 @@ fn report(harness: &Harness<Viewer>) -> Report {
 }
 
 fn grey(harness: &Harness<Viewer>) -> Vec<PieceId> {
+    let sources = harness.state().app.report_sources();
     let report = report(harness);
-    let grey = report.pieces().filter(|piece| !piece.is_accepted());
+    let grey = report.pieces().filter(|piece| !sources.is_accepted(piece));
     grey.map(|piece| piece.id).collect()
 }
 
@@ -252,10 +254,7 @@ fn what_is_typed_is_one_step_and_a_finding_goes_where_the_reader_writes() {
         characters: 9,
     };
     act(&mut harness, [Effect::Report(insert)]);
-    let chip = Content::Finding {
-        finding: id,
-        accepted: true,
-    };
+    let chip = Content::Finding(id);
     assert_eq!(
         words(&harness),
         [

@@ -10,12 +10,13 @@ use m3d_imaging::volume::ImageKey;
 
 use super::jobs::WriteReport;
 use super::report::{
-    About, KeySource, ReportFormat, SentFinding, Sources, Templates, document, section_for,
+    About, KeySource, ReportFormat, SentFinding, Sources, Templates, document, findings_out,
+    section_for,
 };
 use super::resources::{Inside, Subject};
 use super::workspace::{
-    CardId, Content, Edit, Finding, FindingId, ImageRecord, KeyImage, KeyImageId, Origin, Piece,
-    PieceId, Report, Sentence, Shape, StudyId, ViewKind,
+    CardId, Content, Edit, Finding, FindingId, ImageRecord, KeyImage, KeyImageId, Piece, PieceId,
+    Report, Sentence, Shape, StudyId, ViewKind,
 };
 use super::{Application, NoticeKind, Step};
 
@@ -287,7 +288,7 @@ impl Application {
         let document = document(report, &sources, ticked).map_err(|error| error.to_string())?;
         let no_image = "The image of this report is not here. Open it, and export again.";
         let series = self.resources.source(&report.image).ok_or(no_image)?;
-        let out = report.findings_for(ticked);
+        let out = findings_out(report, &sources, ticked);
         let findings: Vec<Finding> = self
             .workspace
             .findings
@@ -312,7 +313,7 @@ impl Application {
                 mask_opacity: self.workspace.display.mask_opacity,
             });
         }
-        let accepted = report.findings_for(&BTreeSet::new());
+        let accepted = findings_out(report, &sources, &BTreeSet::new());
         let frame = self
             .workspace
             .images
@@ -337,10 +338,7 @@ impl Application {
     }
 }
 
-/// A finding as a piece of a report: the reader's own is accepted.
+/// A finding as a piece of a report.
 fn chip(finding: &Finding) -> Piece {
-    Piece::new(Content::Finding {
-        finding: finding.id,
-        accepted: finding.source == Origin::Reader,
-    })
+    Piece::new(Content::Finding(finding.id))
 }

@@ -6,8 +6,8 @@ use super::theme;
 use crate::app::report::Sources;
 use crate::app::report::{Check, checks, maker};
 use crate::app::{
-    Application, Content, DialogRequest, Edit, Effect, KeyImage, Outbox, Piece, PieceId, Report,
-    ReportAction, Revision, Section, Sentence, Step, StudyId,
+    Application, Content, DialogRequest, Edit, Effect, Finding, KeyImage, Outbox, Piece, PieceId,
+    Report, ReportAction, Revision, Section, Sentence, Status, Step, StudyId,
 };
 
 /// Checks, with the state of the work that they were made on.
@@ -169,7 +169,7 @@ fn show_section<'a>(
     for piece in &section.pieces {
         match &piece.content {
             Content::Text(text) => words(ui, report, piece, text, &section.heading, outbox),
-            Content::Finding { .. } => show_finding(ui, report, piece, sources, outbox),
+            Content::Finding(_) => show_finding(ui, report, piece, sources, outbox),
             Content::Sentence(sentence) => {
                 show_sentence(ui, report, piece, sentence, &section.heading, outbox);
             }
@@ -221,7 +221,7 @@ fn show_finding(
     sources: &Sources<'_>,
     outbox: &mut Outbox,
 ) {
-    let Content::Finding { finding, accepted } = piece.content else {
+    let Content::Finding(finding) = piece.content else {
         return;
     };
     ui.horizontal_wrapped(|ui| {
@@ -230,20 +230,26 @@ fn show_finding(
             strike(ui, report, piece, outbox);
             return;
         };
-        let mut text = RichText::new(sources.words(found));
-        text = if accepted {
-            text.color(theme::finding_colour(found.colour))
-        } else {
-            text.color(theme::FAINT).italics()
+        let text = RichText::new(sources.words(found));
+        let text = match found.status() {
+            Status::Accepted => text.color(theme::finding_colour(found.colour)),
+            Status::Proposed => text.color(theme::FAINT).italics(),
+            Status::Rejected => text.color(theme::FAINT).strikethrough(),
         };
         let chip = ui.add(egui::Button::new(text).wrap().small());
         if chip.on_hover_text("Go there in all views").clicked() {
             outbox.push(Effect::GoToFinding(finding));
         }
-        if !accepted {
+        if found.status() != Status::Accepted {
             let by = format!("by {}", maker(found, sources));
             ui.label(RichText::new(by).small().color(theme::FAINT));
-            accept(ui, report, piece, outbox);
+            if ui.small_button("Accept").clicked() {
+                let accepted = Finding {
+                    status: Some(Status::Accepted),
+                    ..found.clone()
+                };
+                outbox.step(Edit::add(accepted), Step::new("accept"));
+            }
         }
         strike(ui, report, piece, outbox);
     });
@@ -271,7 +277,11 @@ fn show_sentence(
     ui.horizontal_wrapped(|ui| {
         let by = format!("by {}", sentence.model);
         ui.label(RichText::new(by).small().color(theme::FAINT));
-        accept(ui, report, piece, outbox);
+        if ui.small_button("Accept").clicked() {
+            change(outbox, report, Step::new("accept"), |report| {
+                report.accept(piece.id);
+            });
+        }
         let edit = ui.small_button("Edit");
         if edit.on_hover_text("Make it your own words").clicked() {
             let same = sentence.text.clone();
@@ -283,14 +293,6 @@ fn show_sentence(
         }
         strike(ui, report, piece, outbox);
     });
-}
-
-fn accept(ui: &mut Ui, report: &Report, piece: &Piece, outbox: &mut Outbox) {
-    if ui.small_button("Accept").clicked() {
-        change(outbox, report, Step::new("accept"), |report| {
-            report.accept(piece.id);
-        });
-    }
 }
 
 fn strike(ui: &mut Ui, report: &Report, piece: &Piece, outbox: &mut Outbox) {

@@ -52,10 +52,7 @@ fn reported(record: &ImageRecord, finding: FindingId) -> Report {
         about: Vec::new(),
         pieces: vec![
             Piece::text(format!("See {PATIENT}:")),
-            Piece::new(Content::Finding {
-                finding,
-                accepted: true,
-            }),
+            Piece::new(Content::Finding(finding)),
             Piece::new(Content::Sentence(sentence)),
             Piece::text(""),
         ],

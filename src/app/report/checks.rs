@@ -54,7 +54,7 @@ impl<'a> Flow<'a> {
             let (words, finding) = match &piece.content {
                 Content::Text(text) => (text.clone(), None),
                 Content::Sentence(sentence) => (sentence.text.clone(), None),
-                Content::Finding { finding, .. } => {
+                Content::Finding(finding) => {
                     let Some(finding) = sources.workspace.finding(*finding) else {
                         gone += 1;
                         continue;
@@ -288,43 +288,29 @@ mod tests {
             // The name.
             (
                 vec![(1, "right lung nodule", LEFT)],
-                vec![chip(1, true)],
+                vec![chip(1)],
                 vec![Side],
             ),
-            (
-                vec![(1, "left lung nodule", LEFT)],
-                vec![chip(1, true)],
-                vec![],
-            ),
+            (vec![(1, "left lung nodule", LEFT)], vec![chip(1)], vec![]),
             (
                 vec![(1, "right lung nodule", MIDDLE)],
-                vec![chip(1, true)],
+                vec![chip(1)],
                 vec![],
             ),
             // The words around it.
             (
                 vec![(1, "nodule", LEFT)],
-                vec![
-                    text("In the right upper lobe"),
-                    chip(1, true),
-                    text(", smooth."),
-                ],
+                vec![text("In the right upper lobe"), chip(1), text(", smooth.")],
                 vec![Side],
             ),
             (
                 vec![(1, "nodule", LEFT)],
-                vec![
-                    text("The right lung is clear. In the left lung"),
-                    chip(1, true),
-                ],
+                vec![text("The right lung is clear. In the left lung"), chip(1)],
                 vec![],
             ),
             (
                 vec![(1, "nodule", LEFT)],
-                vec![
-                    text("The left lung has, unlike the right lung,"),
-                    chip(1, true),
-                ],
+                vec![text("The left lung has, unlike the right lung,"), chip(1)],
                 vec![],
             ),
             // A sentence without a finding in it.
@@ -381,7 +367,7 @@ mod tests {
     #[test]
     fn numbers_that_nobody_measured_and_findings_that_are_gone_are_told() {
         let drafted = sentence("A nodule of [not measured] in the lung.");
-        let gone = chip(99, true);
+        let gone = chip(99);
         assert_eq!(
             kinds(&[], vec![drafted, gone]),
             [CheckKind::Gone, CheckKind::Units]

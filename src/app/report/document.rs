@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::words::{Sources, date_words, name_words};
 use crate::app::workspace::{
-    Content, Finding, ImageRecord, Origin, Piece, PieceId, Report, SectionKind,
+    Content, Finding, FindingId, ImageRecord, Origin, Piece, PieceId, Report, SectionKind, Status,
 };
 use crate::render;
 
@@ -68,21 +68,24 @@ pub fn unreviewed<'a>(
     report: &'a Report,
     sources: &'a Sources<'_>,
 ) -> impl Iterator<Item = (PieceId, Run)> + 'a {
-    let pieces = report.pieces().filter(|piece| !piece.is_accepted());
+    let pieces = report.pieces().filter(|piece| !sources.is_accepted(piece));
     pieces.filter_map(|piece| Some((piece.id, run(piece, sources)?)))
 }
 
-/// A piece in words; none for a finding that is no more.
+/// A piece in words; none for a finding that is no more, or that the reader has rejected.
 fn run(piece: &Piece, sources: &Sources<'_>) -> Option<Run> {
     let (text, by) = match &piece.content {
         Content::Text(text) => (text.clone(), None),
         Content::Sentence(sentence) => (sentence.text.clone(), Some(sentence.model.clone())),
-        Content::Finding { finding, .. } => {
+        Content::Finding(finding) => {
             let finding = sources.workspace.finding(*finding)?;
+            if finding.status() == Status::Rejected {
+                return None;
+            }
             (sources.words(finding), Some(maker(finding, sources)))
         }
     };
-    let by = by.filter(|_| !piece.is_accepted());
+    let by = by.filter(|_| !sources.is_accepted(piece));
     Some(Run {
         text,
         unreviewed: by.map(|by| format!("unreviewed, by {by}")),
@@ -116,7 +119,7 @@ pub fn document(
     let record = images.get(&report.image).ok_or(DocumentError::NoImage)?;
     let sections = report.sections.iter().map(|section| {
         let pieces = section.pieces.iter();
-        let pieces = pieces.filter(|piece| piece.is_accepted() || ticked.contains(&piece.id));
+        let pieces = pieces.filter(|piece| goes_out(piece, sources, ticked));
         SectionWords {
             heading: section.heading.clone(),
             kind: section.kind,
@@ -137,6 +140,28 @@ pub fn document(
         pictures: Vec::new(),
         made_by: format!("Made with m3d-viewer {}", env!("CARGO_PKG_VERSION")),
     })
+}
+
+fn goes_out(piece: &Piece, sources: &Sources<'_>, ticked: &BTreeSet<PieceId>) -> bool {
+    sources.is_accepted(piece) || ticked.contains(&piece.id)
+}
+
+/// The findings of a report that go out: those that the reader has accepted, and of the others what is ticked. What is
+/// rejected stays.
+pub fn findings_out(
+    report: &Report,
+    sources: &Sources<'_>,
+    ticked: &BTreeSet<PieceId>,
+) -> BTreeSet<FindingId> {
+    let out = report
+        .pieces()
+        .filter(|piece| goes_out(piece, sources, ticked));
+    let findings = out.filter_map(|piece| match piece.content {
+        Content::Finding(finding) => sources.workspace.finding(finding),
+        _ => None,
+    });
+    let kept = findings.filter(|finding| finding.status() != Status::Rejected);
+    kept.map(|finding| finding.id).collect()
 }
 
 fn facts(record: &ImageRecord) -> Vec<(&'static str, String)> {
@@ -174,8 +199,8 @@ mod tests {
         let lexicon = Lexicon::built_in();
         let kidney = section_for(&report, lexicon.get("left kidney").as_slice());
         let liver = section_for(&report, lexicon.get("liver").as_slice());
-        report.push(kidney, chip(1, true));
-        report.push(liver, chip(2, false));
+        report.push(kidney, chip(1));
+        report.push(liver, chip(2));
         report.push(liver, sentence("Liver: normal."));
         let none = BTreeSet::new();
         let text = plain_text(&document(&report, &sources, &none).unwrap());
@@ -194,7 +219,23 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("lesion"), "{text}");
-        report.accept(grey[0].0);
+        let mut lesion = workspace.findings[1].clone();
+        lesion.status = Some(Status::Rejected);
+        let mut rejecting = workspace.clone();
+        rejecting.apply(Edit::add(lesion.clone()));
+        // What is rejected goes out by no tick.
+        let sources_then = super::super::tests::sources(&rejecting);
+        let all: BTreeSet<_> = report.pieces().map(|piece| piece.id).collect();
+        let text = plain_text(&document(&report, &sources_then, &all).unwrap());
+        assert!(!text.contains("liver lesion"), "{text}");
+        assert_eq!(
+            findings_out(&report, &sources_then, &all),
+            [FindingId(1)].into()
+        );
+        lesion.status = Some(Status::Accepted);
+        let mut workspace = workspace;
+        workspace.apply(Edit::add(lesion));
+        let sources = super::super::tests::sources(&workspace);
         let document = document(&report, &sources, &ticked).unwrap();
         for text in [
             plain_text(&document),
@@ -215,7 +256,7 @@ mod tests {
         let left = UVec3::new(150, 50, 20);
         let mut workspace = workspace(vec![ball(1, "cyst", left, Origin::Reader)]);
         let mut report = report();
-        report.push(3, chip(1, true));
+        report.push(3, chip(1));
         let text = |workspace: &crate::app::Workspace, report: &Report| {
             let document = document(report, &sources(workspace), &BTreeSet::new());
             plain_text(&document.unwrap())

@@ -12,7 +12,7 @@ mod words;
 
 pub use checks::{Check, CheckKind, checks};
 pub use document::{
-    Document, DocumentError, Picture, Run, SectionWords, document, maker, unreviewed,
+    Document, DocumentError, Picture, Run, SectionWords, document, findings_out, maker, unreviewed,
 };
 pub use export::{ReportFormat, SentFinding};
 pub use key_image::KeySource;
@@ -124,10 +124,7 @@ mod tests {
         }))
     }
 
-    pub(super) fn chip(id: u64, accepted: bool) -> Piece {
-        Piece::new(Content::Finding {
-            finding: FindingId(id),
-            accepted,
-        })
+    pub(super) fn chip(id: u64) -> Piece {
+        Piece::new(Content::Finding(FindingId(id)))
     }
 }

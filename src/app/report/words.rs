@@ -9,7 +9,9 @@ use m3d_imaging::volume::{ImageKey, Spacing};
 
 use super::document::{Document, Run};
 use crate::app::size_words;
-use crate::app::workspace::{Finding, FindingId, ImageRecord, Shape, Workspace};
+use crate::app::workspace::{
+    Content, Finding, FindingId, ImageRecord, Piece, Shape, Status, Workspace,
+};
 use crate::render::RESEARCH_NOTICE;
 
 /// What is known of an image beside its record, where its voxels or its file are here.
@@ -40,6 +42,18 @@ const CLEARLY_MM: f64 = 15.0;
 const NARROW_MM: f64 = 220.0;
 
 impl Sources<'_> {
+    /// Whether a piece is the reader's, by hand or by consent.
+    pub fn is_accepted(&self, piece: &Piece) -> bool {
+        match &piece.content {
+            Content::Text(_) => true,
+            Content::Sentence(sentence) => sentence.accepted,
+            Content::Finding(finding) => {
+                let finding = self.workspace.finding(*finding);
+                finding.is_some_and(|finding| finding.status() == Status::Accepted)
+            }
+        }
+    }
+
     /// What is known of the image of a finding.
     pub fn record(&self, finding: &Finding) -> Option<&ImageRecord> {
         self.workspace.images.get(&finding.image)

@@ -1,7 +1,5 @@
 //! The structured report on a study: sections of pieces, each the reader's words, a finding or a drafted sentence.
 
-use std::collections::BTreeSet;
-
 use glam::DVec3;
 use m3d_imaging::geometry::Orientation;
 use m3d_imaging::volume::{ImageKey, Window};
@@ -45,13 +43,8 @@ pub struct Sentence {
 pub enum Content {
     /// The reader's own words.
     Text(String),
-    /// A finding; its words are made from it as it is at any time.
-    Finding {
-        /// Which.
-        finding: FindingId,
-        /// Whether the reader has accepted it; the reader's own are accepted.
-        accepted: bool,
-    },
+    /// A finding; its words, and whether it is accepted, are its own at any time.
+    Finding(FindingId),
     /// A drafted sentence.
     Sentence(Sentence),
 }
@@ -75,15 +68,6 @@ impl Piece {
     /// Words of the reader's own.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(Content::Text(text.into()))
-    }
-
-    /// Whether it is the reader's, by hand or by consent.
-    pub const fn is_accepted(&self) -> bool {
-        match &self.content {
-            Content::Text(_) => true,
-            Content::Finding { accepted, .. } => *accepted,
-            Content::Sentence(sentence) => sentence.accepted,
-        }
     }
 
     const fn words(&self) -> Option<&String> {
@@ -207,21 +191,8 @@ impl Report {
 
     /// Whether a finding is in it.
     pub fn has(&self, finding: FindingId) -> bool {
-        self.pieces().any(|piece| {
-            matches!(piece.content, Content::Finding { finding: found, .. } if found == finding)
-        })
-    }
-
-    /// The findings that the reader has accepted, or that are ticked to go out unreviewed.
-    pub fn findings_for(&self, ticked: &BTreeSet<PieceId>) -> BTreeSet<FindingId> {
-        let out = self
-            .pieces()
-            .filter(|piece| piece.is_accepted() || ticked.contains(&piece.id));
-        let findings = out.filter_map(|piece| match piece.content {
-            Content::Finding { finding, .. } => Some(finding),
-            _ => None,
-        });
-        findings.collect()
+        self.pieces()
+            .any(|piece| piece.content == Content::Finding(finding))
     }
 
     /// Puts a piece at the end of a section; nothing happens where there is no such section.
@@ -257,12 +228,10 @@ impl Report {
         }
     }
 
-    /// Makes a piece the reader's by consent.
+    /// Makes a drafted sentence the reader's by consent.
     pub fn accept(&mut self, id: PieceId) {
-        match self.content_mut(id) {
-            Some(Content::Finding { accepted, .. }) => *accepted = true,
-            Some(Content::Sentence(sentence)) => sentence.accepted = true,
-            Some(Content::Text(_)) | None => {}
+        if let Some(Content::Sentence(sentence)) = self.content_mut(id) {
+            sentence.accepted = true;
         }
     }
 
@@ -274,7 +243,7 @@ impl Report {
                 sentence.text = words;
                 sentence.accepted = true;
             }
-            Some(Content::Finding { .. }) | None => {}
+            Some(Content::Finding(_)) | None => {}
         }
     }
 
@@ -291,7 +260,7 @@ impl Report {
             let words = pieces.filter_map(|piece| match &mut piece.content {
                 Content::Text(text) => Some(text),
                 Content::Sentence(sentence) => Some(&mut sentence.text),
-                Content::Finding { .. } => None,
+                Content::Finding(_) => None,
             });
             words.chain(std::iter::once(&mut section.heading))
         });
@@ -304,7 +273,7 @@ impl Report {
             let words = match &piece.content {
                 Content::Text(text) => text.len(),
                 Content::Sentence(sentence) => sentence.text.len() + sentence.model.len(),
-                Content::Finding { .. } => 0,
+                Content::Finding(_) => 0,
             };
             size_of::<Piece>() + words
         });
@@ -344,17 +313,14 @@ mod tests {
     }
 
     fn chip(n: u64) -> Piece {
-        Piece::new(Content::Finding {
-            finding: FindingId(n),
-            accepted: false,
-        })
+        Piece::new(Content::Finding(FindingId(n)))
     }
 
     fn shape_of(section: &Section) -> Vec<&str> {
         let pieces = section.pieces.iter();
         let words = pieces.map(|piece| match &piece.content {
             Content::Text(text) => text.as_str(),
-            Content::Finding { .. } => "#",
+            Content::Finding(_) => "#",
             Content::Sentence(sentence) => &sentence.text,
         });
         words.collect()
@@ -389,13 +355,16 @@ mod tests {
         report.push(1, chip(9));
         assert_eq!(shape_of(&report.sections[1]), ["Spleen: normal.", "#", ""]);
         let [drafted, found] = [0, 1].map(|n| report.sections[1].pieces[n].id);
-        assert!(report.findings_for(&BTreeSet::new()).is_empty());
-        let ticked = BTreeSet::from([found]);
-        assert_eq!(report.findings_for(&ticked), [FindingId(9)].into());
-        assert!(!report.piece(drafted).unwrap().is_accepted());
-        report.accept(found);
+        report.write(found, "no words".into());
+        assert_eq!(
+            report.piece(found).unwrap().content,
+            Content::Finding(FindingId(9))
+        );
         report.write(drafted, "Spleen: large.".into());
-        assert!(report.pieces().all(Piece::is_accepted));
+        let sentence = &report.piece(drafted).unwrap().content;
+        assert!(
+            matches!(sentence, Content::Sentence(s) if s.accepted && s.text == "Spleen: large.")
+        );
         assert!(report.has(FindingId(9)) && !report.has(FindingId(1)));
     }
 }
