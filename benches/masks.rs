@@ -1,15 +1,21 @@
 //! Masks at brush speed: a ball of 20 mm radius is painted into a mask of 512 x 512 x 600 voxels, and taken
 //! back, with the labels that are drawn and the figures up to date; and what is done with whole masks.
 //!
+//! What a reader's brush does, by values and with undo, is measured as the application does it.
+//!
 //!     cargo bench --bench masks
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use glam::{DAffine3, DVec3, UVec3};
 use m3d_imaging::geometry::VoxelGrid;
-use m3d_imaging::volume::{LabelMap, Mask, MaskPatch, Paint};
+use m3d_imaging::volume::edit::{self, Brush, Holes, Tip, ValueRange};
+use m3d_imaging::volume::{
+    LabelMap, Mask, MaskPatch, Modality, Paint, Rescale, Units, Volume, Voxels,
+};
 use m3d_viewer::render::{Gpu, LabelTexture};
 
 const RADIUS_MM: f64 = 20.0;
@@ -131,6 +137,117 @@ fn painting(c: &mut Criterion) {
     group.finish();
 }
 
+/// A CT whose values vary from voxel to voxel.
+fn ct() -> Volume {
+    let values =
+        (0..grid().len() as u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as i16);
+    let rescale = Rescale {
+        slope: 1.0,
+        intercept: -500.0,
+    };
+    let voxels = Voxels::I16(values.collect());
+    Volume::new(grid(), voxels, rescale, Modality::Ct, Units::Hounsfield).expect("the CT is usable")
+}
+
+/// A dab of a brush and what follows: the patch, the mask that pictures still share, its inverse for undo, the labels.
+fn dabs(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a dab on a CT of 512x512x600, with labels and undo");
+    let volume = ct();
+    let mut masks = masks().map(Arc::new);
+    let mut labels = LabelMap::from_masks(grid(), masks.iter().map(|mask| &**mask));
+    let mut dabs = 0;
+    for (name, radius_mm, tip, range) in [
+        (
+            "disc of 15 mm",
+            7.5,
+            Tip::Disc {
+                axis: 2,
+                slice: 300,
+            },
+            None,
+        ),
+        ("ball of 15 mm", 7.5, Tip::Ball, None),
+        ("ball of 40 mm", 20.0, Tip::Ball, None),
+        (
+            "ball of 40 mm by HU",
+            20.0,
+            Tip::Ball,
+            Some(ValueRange::new(-100.0, 300.0)),
+        ),
+    ] {
+        let brush = Brush {
+            radius_mm,
+            tip,
+            range,
+        };
+        group.bench_function(name, |b| {
+            b.iter_custom(|times| {
+                let mut total = Duration::ZERO;
+                for _ in 0..times {
+                    dabs += 1;
+                    let share = DVec3::new(0.37, 0.59, 0.83) * f64::from(dabs);
+                    let mut voxel = DVec3::new(156.0, 156.0, 200.0) + share.fract() * 200.0;
+                    voxel.z = if tip == Tip::Ball { voxel.z } else { 300.0 };
+                    let place = grid().patient_from_voxel();
+                    // The pointer has moved by some voxels since the last frame.
+                    let ends_mm = [voxel, voxel + DVec3::new(4.0, 3.0, 0.0)]
+                        .map(|voxel| place.transform_point3(voxel));
+                    let shown = masks.clone();
+                    let start = Instant::now();
+                    let patch = brush.stroke(&masks[2], &volume, ends_mm, Paint::Add);
+                    let patch = patch.expect("the grids are equal");
+                    let undo = Arc::make_mut(&mut masks[2]).apply(patch);
+                    let mut drawn = labels.clone();
+                    let changed = masks[2].changed_since(&shown[2]);
+                    drawn.update(masks.iter().map(|mask| &**mask), changed);
+                    labels = drawn;
+                    total += start.elapsed();
+                    let bricks: Vec<usize> = undo.bricks().collect();
+                    Arc::make_mut(&mut masks[2]).apply(undo);
+                    labels.update(masks.iter().map(|mask| &**mask), bricks);
+                }
+                total
+            });
+        });
+    }
+    group.finish();
+}
+
+/// What is done to a whole organ, as jobs behind the window.
+fn operations(c: &mut Criterion) {
+    let mut group = c.benchmark_group("an organ of 512x512x600");
+    let volume = ct();
+    let [_, organ, _] = masks();
+    let go_on: edit::Cancelled<'_> = &|| false;
+    group.bench_function("grow by 5 mm", |b| {
+        b.iter(|| edit::grow(&organ, 5.0, go_on))
+    });
+    group.bench_function("shrink by 5 mm", |b| {
+        b.iter(|| edit::shrink(&organ, 5.0, go_on))
+    });
+    group.bench_function("smooth by 2 mm", |b| {
+        b.iter(|| edit::smooth(&organ, 2.0, go_on))
+    });
+    group.bench_function("keep largest", |b| {
+        b.iter(|| edit::keep_largest(&organ, go_on))
+    });
+    group.bench_function("fill holes", |b| {
+        b.iter(|| edit::fill_holes(&organ, Holes::Enclosed, go_on));
+    });
+    let range = ValueRange::new(-100.0, 300.0);
+    group.bench_function("threshold of the whole CT", |b| {
+        b.iter(|| edit::threshold(&volume, range, None, go_on));
+    });
+    let seed = grid()
+        .patient_from_voxel()
+        .transform_point3(DVec3::new(256.0, 256.0, 300.0));
+    let all = ValueRange::new(-1000.0, 3000.0);
+    group.bench_function("a region of 60 mm", |b| {
+        b.iter(|| edit::grow_region(&volume, seed, all, Some(60.0), go_on));
+    });
+    group.finish();
+}
+
 fn whole(c: &mut Criterion) {
     let mut group = c.benchmark_group("masks of 512x512x600");
     let masks = masks();
@@ -171,5 +288,5 @@ fn short() -> Criterion {
         .measurement_time(Duration::from_secs(3))
 }
 
-criterion_group! { name = benches; config = short(); targets = painting, whole }
+criterion_group! { name = benches; config = short(); targets = painting, dabs, operations, whole }
 criterion_main!(benches);

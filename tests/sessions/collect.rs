@@ -316,5 +316,8 @@ fn corrections_adapt_the_model() {
     viewer(&["train"], &[&config], &[]);
     let adapted = model.join("model");
     let second = measured(adapted.to_str().unwrap());
-    eprintln!("before {first}, after {second}");
+    let dice = |told: &serde_json::Value| told["summary"]["dice"].as_f64().unwrap();
+    let [first, second] = [dice(&first), dice(&second)];
+    eprintln!("Dice with the correction: {first:.3} before, {second:.3} after");
+    assert!(second > first + 0.01);
 }
