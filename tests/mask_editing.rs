@@ -417,3 +417,49 @@ fn the_panel_has_it_all() {
             .starts_with("grow")
     );
 }
+
+#[test]
+fn escape_gives_a_stroke_up_and_a_long_one_holds_one_patch() {
+    let mut harness = open();
+    settings(&mut harness, |s| s.ball = true);
+    run(&mut harness, Command::UseTool(Tool::Mask(MaskTool::Brush)));
+    let at = middle(&harness);
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        at,
+        at + Vec2::new(9.0, 0.0),
+    );
+    let before = mask(&harness, 0);
+    let bytes = harness.state().app.history.byte_len();
+    let press = |pos, pressed| egui::Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(egui::Event::PointerMoved(at));
+    harness.step();
+    harness.event(press(at, true));
+    harness.step();
+    // To and fro over one place.
+    for n in 0..60 {
+        let aside = if n % 2 == 0 { 20.0 } else { 0.0 };
+        harness.event(egui::Event::PointerMoved(at + Vec2::new(aside, aside)));
+        harness.step();
+    }
+    let grown = mask(&harness, 0);
+    assert!(grown.count() > before.count());
+    // Not sixty times what one dab keeps.
+    let more = harness.state().app.history.byte_len() - bytes;
+    let touched = grown.changed_since(&before).len();
+    assert!(more <= touched * 4400 + 2000, "{more} for {touched} bricks");
+    harness.key_press(Key::Escape);
+    harness.run_steps(2);
+    assert_eq!(mask(&harness, 0), before);
+    harness.event(press(at, false));
+    harness.run_steps(3);
+    assert_eq!(mask(&harness, 0), before);
+    undo(&mut harness);
+    assert!(findings(&harness).is_empty());
+}

@@ -4,6 +4,7 @@ mod anonymize;
 mod bench;
 mod built_in;
 mod data;
+mod data_collect;
 mod data_prepare;
 mod fetch;
 mod guards;
