@@ -405,6 +405,34 @@ fn the_panel_has_it_all() {
     assert!(findings(&harness)[0].mask_look.outline);
     idle(&mut harness);
     harness.get_by_label("Keep largest");
+    // A drag with another tool lets the mask stay chosen; a button starts a new one.
+    run(&mut harness, Command::UseTool(Tool::Window));
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        at,
+        at + Vec2::new(9.0, 9.0),
+    );
+    run(&mut harness, Command::UseTool(Tool::Mask(MaskTool::Brush)));
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        at,
+        at + Vec2::new(0.0, 30.0),
+    );
+    assert_eq!(findings(&harness).len(), 1);
+    let new = harness.get_by_label("New mask").rect().center();
+    click(&mut harness, new, PointerButton::Primary, 1);
+    drag(
+        &mut harness,
+        PointerButton::Primary,
+        at,
+        at + Vec2::new(0.0, 50.0),
+    );
+    assert_eq!(findings(&harness).len(), 2);
+    undo(&mut harness);
+    let first = findings(&harness)[0].id;
+    send(&mut harness, Effect::Select(vec![first]));
     harness.get_by_label("Grow").click();
     idle(&mut harness);
     assert!(

@@ -30,7 +30,15 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
             ui.weak("Choose a mask in the list (with Ctrl a second one to combine it with), or draw a new one.");
         }
         Some((mask, other)) => {
-            ui.strong(&mask.name);
+            ui.horizontal(|ui| {
+                ui.strong(&mask.name);
+                let new = ui
+                    .small_button("New mask")
+                    .on_hover_text("Draw a new mask next");
+                if new.clicked() {
+                    outbox.push(Effect::Select(Vec::new()));
+                }
+            });
             looks(ui, app, mask, outbox);
             operations(ui, app, &mut settings, other, outbox);
         }

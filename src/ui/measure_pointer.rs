@@ -112,8 +112,11 @@ impl MeasurePointer {
             // Points lie on the slice that is shown.
             self.drawing = Some(Drawing::begin(kind, point, [plane.right, plane.down]));
             self.put(seen, cx);
-        } else if cx.app.selected().next().is_some() {
-            cx.outbox.push(Effect::Select(Vec::new()));
+        } else if cx.app.selected().any(|finding| finding.mask().is_none()) {
+            // A mask stays chosen, to be corrected further when the window was changed meanwhile.
+            let masks = cx.app.selected().filter(|finding| finding.mask().is_some());
+            cx.outbox
+                .push(Effect::Select(masks.map(|mask| mask.id).collect()));
         }
     }
 
