@@ -11,8 +11,8 @@ use m3d_imaging::volume::{Mask, Paint, Window};
 use m3d_model::BuiltIn;
 use m3d_viewer::app::{
     Application, Card, CardState, CollectError, CollectOptions, Command, Draft, Edit, Effect,
-    Finding, MaskAct, MaskOperation, MaskPlace, Origin, Provenance, Shape, StartOptions, Step,
-    collect,
+    Finding, MaskAct, MaskOperation, MaskPlace, Origin, Provenance, Shape, StartOptions, Status,
+    Step, collect,
 };
 
 use crate::support::*;
@@ -100,7 +100,19 @@ fn masks_go_with_their_source_and_licence() {
     let theirs = answered(&mut app, "somebody's own");
     let spleen = add(&mut app, "spleen", ours.clone(), UVec3::new(300, 300, 9));
     correct(&mut app, &spleen, UVec3::new(320, 300, 9));
-    add(&mut app, "pancreas", ours, UVec3::new(250, 250, 9));
+    add(&mut app, "pancreas", ours.clone(), UVec3::new(250, 250, 9));
+    let rejected = add(&mut app, "aorta", Origin::Reader, UVec3::new(150, 250, 9));
+    let rejected = Finding {
+        status: Some(Status::Rejected),
+        ..rejected
+    };
+    step(&mut app, Edit::add(rejected));
+    let accepted = add(&mut app, "stomach", ours, UVec3::new(150, 200, 9));
+    let accepted = Finding {
+        status: Some(Status::Accepted),
+        ..accepted
+    };
+    step(&mut app, Edit::add(accepted));
     let kidney = add(&mut app, "left kidney", theirs, UVec3::new(330, 250, 9));
     correct(&mut app, &kidney, UVec3::new(340, 250, 9));
     let corrected = app.workspace.finding(spleen.id).unwrap().clone();
@@ -110,15 +122,15 @@ fn masks_go_with_their_source_and_licence() {
     let out = folder.path().join("out");
     let options = CollectOptions::default();
     let found = collect(&root, &out, &options, &Progress::silent()).unwrap();
-    assert_eq!((found.cases, found.masks), (1, 2));
-    assert_eq!(found.labels, ["liver", "spleen"]);
+    assert_eq!((found.cases, found.masks), (1, 3));
+    assert_eq!(found.labels, ["liver", "spleen", "stomach"]);
     let left: Vec<&str> = found
         .left_out
         .iter()
         .map(|left| left.name.as_str())
         .collect();
-    assert_eq!(left, ["pancreas", "left kidney"]);
-    assert!(found.left_out[1].reason.contains("--any-licence"));
+    assert_eq!(left, ["pancreas", "aorta", "left kidney"]);
+    assert!(found.left_out[2].reason.contains("--any-licence"));
     // No name, number or date of the patient.
     let text = std::fs::read_to_string(out.join("sources.json")).unwrap();
     let names: Vec<String> = everything(&out)
@@ -158,8 +170,11 @@ fn masks_go_with_their_source_and_licence() {
     };
     let more = folder.path().join("all");
     let found = collect(&root, &more, &all, &Progress::silent()).unwrap();
-    assert_eq!(found.labels, ["left kidney", "liver", "pancreas", "spleen"]);
-    assert!(found.left_out.is_empty());
+    assert_eq!(
+        found.labels,
+        ["left kidney", "liver", "pancreas", "spleen", "stomach"]
+    );
+    assert_eq!(found.left_out.len(), 1);
 
     // And on to the layout that is trained with.
     let prepared = folder.path().join("prepared");
@@ -187,7 +202,7 @@ fn masks_go_with_their_source_and_licence() {
         ..options
     };
     let found = collect(&root, &new, &options, &Progress::silent()).unwrap();
-    assert_eq!(found.masks, 2);
+    assert_eq!(found.masks, 3);
 }
 
 fn scan(path: &Path) -> m3d_imaging::volume::Volume {

@@ -9,27 +9,25 @@
 //!
 //! A case is named by the digest of its image: no name, number or date of a patient goes along.
 
+mod layout;
+mod masks;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use m3d_assistant::hub;
 use m3d_imaging::io::{self as images, IoError, Library, LoadedImage, Progress};
-use m3d_imaging::terms::Lexicon;
-use m3d_imaging::volume::{Combine, ImageKey, Mask, Modality};
-use m3d_model::BuiltIn;
+use m3d_imaging::volume::ImageKey;
 use serde::Serialize;
-use serde_json::json;
 
 use super::content::Session;
 use super::store::Store;
 use super::{EXTENSION, StudyId, portable, recent, saver};
-use crate::app::workspace::{Finding, ImageRecord, Origin};
+use layout::{describe, folder_in, name_of, write_labels};
+use masks::{Case, add_cases};
 
-/// The licence of the built-in models.
-const OUR_LICENCE: &str = "MIT OR Apache-2.0";
+pub use masks::licence_of;
 
 /// What is collected, and where images are looked for.
 #[derive(Clone, Debug, Default)]
@@ -70,23 +68,6 @@ pub enum CollectError {
     Image(#[from] IoError),
 }
 
-/// A mask that was collected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Source {
-    name: String,
-    voxels: usize,
-    drawn_by: &'static str,
-    corrected: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model_fingerprint: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    licence: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-}
-
 /// A mask or an image that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
@@ -109,38 +90,6 @@ pub struct Collected {
     pub labels: Vec<String>,
     /// What was left out.
     pub left_out: Vec<LeftOut>,
-}
-
-/// The licence of a model's weights, where this program knows it.
-pub fn licence_of(model: &str) -> Option<&'static str> {
-    match BuiltIn::named(model) {
-        Some(_) => Some(OUR_LICENCE),
-        None => hub::published(model).map(|published| published.licence),
-    }
-}
-
-/// Whether a licence keeps from commercial use; one that is not known may.
-fn may_forbid(licence: Option<&str>) -> bool {
-    licence.is_none_or(|text| {
-        let text = text.to_lowercase();
-        [
-            "non-commercial",
-            "noncommercial",
-            "non commercial",
-            "-nc",
-            "research use",
-            "research only",
-        ]
-        .iter()
-        .any(|words| text.contains(words))
-    })
-}
-
-/// An image with the masks of it that are collected.
-struct Case {
-    record: ImageRecord,
-    time: u32,
-    masks: Vec<(Arc<Mask>, Source)>,
 }
 
 /// Collects the masks of sessions: a folder of all work, a folder of sessions, a session's folder, or a session that was
@@ -224,17 +173,6 @@ pub fn collect(
     Ok(collected)
 }
 
-fn folder_in(out: &Path, name: &str) -> Result<PathBuf, CollectError> {
-    let folder = out.join(name);
-    match fs::create_dir_all(&folder) {
-        Ok(()) => Ok(folder),
-        Err(source) => Err(CollectError::Io {
-            path: folder,
-            source,
-        }),
-    }
-}
-
 fn refuse_full(out: &Path) -> Result<(), CollectError> {
     let failed = |source| CollectError::Io {
         path: out.to_owned(),
@@ -291,108 +229,6 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn name_of(case: &Case) -> String {
-    let digest = case.record.identity.digest.to_string();
-    let digest = digest.get(..12).unwrap_or(&digest);
-    match case.time {
-        0 => format!("case_{digest}"),
-        time => format!("case_{digest}_t{time}"),
-    }
-}
-
-/// The masks of a session that may be used, by image and time point.
-fn add_cases(
-    session: &Session,
-    options: &CollectOptions,
-    cases: &mut Vec<Case>,
-    left_out: &mut Vec<LeftOut>,
-) {
-    for record in &session.images {
-        let mut times: BTreeMap<u32, Vec<(Arc<Mask>, Source)>> = BTreeMap::new();
-        let ours = session
-            .findings
-            .iter()
-            .filter(|f| f.image == record.identity.key);
-        for finding in ours {
-            let Some(mask) = finding.mask().filter(|mask| mask.count() > 0) else {
-                continue;
-            };
-            let source = source_of(finding, session);
-            let reason = if *mask.grid() != record.grid {
-                Some("it lies on another grid than its image")
-            } else if source.drawn_by != "reader" && !source.corrected && !options.untouched {
-                Some("no reader has changed it; --untouched takes it")
-            } else if source.drawn_by == "model"
-                && !options.any_licence
-                && may_forbid(source.licence.as_deref())
-            {
-                Some(
-                    "its model's licence forbids commercial use or is not known; --any-licence takes it",
-                )
-            } else {
-                None
-            };
-            match reason {
-                Some(reason) => left_out.push(LeftOut {
-                    case: record
-                        .identity
-                        .digest
-                        .to_string()
-                        .chars()
-                        .take(12)
-                        .collect(),
-                    name: source.name,
-                    reason: reason.into(),
-                }),
-                None => times
-                    .entry(finding.time)
-                    .or_default()
-                    .push((Arc::clone(mask), source)),
-            }
-        }
-        cases.extend(times.into_iter().map(|(time, masks)| Case {
-            record: record.clone(),
-            time,
-            masks,
-        }));
-    }
-}
-
-fn source_of(finding: &Finding, session: &Session) -> Source {
-    let name = finding.name.trim();
-    let known = Lexicon::built_in().get(name);
-    let name = known.map_or_else(|| name.to_lowercase(), |term| term.name().to_owned());
-    let mut source = Source {
-        name: if name.is_empty() { "mask".into() } else { name },
-        voxels: finding.mask().map_or(0, |mask| mask.count()),
-        drawn_by: "reader",
-        corrected: finding.corrected,
-        model: None,
-        model_fingerprint: None,
-        licence: None,
-        file: None,
-    };
-    match &finding.source {
-        Origin::Reader => {}
-        Origin::File { name, .. } => (source.drawn_by, source.file) = ("file", Some(name.clone())),
-        Origin::Model(card) => {
-            source.drawn_by = "model";
-            let card = session.cards.iter().find(|known| known.id == *card);
-            if let Some(made_from) = card.and_then(|card| card.made_from.as_ref()) {
-                let model = &made_from.model_name;
-                let licence = made_from
-                    .model_licence
-                    .as_deref()
-                    .or_else(|| licence_of(model));
-                source.licence = licence.map(str::to_owned);
-                source.model = Some(model.clone());
-                source.model_fingerprint = Some(made_from.model_fingerprint.clone());
-            }
-        }
-    }
-    source
-}
-
 /// Where images are.
 struct Files {
     /// Where studies were opened.
@@ -439,105 +275,5 @@ impl Files {
             }
         }
         Err("its image was not found; say with --images where it is".into())
-    }
-}
-
-/// Writes the label map of a case.
-fn write_labels(path: &Path, case: &Case, labels: &[String]) -> Result<(), CollectError> {
-    let grid = case.record.grid;
-    // Masks of one name are one label; where two labels overlap the smaller one stands.
-    let mut masks: Vec<Mask> = labels.iter().map(|_| Mask::empty(grid)).collect();
-    for (mask, source) in &case.masks {
-        if let Ok(label) = labels.binary_search(&source.name)
-            && let Some(both) = masks[label].combined(mask, Combine::Union)
-        {
-            masks[label] = both;
-        }
-    }
-    let mut order: Vec<usize> = (0..masks.len()).collect();
-    order.sort_by_key(|&label| masks[label].count());
-    let mut taken = Mask::empty(grid);
-    for label in order {
-        let free = masks[label].combined(&taken, Combine::Difference);
-        masks[label] = free.unwrap_or_else(|| Mask::empty(grid));
-        taken = taken
-            .combined(&masks[label], Combine::Union)
-            .unwrap_or(taken);
-    }
-    let masks: Vec<&Mask> = masks.iter().collect();
-    images::write_labels(path, &grid, &masks)?;
-    Ok(())
-}
-
-fn describe(
-    out: &Path,
-    collected: &Collected,
-    found: &[(String, Case)],
-) -> Result<(), CollectError> {
-    let all_ct = found
-        .iter()
-        .all(|(_, case)| case.record.modality == Modality::Ct);
-    let cases: Vec<serde_json::Value> = found
-        .iter()
-        .map(|(name, case)| {
-            let masks: Vec<&Source> = case.masks.iter().map(|(_, source)| source).collect();
-            json!({
-                "case": name,
-                "modality": case.record.modality_code,
-                "image_digest": case.record.identity.digest.to_string(),
-                "masks": masks,
-            })
-        })
-        .collect();
-    let mut labels = serde_json::Map::new();
-    labels.insert("background".into(), json!(0));
-    for (n, name) in (1..).zip(&collected.labels) {
-        labels.insert(name.clone(), json!(n));
-    }
-    // nnU-Net normalises by what it is told an image is.
-    let channel = if all_ct { "CT" } else { "image" };
-    let data_set = json!({
-        "channel_names": {"0": channel},
-        "labels": labels,
-        "numTraining": collected.cases,
-        "file_ending": ".nii.gz",
-    });
-    let sources = json!({
-        "program": concat!("m3d-viewer ", env!("CARGO_PKG_VERSION")),
-        "cases": cases,
-        "left_out": collected.left_out,
-    });
-    for (name, document) in [("dataset.json", data_set), ("sources.json", sources)] {
-        let path = out.join(name);
-        fs::write(&path, format!("{document:#}\n"))
-            .map_err(|source| CollectError::Io { path, source })?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn licences_that_forbid_commercial_use_are_known() {
-        for free in ["MIT", "Apache-2.0", "CC-BY-4.0", OUR_LICENCE] {
-            assert!(!may_forbid(Some(free)), "{free}");
-        }
-        for bound in [
-            "CC-BY-NC-4.0",
-            "non-commercial use only",
-            "For research use only",
-        ] {
-            assert!(may_forbid(Some(bound)), "{bound}");
-        }
-        assert!(may_forbid(None));
-        assert_eq!(licence_of("small"), Some(OUR_LICENCE));
-        assert!(
-            hub::PUBLISHED
-                .iter()
-                .all(|model| licence_of(model.short) == Some(model.licence))
-        );
-        assert_eq!(licence_of("somebody's own"), None);
     }
 }
