@@ -209,7 +209,7 @@ fn operations(
         }
     });
     let name = other.map(|other| format!("With {}:", other.name));
-    ui.label(name.unwrap_or_else(|| "With another mask (Ctrl and its Edit button):".into()));
+    ui.label(name.unwrap_or_else(|| "With another mask (Ctrl and a click in the list):".into()));
     ui.horizontal_wrapped(|ui| {
         for operation in MaskOperation::ALL {
             if operation.combines().is_some() {
