@@ -400,8 +400,8 @@ fn the_panel_has_it_all() {
     harness.run_steps(3);
     harness.get_by_label("Edit masks").click();
     harness.run_steps(30);
-    let outline = harness.get_by_label("Outline alone").rect().center();
-    click(&mut harness, outline, PointerButton::Primary, 1);
+    harness.get_by_label("Outline alone").click_accesskit();
+    harness.run_steps(3);
     assert!(findings(&harness)[0].mask_look.outline);
     idle(&mut harness);
     harness.get_by_label("Keep largest");

@@ -20,8 +20,8 @@ use m3d_viewer::app::{
 };
 use m3d_viewer::ui::Viewer;
 use window::{
-    axial, centre_of, click, drag, model, open_sample, sample, seen, start, start_with,
-    type_question, wait, wait_for_answers, wait_for_model, wheel,
+    axial, centre_of, choose_finding, click, drag, model, open_sample, sample, seen, start,
+    start_with, type_question, wait, wait_for_answers, wait_for_model, wheel,
 };
 
 const AXIAL: ViewKind = ViewKind::Slice(Orientation::Axial);
@@ -308,6 +308,7 @@ fn ten_different_changes_are_taken_back_and_made_again() {
         (
             "rename",
             Box::new(|harness| {
+                choose_finding(harness, "left kidney");
                 let field = harness.get_all_by_role_and_label(Role::TextInput, "Name");
                 let field = field.into_iter().next().unwrap();
                 field.focus();

@@ -16,7 +16,7 @@ use m3d_viewer::app::{
     Command, Effect, Finding, FindingColour, Opening, Origin, Outbox, StructureFile,
 };
 use m3d_viewer::ui::Viewer;
-use window::{root, seen, start, wait};
+use window::{choose_finding, root, seen, start, wait};
 
 fn data(path: &str) -> PathBuf {
     root().join("tests/data").join(path)
@@ -82,6 +82,7 @@ fn a_structure_set_comes_onto_its_image_as_one_step() {
         panic!("{:?}", found[0].source);
     };
     assert_eq!(name, "RS.dcm");
+    choose_finding(&mut harness, &found[0].name);
     assert!(harness.get_all_by_label_contains("from RS.dcm").count() > 0);
 
     let undo = harness.state().app.history.undo_label();

@@ -15,7 +15,7 @@ use m3d_imaging::io::{self, Progress, write_nifti};
 use m3d_imaging::volume::{ImageIdentity, Rescale, Volume, Voxels};
 use m3d_viewer::app::{Card, CardState, Effect, Outbox, Placement};
 use m3d_viewer::ui::Viewer;
-use window::{model, sample, seen, start, type_question, wait, wait_for_model};
+use window::{choose_finding, model, sample, seen, start, type_question, wait, wait_for_model};
 
 fn sample_volume() -> Volume {
     let library = io::scan(&sample(), &Progress::silent()).unwrap();
@@ -226,6 +226,7 @@ fn a_new_name_outlives_undo_which_says_what_it_takes_back() {
     let names = |harness: &Harness<Viewer>| -> Vec<String> {
         seen(harness).findings().map(|f| f.name.clone()).collect()
     };
+    choose_finding(&mut harness, "left kidney");
     let mut fields = harness.get_all_by_role_and_label(Role::TextInput, "Name");
     let first = fields.next().unwrap();
     first.focus();

@@ -19,8 +19,8 @@ use super::structures::Waiting;
 use super::workspace::{Edit, FindingColour, FindingId, MaskLook, ViewId, Workspace};
 use super::{
     Assistant, Command, DialogRequest, Draft, Effect, History, MaskWork, ModelAction, Models,
-    NoticeKind, Notices, Outbox, Playback, Revision, Settings, Shortcut, Step, StudyId, Tool,
-    Topic,
+    NoticeKind, Notices, Outbox, Playback, Revision, Screen, Settings, Shortcut, Step, StudyId,
+    Tool, Topic, USUAL_RATE,
 };
 use crate::render::Gpu;
 
@@ -58,12 +58,18 @@ pub struct Application {
     pub templates: Templates,
     /// What the left button does.
     pub tool: Tool,
+    /// What is left off the screen for a moment.
+    pub screen: Screen,
+    /// Whether the window has room for a panel on both sides.
+    pub is_wide: bool,
     /// What masks are corrected with.
     pub masks: MaskWork,
     /// The question that is being written.
     pub draft: Draft,
     /// The time points that are being played.
     pub playback: Option<Playback>,
+    /// How many pictures a second are played.
+    pub rate: f32,
     pub(super) active: ViewId,
     /// The views and steps of studies that were left, the last one left last.
     pub(super) desks: Vec<Desk>,
@@ -124,9 +130,12 @@ impl Application {
             models: Models::new(options.models),
             templates: Templates::read(template_folder),
             tool: Tool::Window,
+            screen: Screen::default(),
+            is_wide: true,
             masks: MaskWork::default(),
             draft: Draft::default(),
             playback: None,
+            rate: USUAL_RATE,
             desks: Vec::new(),
             arrival: None,
             waiting: Vec::new(),
@@ -280,6 +289,7 @@ impl Application {
                 self.change_findings(&ids, &label, &change);
             }
             Effect::ExportTable(path) => self.export_table(path),
+            Effect::Rate(rate) => self.rate = rate,
             Effect::Select(ids) => self.select(ids),
             Effect::Mask(act) => self.handle_mask(act),
             Effect::GoToFinding(id) => self.go_to_finding(id),

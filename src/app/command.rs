@@ -97,6 +97,12 @@ pub enum Command {
     StudyPanel,
     /// Show or hide what stands to the right of the views.
     WorkPanel,
+    /// Show or hide masks, boxes, measurements and words over the pictures.
+    ShowOverlays,
+    /// Show or hide the crosshair.
+    ShowCrosshair,
+    /// Leave names and dates of patients off the screen, or not.
+    HideNames,
     /// Choose a command by its name.
     Palette,
     /// List the keys, to be changed.
@@ -145,6 +151,9 @@ impl Command {
         all.extend([
             Self::StudyPanel,
             Self::WorkPanel,
+            Self::ShowOverlays,
+            Self::ShowCrosshair,
+            Self::HideNames,
             Self::NextFinding,
             Self::PreviousFinding,
             Self::ExportTable,
@@ -218,6 +227,9 @@ impl Command {
             Self::Tab(tab) => tab.name(),
             Self::StudyPanel => "Series panel",
             Self::WorkPanel => "Findings panel",
+            Self::ShowOverlays => "Overlays",
+            Self::ShowCrosshair => "Crosshair lines",
+            Self::HideNames => "Hide names",
             Self::Palette => "Commands…",
             Self::Keys => "Keys…",
         }
@@ -277,7 +289,7 @@ impl Command {
             Self::LinkPlaces => {
                 "Scroll views of different coordinates together from the places they show now"
             }
-            Self::Play => "Play the time points of the image, or stop",
+            Self::Play => "Play the time points, or the slices of the active view, or stop",
             Self::NextTime => "Show the next time point",
             Self::PreviousTime => "Show the time point before",
             Self::VolumePreset(_) => "Choose how the 3-D view looks",
@@ -300,6 +312,9 @@ impl Command {
             Self::Tab(WorkTab::Report) => "Show the report",
             Self::StudyPanel => "Show or hide the list of series",
             Self::WorkPanel => "Show or hide findings, assistant and report",
+            Self::ShowOverlays => "Show or hide masks, boxes, measurements and words",
+            Self::ShowCrosshair => "Show or hide the lines of the other planes",
+            Self::HideNames => "Leave the patient's name and dates off the screen",
             Self::Palette => "Choose a command by its name",
             Self::Keys => "List the keys and change them",
         }
@@ -363,6 +378,9 @@ impl Command {
             Self::Tab(WorkTab::Report) => Shortcut::plain("F8"),
             Self::StudyPanel => Shortcut::plain("F9"),
             Self::WorkPanel => Shortcut::plain("F10"),
+            Self::ShowOverlays => Shortcut::plain("H"),
+            Self::ShowCrosshair => Shortcut::plain("O"),
+            Self::HideNames => Shortcut::ctrl_shift("H"),
             Self::Palette => Shortcut::ctrl("K"),
             Self::Keys => Shortcut::plain("F1"),
             Self::Delete => Shortcut::plain("Delete"),
@@ -402,8 +420,9 @@ const fn measuring(kind: MeasurementKind) -> &'static str {
         }
         MeasurementKind::Angle => "Drag along the first leg, then click where the second ends",
         MeasurementKind::CobbAngle => "Drag along one endplate, then along the other",
-        MeasurementKind::Ellipse => "Drag from corner to corner: area and values inside",
-        MeasurementKind::Rectangle => "Drag from corner to corner: area and values inside",
+        MeasurementKind::Ellipse | MeasurementKind::Rectangle => {
+            "Drag from corner to corner: area and values inside"
+        }
         MeasurementKind::Polygon => "Click the corners, the last one twice: area and values inside",
         MeasurementKind::Freehand => "Draw around it: area and values inside",
         MeasurementKind::Probe => "Click: the value there",

@@ -121,26 +121,13 @@ impl Application {
         match order {
             Order::Made => {}
             Order::Name => listed.sort_by_cached_key(|finding| finding.name.to_lowercase()),
-            Order::Size => listed.sort_by(|a, b| self.size(b).total_cmp(&self.size(a))),
+            Order::Size => listed.sort_by(|a, b| size(b).total_cmp(&size(a))),
             Order::Height => listed.sort_by(|a, b| {
                 let [a, b] = [a, b].map(|f| f.centre_mm().map_or(f64::NEG_INFINITY, |at| at.z));
                 b.total_cmp(&a)
             }),
         }
         listed
-    }
-
-    /// What findings are sorted by: about how many mm across.
-    fn size(&self, finding: &Finding) -> f64 {
-        match &finding.shape {
-            Shape::Mask(mask) => (mask.volume_ml() * 1000.0).cbrt(),
-            Shape::Box(found) => found.corners_mm[0].distance(found.corners_mm[1]),
-            Shape::Measurement(drawn) => match drawn.reading() {
-                Some(Reading::Length(mm) | Reading::Diameters([mm, _])) => mm,
-                Some(Reading::Region { area_mm2, .. }) => area_mm2.sqrt(),
-                Some(Reading::Angle(_)) | None => 0.0,
-            },
-        }
     }
 
     /// What was measured inside a finding, at its own time point, unless it has changed since.
@@ -329,6 +316,19 @@ impl Application {
             self.select(vec![id]);
             self.go_to_finding(id);
         }
+    }
+}
+
+/// What findings are sorted by: about how many mm across.
+fn size(finding: &Finding) -> f64 {
+    match &finding.shape {
+        Shape::Mask(mask) => (mask.volume_ml() * 1000.0).cbrt(),
+        Shape::Box(found) => found.corners_mm[0].distance(found.corners_mm[1]),
+        Shape::Measurement(drawn) => match drawn.reading() {
+            Some(Reading::Length(mm) | Reading::Diameters([mm, _])) => mm,
+            Some(Reading::Region { area_mm2, .. }) => area_mm2.sqrt(),
+            Some(Reading::Angle(_)) | None => 0.0,
+        },
     }
 }
 

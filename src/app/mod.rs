@@ -36,6 +36,7 @@ mod reporting;
 mod resources;
 mod revision;
 mod run;
+mod screen;
 mod seen;
 mod session;
 mod settings;
@@ -62,13 +63,14 @@ pub use models::Models;
 pub use notices::{Notice, NoticeKind, Notices, Topic};
 pub use outbox::{DialogRequest, Effect, ModelAction, Opening, Outbox, Placement};
 pub use panels::{Panels, WorkTab};
-pub use playback::{Playback, TIME_SHOWN};
+pub use playback::{Playback, USUAL_RATE};
 pub use readings::size_words;
 pub use reporting::ReportAction;
 pub use resources::{
     Figures, ImageTime, Inside, LabelSources, OpenImage, Resources, ShownLabels, Subject,
 };
 pub use revision::Revision;
+pub use screen::Screen;
 pub use seen::{PointReading, Seen};
 pub use session::{
     CollectError, CollectOptions, Collected, EXTENSION as SESSION_EXTENSION, LeftOut, Recent,

@@ -33,8 +33,8 @@ impl WorkTab {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Panels {
-    /// The list of series, to the left.
-    pub study: bool,
+    /// The list of series, to the left; where the reader has not said, it is shown in a wide window.
+    pub study: Option<bool>,
     /// Findings, assistant and report, to the right.
     pub work: bool,
     /// What the panel to the right shows.
@@ -44,9 +44,16 @@ pub struct Panels {
 impl Default for Panels {
     fn default() -> Self {
         Self {
-            study: true,
+            study: None,
             work: true,
             tab: WorkTab::default(),
         }
+    }
+}
+
+impl Panels {
+    /// Whether the list of series is shown in a window that has room for two panels, or has not.
+    pub fn shows_study(&self, is_wide: bool) -> bool {
+        self.study.unwrap_or(is_wide)
     }
 }

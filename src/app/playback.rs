@@ -1,21 +1,26 @@
-//! Stepping and playing through time points.
+//! Stepping through time points; playing them, or the slices of one (cine).
 
 use std::time::{Duration, Instant};
 
-use super::Application;
-use super::workspace::{Edit, ViewId};
+use super::workspace::{Edit, ViewId, ViewKind};
+use super::{Application, Seen};
 
 /// What is being played.
 #[derive(Clone, Copy, Debug)]
 pub struct Playback {
     /// The view whose base image is played.
     pub view: ViewId,
-    /// When the next time point is due.
+    /// When the next picture is due.
     pub next: Instant,
 }
 
-/// How long each time point is shown.
-pub const TIME_SHOWN: Duration = Duration::from_millis(125);
+/// Pictures a second, unless the reader says otherwise.
+pub const USUAL_RATE: f32 = 8.0;
+
+/// How long a picture is shown at a rate of so many a second.
+fn shown_for(rate: f32) -> Duration {
+    Duration::from_secs_f32(1.0 / rate.clamp(1.0, 60.0))
+}
 
 impl Application {
     /// The edits that show another time point of a view's base image, in all views that show it as theirs;
@@ -51,15 +56,16 @@ impl Application {
             Some(_) => None,
             None => self
                 .seen_active()
-                .filter(|seen| seen.record.times > 1)
+                .filter(Seen::can_be_played)
                 .map(|seen| Playback {
                     view: seen.id,
-                    next: Instant::now() + TIME_SHOWN,
+                    next: Instant::now() + shown_for(self.rate),
                 }),
         };
     }
 
-    /// Shows the next time point when it is due. One that is still being read is waited for.
+    /// Shows the next time point, or the next slice where there is one time point, when it is due. One that is still
+    /// being read is waited for. At the end it begins again.
     pub(super) fn play(&mut self) {
         let Some(playback) = self.playback else {
             return;
@@ -71,10 +77,17 @@ impl Application {
         if now < playback.next {
             return;
         }
-        let time = (seen.layer.time + 1) % seen.record.times.max(1);
-        self.apply_all(self.time_edits(playback.view, time));
+        let edits = match seen.view.kind {
+            _ if seen.record.times > 1 => {
+                let time = (seen.layer.time + 1) % seen.record.times;
+                self.time_edits(playback.view, time)
+            }
+            ViewKind::Slice(orientation) => seen.next_slice_round(orientation),
+            ViewKind::Volume => Vec::new(),
+        };
+        self.apply_all(edits);
         self.playback = Some(Playback {
-            next: now + TIME_SHOWN,
+            next: now + shown_for(self.rate),
             ..playback
         });
     }

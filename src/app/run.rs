@@ -29,7 +29,11 @@ impl Application {
                 settings.panels.work = true;
             }),
             Command::StudyPanel => {
-                self.remember(|settings| settings.panels.study = !settings.panels.study);
+                let is_wide = self.is_wide;
+                self.remember(|settings| {
+                    let shown = settings.panels.shows_study(is_wide);
+                    settings.panels.study = Some(!shown);
+                });
             }
             Command::WorkPanel => {
                 self.remember(|settings| settings.panels.work = !settings.panels.work);
@@ -75,6 +79,9 @@ impl Application {
             Command::NextTime => self.step_time(1),
             Command::PreviousTime => self.step_time(-1),
             Command::VolumePreset(preset) => self.use_volume_preset(preset),
+            Command::ShowOverlays => self.screen.overlays = !self.screen.overlays,
+            Command::ShowCrosshair => self.screen.crosshair = !self.screen.crosshair,
+            Command::HideNames => self.screen.anonymous = !self.screen.anonymous,
             Command::Delete => self.delete_selected(),
             Command::NextFinding => self.step_finding(true),
             Command::PreviousFinding => self.step_finding(false),
@@ -124,6 +131,9 @@ impl Application {
             | Command::Keys
             | Command::Tab(_)
             | Command::StudyPanel
+            | Command::ShowOverlays
+            | Command::ShowCrosshair
+            | Command::HideNames
             | Command::WorkPanel
             | Command::UseTool(_)
             | Command::NextLayout
@@ -144,9 +154,8 @@ impl Application {
             | Command::Invert
             | Command::ResetView
             | Command::VolumePreset(_) => seen.is_some(),
-            Command::Play | Command::NextTime | Command::PreviousTime => {
-                seen.is_some_and(|s| s.record.times > 1)
-            }
+            Command::Play => seen.is_some_and(|s| s.can_be_played()),
+            Command::NextTime | Command::PreviousTime => seen.is_some_and(|s| s.record.times > 1),
             Command::NextFinding | Command::PreviousFinding | Command::ExportTable => {
                 !self.listed_findings(Order::Made, "").is_empty()
             }

@@ -7,7 +7,9 @@ use m3d_imaging::geometry::{Camera, Orientation, SlicePlane, VoxelBox, VoxelGrid
 use m3d_imaging::volume::{Modality, TransferFunction, Volume, Window};
 
 use super::resources::{OpenImage, ShownLabels};
-use super::workspace::{Edit, Finding, Frame, ImageRecord, Layer, View, ViewId, Workspace};
+use super::workspace::{
+    Edit, Finding, Frame, ImageRecord, Layer, View, ViewId, ViewKind, Workspace,
+};
 
 /// A voxel and its value, for the status bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +116,27 @@ impl<'a> Seen<'a> {
         }
         let point = plane.point_on_slice(self.grid(), self.cursor_mm(), target as u32);
         self.workspace.cursor_to(&self.frame(), point)
+    }
+
+    /// The edits that go to the next slice; after the last comes the first.
+    pub fn next_slice_round(&self, orientation: Orientation) -> Vec<Edit> {
+        let (_, slice, count) = self.slice_position(orientation);
+        let steps = if slice + 1 < count {
+            1
+        } else {
+            -i64::from(count)
+        };
+        self.step_slice(orientation, steps)
+    }
+
+    /// Whether there is something to play: time points, or the slices of a plane.
+    pub fn can_be_played(&self) -> bool {
+        match self.view.kind {
+            ViewKind::Slice(orientation) => {
+                self.record.times > 1 || self.slice_position(orientation).2 > 1
+            }
+            ViewKind::Volume => self.record.times > 1,
+        }
     }
 
     /// The edits that move the crosshair to a patient point, held inside the base image.

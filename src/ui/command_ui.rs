@@ -3,6 +3,7 @@
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Response, Ui};
 use m3d_imaging::volume::{CT_PRESETS, Modality};
 
+use super::icons;
 use crate::app::{Application, Command, Outbox, Seen, Shortcut};
 
 fn keyboard(shortcut: &Shortcut) -> Option<KeyboardShortcut> {
@@ -117,6 +118,87 @@ pub fn toggle(
         outbox.run(command);
     }
     response
+}
+
+/// The room of a button with an icon, in points.
+const ICON_BUTTON: egui::Vec2 = egui::vec2(46.0, 36.0);
+/// The side of an icon, in points.
+const ICON: f32 = 16.0;
+
+/// A button that is an icon with its name in small letters below.
+pub fn icon_button(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
+    icon(ui, app, command, None, outbox);
+}
+
+/// A button with an icon that shows whether its command is in force.
+pub fn icon_toggle(
+    ui: &mut Ui,
+    app: &Application,
+    command: Command,
+    on: bool,
+    outbox: &mut Outbox,
+) {
+    icon(ui, app, command, Some(on), outbox);
+}
+
+fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outbox: &mut Outbox) {
+    let enabled = app.can_run(command);
+    let sense = if enabled {
+        egui::Sense::click()
+    } else {
+        egui::Sense::hover()
+    };
+    let font = egui::FontId::proportional(10.0);
+    let words =
+        ui.painter()
+            .layout_no_wrap(command.label().into(), font, egui::Color32::PLACEHOLDER);
+    let size = egui::vec2((words.size().x + 8.0).max(ICON_BUTTON.x), ICON_BUTTON.y);
+    let (rect, response) = ui.allocate_exact_size(size, sense);
+    let name = app.label_of(command);
+    response.widget_info(|| match on {
+        Some(on) => egui::WidgetInfo::selected(egui::Role::Button, enabled, on, &name),
+        None => egui::WidgetInfo::labeled(egui::Role::Button, enabled, &name),
+    });
+    let mut visuals = ui.style().interact_selectable(&response, on == Some(true));
+    if !enabled {
+        visuals.fg_stroke.color = ui.visuals().weak_text_color().gamma_multiply(0.6);
+    }
+    if on == Some(true) || response.hovered() || response.has_focus() {
+        let fill = if on == Some(true) {
+            visuals.bg_fill
+        } else {
+            visuals.weak_bg_fill
+        };
+        ui.painter().rect_filled(rect, 4.0, fill);
+    }
+    let colour = visuals.fg_stroke.color;
+    let square = egui::Rect::from_center_size(
+        egui::pos2(rect.center().x, rect.top() + 4.0 + ICON / 2.0),
+        egui::Vec2::splat(ICON),
+    );
+    icons::paint(ui.painter(), square, command, colour);
+    let at = egui::pos2(
+        rect.center().x - words.size().x / 2.0,
+        rect.bottom() - words.size().y - 1.0,
+    );
+    ui.painter().galley(at, words, colour);
+    let hint = match on {
+        // Undo and redo name their step.
+        None if name != command.label() => format!("{name}\n{}", hint(ui, app, command)),
+        _ => hint(ui, app, command),
+    };
+    if response.on_hover_text(hint).clicked() {
+        outbox.run(command);
+    }
+}
+
+/// A button that opens a menu, with a mark that says so.
+pub fn menu_button(ui: &mut Ui, name: &str, on: bool, contents: impl FnOnce(&mut Ui)) {
+    let button = egui::Button::selectable(on, format!("{name}     ")).frame_when_inactive(true);
+    let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, contents);
+    let colour = ui.style().interact(&response).fg_stroke.color;
+    let at = egui::pos2(response.rect.right() - 10.0, response.rect.center().y);
+    icons::menu_mark(ui.painter(), at, colour);
 }
 
 /// A line of a menu: the command with its key.

@@ -80,7 +80,7 @@ fn group_of(ui: &Ui, what: &str) -> u64 {
 }
 
 /// Width and centre as numbers, as uptake where that is known; the window when one was changed.
-fn window_values(ui: &mut Ui, window: Window, suv: Option<&Suv>) -> Option<Window> {
+pub fn window_values(ui: &mut Ui, window: Window, suv: Option<&Suv>) -> Option<Window> {
     let factor = suv.map_or(1.0, |suv| suv.factor as f32);
     let unit = suv.map_or_else(String::new, |suv| format!(" {}", suv.kind));
     let (mut width, mut centre) = (window.width * factor, window.centre * factor);

@@ -271,9 +271,8 @@ impl FileBrowser {
         ui.horizontal(|ui| {
             let taken = self.taken();
             let label = match (&self.wanted, self.marked.len()) {
-                (Wanted::File, _) => "Open",
-                (_, 0) => "Open this folder",
-                (_, 1) => "Open",
+                (Wanted::Paths | Wanted::Folder, 0) => "Open this folder",
+                (_, 0 | 1) => "Open",
                 _ => "Open all",
             };
             let enabled = !taken.is_empty();

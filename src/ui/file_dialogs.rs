@@ -209,13 +209,13 @@ impl FileDialogs {
                 self.wait(
                     purpose,
                     async move { Some(paths(dialog.pick_folders().await?)) },
-                )
+                );
             }
             Purpose::OpenFile => {
                 self.wait(
                     purpose,
                     async move { Some(paths(dialog.pick_files().await?)) },
-                )
+                );
             }
             Purpose::Model => self.wait(purpose, async move {
                 Some(paths(vec![dialog.pick_folder().await?]))

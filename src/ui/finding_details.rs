@@ -6,8 +6,8 @@ use m3d_imaging::wording::readable_date;
 use super::findings_panel::{figure_line, status_buttons};
 use super::theme;
 use crate::app::{
-    Application, Command, DialogRequest, Edit, Effect, Finding, FindingChange, Origin, Outbox,
-    PatientBox, Reading, ReportAction, Shape, Step,
+    Application, Command, DialogRequest, Edit, Effect, Finding, FindingChange, Measurement, Origin,
+    Outbox, PatientBox, Reading, ReportAction, Shape, Step,
 };
 
 /// Shows the finding.
@@ -58,21 +58,25 @@ pub fn show(ui: &mut Ui, app: &Application, finding: &Finding, outbox: &mut Outb
     figures(ui, app, finding);
     provenance(ui, app, finding);
     pairing(ui, app, finding, outbox);
-    let fields: [(&str, &String, fn(String) -> FindingChange); 2] = [
-        ("Group", &finding.group, FindingChange::Group),
-        ("Note", &finding.note, FindingChange::Note),
-    ];
-    for (label, text, made) in fields {
-        ui.horizontal(|ui| {
-            let label = ui.weak(label);
-            let mut text = text.clone();
-            let field = TextEdit::singleline(&mut text).desired_width(f32::INFINITY);
-            if ui.add(field).labelled_by(label.id).changed() {
-                change(outbox, made(text));
-            }
-        });
+    if let Some(text) = text_field(ui, "Group", &finding.group) {
+        change(outbox, FindingChange::Group(text));
+    }
+    if let Some(text) = text_field(ui, "Note", &finding.note) {
+        change(outbox, FindingChange::Note(text));
     }
     actions(ui, finding, outbox);
+}
+
+/// A field for words; what was typed in this frame.
+fn text_field(ui: &mut Ui, label: &str, text: &str) -> Option<String> {
+    ui.horizontal(|ui| {
+        let label = ui.weak(label);
+        let mut text = text.to_owned();
+        let field = TextEdit::singleline(&mut text).desired_width(f32::INFINITY);
+        let changed = ui.add(field).labelled_by(label.id).changed();
+        changed.then_some(text)
+    })
+    .inner
 }
 
 fn figures(ui: &mut Ui, app: &Application, finding: &Finding) {
@@ -133,7 +137,7 @@ fn figures(ui: &mut Ui, app: &Application, finding: &Finding) {
 /// How often each value occurs in a region.
 fn histogram(ui: &mut Ui, finding: &Finding, open: &crate::app::OpenImage) {
     const BARS: usize = 48;
-    let region = finding.measurement().and_then(|drawn| drawn.region());
+    let region = finding.measurement().and_then(Measurement::region);
     let values = region
         .map(|region| region.values(&open.volume))
         .unwrap_or_default();

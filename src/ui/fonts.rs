@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use egui::epaint::text::{FallbackRequest, FontData, FontInsert, FontProvider};
+use egui::epaint::text::{
+    FallbackRequest, FontData, FontInsert, FontPriority, FontProvider, InsertFontFamily,
+};
 
-use crate::render::SystemFonts;
+use crate::render::{SystemFonts, TEXT_FACE};
 
 /// The fonts of the system, as egui asks for them.
 #[derive(Debug)]
@@ -12,6 +14,14 @@ struct Fallback(Arc<SystemFonts>);
 
 /// Looks for fonts in the background, and lets egui ask for one where it lacks a letter.
 pub fn install(ctx: &egui::Context) {
+    ctx.add_font(FontInsert::new(
+        "Roboto",
+        FontData::from_static(TEXT_FACE),
+        vec![InsertFontFamily {
+            family: egui::FontFamily::Proportional,
+            priority: FontPriority::Highest,
+        }],
+    ));
     let fonts = Arc::new(SystemFonts::default());
     let found = Arc::clone(&fonts);
     let thread = std::thread::Builder::new().name("fonts".into());

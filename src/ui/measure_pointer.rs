@@ -65,7 +65,7 @@ impl MeasurePointer {
             self.pressed_at = Some(at);
             self.press(at, point, frame, seen, cx);
         } else if down || released {
-            self.drag(point, down, released, dragged, frame, seen, cx);
+            self.drag(point, released, dragged, frame, seen, cx);
         } else if let Some(drawing) = &mut self.drawing
             && response.contains_pointer()
         {
@@ -123,7 +123,6 @@ impl MeasurePointer {
     fn drag(
         &mut self,
         point: DVec3,
-        down: bool,
         released: bool,
         dragged: bool,
         frame: &SliceFrame,
@@ -146,7 +145,7 @@ impl MeasurePointer {
         if let Some(drawing) = self.drawing.as_mut().filter(|_| self.pressed_at.is_some()) {
             if released {
                 drawing.release(point, dragged);
-            } else if down && dragged {
+            } else if dragged {
                 drawing.hover(point, true, STEP * frame.mm_per_point());
             }
             self.put(seen, cx);

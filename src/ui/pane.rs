@@ -10,6 +10,7 @@ use super::command_ui;
 use super::slice_pane::SlicePane;
 use super::theme;
 use super::volume_pane::VolumePane;
+use super::{slice_slider, window_choice};
 use crate::app::jobs::LoadImage;
 use crate::app::{Application, Command, Effect, Layer, Outbox, Seen, View, ViewId, ViewKind};
 use crate::render::LabelStyle;
@@ -93,6 +94,10 @@ impl Pane {
             Self::Volume(pane) => pane.show(ui, &response, &seen, cx),
         }
         plane_choice(ui, rect, view.kind, cx);
+        if let ViewKind::Slice(orientation) = view.kind {
+            slice_slider::show(ui, rect, orientation, &seen, cx);
+            window_choice::show(ui, rect, &seen, cx);
+        }
         response.context_menu(|ui| menu(ui, &seen, cx));
         response
     }

@@ -25,10 +25,14 @@ pub fn draw(
     let marks = slice_marks(&SliceOverlay {
         view: frame.view,
         pixels_per_point: frame.scale,
-        crosshair_mm: Some(seen.cursor_mm()),
+        crosshair_mm: app.screen.crosshair.then(|| seen.cursor_mm()),
         boxes: boxes(app, seen, show_handles),
         annotations: annotations(app, &frame.view, seen),
-        texts: slice_texts(frame, seen),
+        texts: if app.screen.overlays {
+            slice_texts(app, frame, seen)
+        } else {
+            CornerTexts::default()
+        },
         spacing: seen.image.series.stated.spacing,
         sides_known: seen.image.series.stated.side_known,
         notice: false,
@@ -39,6 +43,7 @@ pub fn draw(
 /// The measurements of the image.
 pub fn annotations(app: &Application, view: &SliceView, seen: &Seen<'_>) -> Vec<Annotation> {
     let shown = seen.findings().filter(|finding| finding.visible);
+    let shown = shown.filter(|_| app.screen.overlays);
     shown
         .filter(|finding| finding.time == seen.layer.time)
         .filter_map(|finding| annotation(app, view, seen, finding))
@@ -80,7 +85,7 @@ pub fn boxes(app: &Application, seen: &Seen<'_>, show_handles: bool) -> Vec<BoxM
         words: app.box_words(subject, found, seen),
         id: None,
     };
-    let found = seen.findings().filter(|f| f.visible);
+    let found = seen.findings().filter(|f| f.visible && app.screen.overlays);
     let found = found.filter_map(|finding| match &finding.shape {
         Shape::Box(found) => {
             let colour = theme::finding_colour(finding.colour);
@@ -97,16 +102,33 @@ pub fn boxes(app: &Application, seen: &Seen<'_>, show_handles: bool) -> Vec<BoxM
     found.chain(own).collect()
 }
 
-fn slice_texts(frame: &SliceFrame, seen: &Seen<'_>) -> CornerTexts {
+fn slice_texts(app: &Application, frame: &SliceFrame, seen: &Seen<'_>) -> CornerTexts {
+    let named = |text: String| {
+        if app.screen.anonymous {
+            String::new()
+        } else {
+            text
+        }
+    };
     let lines = [
-        seen.record.patient.clone(),
-        readable_date(&seen.record.study_date),
+        named(seen.record.patient.clone()),
+        named(readable_date(&seen.record.study_date)),
         seen.record.description.clone(),
         time_line(seen),
     ];
     let zoom = seen.view.look.zoom;
+    // A pixel of the image over how many of the screen; the smaller sides where they differ.
+    let spacing = seen.grid().spacing_mm();
+    let plane = &frame.view.plane;
+    let side = spacing[plane.in_plane_axes[0]].min(spacing[plane.in_plane_axes[1]]);
+    let scale = side / frame.view.mm_per_pixel;
+    let fits = if (zoom - 1.0).abs() < 1e-6 {
+        "Fit  "
+    } else {
+        ""
+    };
     let zoom = CornerLine {
-        text: format!("Zoom {:.0} %", zoom * 100.0),
+        text: format!("{fits}{:.0} %", scale * 100.0),
         colour: FAINT_TEXT,
     };
     CornerTexts {

@@ -11,11 +11,11 @@ use super::quit::Quit;
 use super::study_panel::Thumbnails;
 use super::viewports::Viewports;
 use super::{
-    command_ui, fonts, models_dialog, notices_panel, status_bar, study_panel, theme, top_bar,
-    work_panel,
+    command_ui, fonts, models_dialog, notices_panel, patient_bar, status_bar, study_panel, theme,
+    top_bar, work_panel,
 };
 use crate::app::jobs::Waker;
-use crate::app::{Application, Command, Outbox, StartOptions, ViewKind};
+use crate::app::{Application, Command, Effect, Outbox, StartOptions, Tool, ViewKind};
 
 /// The window's state over the application's.
 pub struct Viewer {
@@ -66,9 +66,13 @@ impl Viewer {
     }
 }
 
+/// A window at least so wide, in points, has room for panels on both sides.
+const WIDE: f32 = 1200.0;
+
 impl eframe::App for Viewer {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.app.update();
+        self.app.is_wide = ctx.content_rect().width() >= WIDE;
         self.quit.hear(ctx, &self.app);
         self.dialogs.take_chosen(&self.app, &mut self.outbox);
         let dropped: Vec<_> = ctx.input(|i| {
@@ -97,6 +101,9 @@ impl eframe::App for Viewer {
             typed = command_ui::keys(&ctx, app, outbox);
             arrow_keys(&ctx, app, outbox);
         }
+        Panel::top("patient bar").show(ui, |ui| {
+            patient_bar::show(ui, app, outbox);
+        });
         Panel::top("top bar").show(ui, |ui| {
             top_bar::show(ui, app, outbox);
         });
@@ -106,14 +113,14 @@ impl eframe::App for Viewer {
         let narrow = ctx.content_rect().width() < 1400.0;
         let side = |wide: f32, small: f32| if narrow { small } else { wide };
         let panels = app.settings().panels;
-        if panels.study {
+        if panels.shows_study(app.is_wide) {
             Panel::left("study")
-                .default_size(side(250.0, 200.0))
+                .default_size(side(220.0, 180.0))
                 .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));
         }
         if panels.work {
             Panel::right("work")
-                .default_size(side(340.0, 280.0))
+                .default_size(side(300.0, 240.0))
                 .show(ui, |ui| work_panel::show(ui, app, outbox));
         }
         let frame = egui::Frame::new().fill(ui.visuals().panel_fill);
@@ -179,15 +186,44 @@ fn drop_mark(ctx: &egui::Context) {
 }
 
 fn welcome(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
-    ui.centered_and_justified(|ui| {
-        ui.vertical_centered(|ui| {
-            ui.add_space(ui.available_height() * 0.35);
-            ui.heading("Open a study");
-            ui.label("Drop a folder with DICOM files, or a NIfTI file, anywhere in this window.");
-            ui.add_space(8.0);
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.22);
+        ui.heading("Open a study");
+        ui.label(
+            "Drop folders or files with DICOM, NIfTI or other images anywhere in this window.",
+        );
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            ui.add_space((ui.available_width() - 300.0).max(0.0) / 2.0);
             for command in [Command::OpenFolder, Command::OpenFile, Command::OpenPath] {
                 command_ui::button(ui, app, command, outbox);
             }
         });
+        ui.add_space(16.0);
+        if !app.recent_studies().is_empty() {
+            ui.strong("Recent studies");
+            for recent in app.recent_studies().iter().take(8) {
+                let button = ui.button(recent.title());
+                let button = button.on_hover_text(recent.path.display().to_string());
+                if button.clicked() {
+                    outbox.push(Effect::OpenRecent(recent.study));
+                }
+            }
+            ui.add_space(16.0);
+        }
+        let keys = [
+            Command::Palette,
+            Command::Keys,
+            Command::UseTool(Tool::Window),
+        ];
+        let hints = keys.into_iter().filter_map(|command| {
+            let shortcut = app.settings().keys.of(command)?;
+            let keys = command_ui::key_text(ui.ctx(), &shortcut);
+            Some(format!("{keys}: {}", command.tooltip().to_lowercase()))
+        });
+        let hints: Vec<String> = hints.collect();
+        for hint in hints {
+            ui.weak(hint);
+        }
     });
 }

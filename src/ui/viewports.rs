@@ -96,7 +96,11 @@ fn label_styles(app: &Application, id: ViewId) -> Vec<LabelStyle> {
     let sources = sources.unwrap_or_default().iter();
     let styles = sources.map(|&(_, (colour, look))| LabelStyle {
         colour: theme::rgb(theme::finding_colour(colour)),
-        opacity: look.opacity.unwrap_or(app.workspace.display.mask_opacity),
+        opacity: if app.screen.overlays {
+            look.opacity.unwrap_or(app.workspace.display.mask_opacity)
+        } else {
+            0.0
+        },
         outline: look.outline,
     });
     styles.collect()

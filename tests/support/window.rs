@@ -108,6 +108,15 @@ pub fn wait_for_answers(harness: &mut Harness<Viewer>) -> Card {
     last_card(harness)
 }
 
+/// Chooses a finding in the list by its name.
+pub fn choose_finding(harness: &mut Harness<Viewer>, name: &str) {
+    harness.key_press(egui::Key::F6);
+    harness.run_steps(3);
+    let row = By::new().role(Role::Button).label_contains(name);
+    harness.get(row).click_accesskit();
+    harness.run_steps(3);
+}
+
 pub fn centre_of(harness: &Harness<Viewer>, view: &str) -> Pos2 {
     harness.get_by_label(view).rect().center()
 }

@@ -136,7 +136,7 @@ impl FindingColour {
 /// A mask, a box or a measurement with a name. A session keeps masks in files of their own: there `S` names the file.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says something of its own"
+    reason = "each is a switch of the list, and none depends on another"
 )]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding<S = Shape> {

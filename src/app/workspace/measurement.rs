@@ -132,8 +132,9 @@ impl Measurement {
     pub fn reading(&self) -> Option<Reading> {
         let points = &self.points_mm;
         Some(match (self.kind, points.as_slice()) {
-            (MeasurementKind::Length, [a, b]) => Reading::Length(a.distance(*b)),
-            (MeasurementKind::Bidirectional, [a, b]) => Reading::Length(a.distance(*b)),
+            (MeasurementKind::Length | MeasurementKind::Bidirectional, [a, b]) => {
+                Reading::Length(a.distance(*b))
+            }
             (MeasurementKind::Bidirectional, [a, b, c, d]) => {
                 let [one, other] = [a.distance(*b), c.distance(*d)];
                 Reading::Diameters([one.max(other), one.min(other)])

@@ -146,7 +146,9 @@ fn sort_key(name: &str) -> String {
     let mut digits = String::new();
     let flush = |digits: &mut String, key: &mut String| {
         if !digits.is_empty() {
-            key.push_str(&format!("{digits:0>20}"));
+            let zeros = 20_usize.saturating_sub(digits.len());
+            key.extend(std::iter::repeat_n('0', zeros));
+            key.push_str(digits);
             digits.clear();
         }
     };
