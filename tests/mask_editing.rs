@@ -421,8 +421,8 @@ fn the_panel_has_it_all() {
         at + Vec2::new(0.0, 30.0),
     );
     assert_eq!(findings(&harness).len(), 1);
-    let new = harness.get_by_label("New mask").rect().center();
-    click(&mut harness, new, PointerButton::Primary, 1);
+    harness.get_by_label("New mask").click_accesskit();
+    harness.run_steps(3);
     drag(
         &mut harness,
         PointerButton::Primary,
@@ -433,7 +433,7 @@ fn the_panel_has_it_all() {
     undo(&mut harness);
     let first = findings(&harness)[0].id;
     send(&mut harness, Effect::Select(vec![first]));
-    harness.get_by_label("Grow").click();
+    harness.get_by_label("Grow").click_accesskit();
     idle(&mut harness);
     assert!(
         harness

@@ -246,7 +246,7 @@ fn what_is_typed_is_one_step_and_a_finding_goes_where_the_reader_writes() {
         pieces.iter().map(|p| p.content.clone()).collect::<Vec<_>>()
     };
     let typed = Content::Text("A simple , unchanged.".into());
-    assert_eq!(words(&harness), [typed.clone()]);
+    assert_eq!(words(&harness), std::slice::from_ref(&typed));
     let into = report(&harness).sections.last().unwrap().pieces[0].id;
     let insert = ReportAction::InsertFinding {
         finding: id,

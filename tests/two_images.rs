@@ -199,7 +199,7 @@ fn an_answer_goes_to_its_own_image_whatever_is_shown_meanwhile() {
     // Enough before it that the mask comes after the other file is shown.
     for _ in 0..8 {
         harness
-            .get_by_role_and_label(Role::Button, "Report")
+            .get_by_role_and_label(Role::Button, "Draft report")
             .click();
         harness.step();
     }

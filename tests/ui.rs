@@ -283,7 +283,7 @@ fn an_answer_can_be_cancelled_and_the_next_one_comes() {
     // Enough questions that the last ones are still waiting when the key is pressed.
     for _ in 0..12 {
         harness
-            .get_by_role_and_label(Role::Button, "Report")
+            .get_by_role_and_label(Role::Button, "Draft report")
             .click();
         harness.step();
     }
@@ -480,8 +480,9 @@ fn a_view_and_what_stands_over_it_look_as_they_did() {
     app.run(Command::Maximise);
     harness.run_steps(2);
     draw_box(&mut harness);
-    wait(&mut harness, "the thumbnail", |v| {
-        !v.app.resources.thumbnails.is_empty()
+    wait(&mut harness, "the thumbnail and the values", |v| {
+        let resources = &v.app.resources;
+        !resources.thumbnails.is_empty() && !resources.figures.is_empty()
     });
     snapshot(harness, "axial_view_with_a_box");
 }

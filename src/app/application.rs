@@ -289,6 +289,7 @@ impl Application {
                 self.change_findings(&ids, &label, &change);
             }
             Effect::ExportTable(path) => self.export_table(path),
+            Effect::Wide(is_wide) => self.is_wide = is_wide,
             Effect::Rate(rate) => self.rate = rate,
             Effect::Select(ids) => self.select(ids),
             Effect::Mask(act) => self.handle_mask(act),

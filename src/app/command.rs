@@ -220,7 +220,7 @@ impl Command {
             Self::ClearBox => "Clear box",
             Self::Ask => "Ask",
             Self::Describe => "Describe",
-            Self::Report => "Report",
+            Self::Report => "Draft report",
             Self::CancelAnswer => "Cancel",
             Self::Undo => "Undo",
             Self::Redo => "Redo",

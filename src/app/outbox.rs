@@ -131,6 +131,8 @@ pub enum Effect {
     ChangeFindings(Vec<FindingId>, FindingChange),
     /// Write the table of findings to a file.
     ExportTable(PathBuf),
+    /// The window has room for a panel on both sides, or has not any more.
+    Wide(bool),
     /// Play so many pictures a second.
     Rate(f32),
     /// Choose these findings and no others.

@@ -121,13 +121,30 @@ pub fn toggle(
 }
 
 /// The room of a button with an icon, in points.
-const ICON_BUTTON: egui::Vec2 = egui::vec2(46.0, 36.0);
+const ICON_BUTTON: egui::Vec2 = egui::vec2(42.0, 36.0);
 /// The side of an icon, in points.
 const ICON: f32 = 16.0;
 
 /// A button that is an icon with its name in small letters below.
 pub fn icon_button(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
     icon(ui, app, command, None, outbox);
+}
+
+/// A button that is an icon alone, where there is little height.
+pub fn small_icon(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(26.0, 22.0), egui::Sense::click());
+    let name = app.label_of(command);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    let visuals = ui.style().interact(&response);
+    if response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, 4.0, visuals.weak_bg_fill);
+    }
+    let square = egui::Rect::from_center_size(rect.center(), egui::Vec2::splat(ICON));
+    icons::paint(ui.painter(), square, command, visuals.fg_stroke.color);
+    let hint = format!("{name}: {}", hint(ui, app, command));
+    if response.on_hover_text(hint).clicked() {
+        outbox.run(command);
+    }
 }
 
 /// A button with an icon that shows whether its command is in force.
@@ -152,7 +169,7 @@ fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outb
     let words =
         ui.painter()
             .layout_no_wrap(command.label().into(), font, egui::Color32::PLACEHOLDER);
-    let size = egui::vec2((words.size().x + 8.0).max(ICON_BUTTON.x), ICON_BUTTON.y);
+    let size = egui::vec2((words.size().x + 6.0).max(ICON_BUTTON.x), ICON_BUTTON.y);
     let (rect, response) = ui.allocate_exact_size(size, sense);
     let name = app.label_of(command);
     response.widget_info(|| match on {
@@ -196,6 +213,7 @@ fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outb
 pub fn menu_button(ui: &mut Ui, name: &str, on: bool, contents: impl FnOnce(&mut Ui)) {
     let button = egui::Button::selectable(on, format!("{name}     ")).frame_when_inactive(true);
     let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, contents);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
     let colour = ui.style().interact(&response).fg_stroke.color;
     let at = egui::pos2(response.rect.right() - 10.0, response.rect.center().y);
     icons::menu_mark(ui.painter(), at, colour);

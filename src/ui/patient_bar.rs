@@ -3,7 +3,7 @@
 use egui::{Align, Layout, RichText, Ui};
 use m3d_imaging::wording::readable_date;
 
-use super::command_ui::icon_button;
+use super::command_ui::small_icon;
 use super::{theme, top_bar};
 use crate::app::{Application, Command, Outbox};
 
@@ -14,7 +14,7 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
         ui.separator();
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             for command in [Command::WorkPanel, Command::StudyPanel, Command::Palette] {
-                icon_button(ui, app, command, outbox);
+                small_icon(ui, app, command, outbox);
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| who(ui, app));
         });

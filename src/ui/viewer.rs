@@ -72,7 +72,6 @@ const WIDE: f32 = 1200.0;
 impl eframe::App for Viewer {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         self.app.update();
-        self.app.is_wide = ctx.content_rect().width() >= WIDE;
         self.quit.hear(ctx, &self.app);
         self.dialogs.take_chosen(&self.app, &mut self.outbox);
         let dropped: Vec<_> = ctx.input(|i| {
@@ -112,8 +111,12 @@ impl eframe::App for Viewer {
         });
         let narrow = ctx.content_rect().width() < 1400.0;
         let side = |wide: f32, small: f32| if narrow { small } else { wide };
+        let is_wide = ctx.content_rect().width() >= WIDE;
+        if is_wide != app.is_wide {
+            outbox.push(Effect::Wide(is_wide));
+        }
         let panels = app.settings().panels;
-        if panels.shows_study(app.is_wide) {
+        if panels.shows_study(is_wide) {
             Panel::left("study")
                 .default_size(side(220.0, 180.0))
                 .show(ui, |ui| study_panel::show(ui, app, thumbnails, outbox));

@@ -146,7 +146,9 @@ fn recent_studies_and_questions_are_in_the_menu() {
     harness.run_steps(3);
     harness.get_by_label_contains("Open recent").click();
     harness.run_steps(3);
-    harness.get_by_label_contains("Wilhelmina").click();
+    // Also on the start page, below the menu.
+    let listed = harness.get_all_by_label_contains("Wilhelmina");
+    listed.last().unwrap().click();
     wait(&mut harness, "the study", |viewer| {
         let app = &viewer.app;
         app.active_study().is_some_and(|study| app.is_kept(study))

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use egui::accesskit::Role;
 use egui::{Event, Modifiers, MouseWheelUnit, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{By, Queryable};
 use m3d_imaging::geometry::Orientation;
 use m3d_model::demo::write_demo_checkpoint;
 use m3d_viewer::app::{Card, ModelStatus, Seen, StartOptions, ViewKind};
@@ -113,7 +114,8 @@ pub fn choose_finding(harness: &mut Harness<Viewer>, name: &str) {
     harness.key_press(egui::Key::F6);
     harness.run_steps(3);
     let row = By::new().role(Role::Button).label_contains(name);
-    harness.get(row).click_accesskit();
+    // Behind what the list of series calls so.
+    harness.get_all(row).last().unwrap().click_accesskit();
     harness.run_steps(3);
 }
 
