@@ -220,16 +220,16 @@ fn operations(c: &mut Criterion) {
     let [_, organ, _] = masks();
     let go_on: edit::Cancelled<'_> = &|| false;
     group.bench_function("grow by 5 mm", |b| {
-        b.iter(|| edit::grow(&organ, 5.0, go_on))
+        b.iter(|| edit::grow(&organ, 5.0, go_on));
     });
     group.bench_function("shrink by 5 mm", |b| {
-        b.iter(|| edit::shrink(&organ, 5.0, go_on))
+        b.iter(|| edit::shrink(&organ, 5.0, go_on));
     });
     group.bench_function("smooth by 2 mm", |b| {
-        b.iter(|| edit::smooth(&organ, 2.0, go_on))
+        b.iter(|| edit::smooth(&organ, 2.0, go_on));
     });
     group.bench_function("keep largest", |b| {
-        b.iter(|| edit::keep_largest(&organ, go_on))
+        b.iter(|| edit::keep_largest(&organ, go_on));
     });
     group.bench_function("fill holes", |b| {
         b.iter(|| edit::fill_holes(&organ, Holes::Enclosed, go_on));

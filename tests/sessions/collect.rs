@@ -88,6 +88,30 @@ fn saved(mut app: Application) {
     drop(app);
 }
 
+fn judge(app: &mut Application, finding: Finding, status: Status) {
+    let judged = Finding {
+        status: Some(status),
+        ..finding
+    };
+    step(app, Edit::add(judged));
+}
+
+/// What the model of the correction is adapted with.
+const ADAPT: &str = r#"
+    out = "model"
+    base = "small"
+    seed = 1
+    [data]
+    folder = "prepared"
+    [[stages]]
+    stage = "segmentation"
+    steps = 60
+    volumes = 1
+    masks = 1
+    rate = 2e-4
+    warm_up = 0.1
+"#;
+
 #[test]
 fn masks_go_with_their_source_and_licence() {
     let folder = tempfile::tempdir().unwrap();
@@ -102,17 +126,9 @@ fn masks_go_with_their_source_and_licence() {
     correct(&mut app, &spleen, UVec3::new(320, 300, 9));
     add(&mut app, "pancreas", ours.clone(), UVec3::new(250, 250, 9));
     let rejected = add(&mut app, "aorta", Origin::Reader, UVec3::new(150, 250, 9));
-    let rejected = Finding {
-        status: Some(Status::Rejected),
-        ..rejected
-    };
-    step(&mut app, Edit::add(rejected));
+    judge(&mut app, rejected, Status::Rejected);
     let accepted = add(&mut app, "stomach", ours, UVec3::new(150, 200, 9));
-    let accepted = Finding {
-        status: Some(Status::Accepted),
-        ..accepted
-    };
-    step(&mut app, Edit::add(accepted));
+    judge(&mut app, accepted, Status::Accepted);
     let kidney = add(&mut app, "left kidney", theirs, UVec3::new(330, 250, 9));
     correct(&mut app, &kidney, UVec3::new(340, 250, 9));
     let corrected = app.workspace.finding(spleen.id).unwrap().clone();
@@ -306,21 +322,7 @@ fn corrections_adapt_the_model() {
         &["--size", "32,64,64", "--test-share", "0"],
     );
     let config = folder.path().join("adapt.toml");
-    let text = r#"
-        out = "model"
-        base = "small"
-        seed = 1
-        [data]
-        folder = "prepared"
-        [[stages]]
-        stage = "segmentation"
-        steps = 60
-        volumes = 1
-        masks = 1
-        rate = 2e-4
-        warm_up = 0.1
-    "#;
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, ADAPT).unwrap();
     let measured = |model: &str| {
         let more = ["--model", model, "--split", "all", "--json"];
         let told = viewer(&["bench", "seg"], &[&prepared], &more);
