@@ -185,6 +185,14 @@ fn a_region_has_the_values_of_its_slice_and_is_seen_there_alone() {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     assert!((figures.values.unwrap().mean - mean).abs() < 1e-6);
 
+    // 9 is the window for what is inside.
+    let values = figures.values.unwrap();
+    press(&mut harness, Key::Num9);
+    let window = axial(&harness).window();
+    let [low, high] = window.range().map(f64::from);
+    assert!(low >= values.min - 1e-3 && high <= values.max + 1e-3);
+    assert!((low - (values.mean - 2.0 * values.std).max(values.min)).abs() < 0.01);
+
     // Words beside it: they can be moved, and the region stays.
     let before = found.measurement().unwrap().clone();
     let words = Pos2::new(to.x + 30.0, to.y - 55.0 / 2.0);

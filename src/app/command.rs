@@ -35,6 +35,8 @@ pub enum Command {
     WindowPreset(usize),
     /// Use a window from the image's own values (1st to 99th percentile).
     WindowFromValues,
+    /// Use a window from the values inside the chosen finding, or else the box.
+    WindowFromRegion,
     /// Swap black and white.
     Invert,
     /// Forget zoom, pan and turn.
@@ -128,6 +130,7 @@ impl Command {
         all.extend((0..CT_PRESETS.len()).map(Self::WindowPreset));
         all.extend([
             Self::WindowFromValues,
+            Self::WindowFromRegion,
             Self::Invert,
             Self::ResetView,
             Self::NextLayout,
@@ -195,7 +198,8 @@ impl Command {
             Self::UseTool(Tool::Measure(kind)) => kind.name(),
             Self::UseTool(Tool::Mask(tool)) => tool.name(),
             Self::WindowPreset(n) => CT_PRESETS.get(n).map_or("Window", |p| p.name),
-            Self::WindowFromValues => "From values",
+            Self::WindowFromValues => "Auto",
+            Self::WindowFromRegion => "Auto inside",
             Self::Invert => "Invert",
             Self::ResetView => "Reset",
             Self::NextLayout => "Layout",
@@ -239,7 +243,7 @@ impl Command {
     pub const fn heading(self) -> &'static str {
         match self {
             Self::UseTool(_) => "Tool",
-            Self::WindowPreset(_) | Self::WindowFromValues => "Window",
+            Self::WindowPreset(_) | Self::WindowFromValues | Self::WindowFromRegion => "Window",
             Self::Layout(_) | Self::NextLayout => "Layout",
             Self::VolumePreset(_) => "3-D",
             Self::Mask(_) => "Mask",
@@ -270,6 +274,9 @@ impl Command {
             Self::UseTool(Tool::Mask(tool)) => tool.tooltip(),
             Self::WindowPreset(_) => "Use this CT window",
             Self::WindowFromValues => "Window from the 1st to the 99th percentile of the image",
+            Self::WindowFromRegion => {
+                "Window for the values inside the chosen finding, or else inside the box"
+            }
             Self::Invert => "Swap black and white",
             Self::ResetView => "Forget zoom, pan, turn and window",
             Self::NextLayout => "Four views, one large with the others beside it, one alone",
@@ -359,6 +366,7 @@ impl Command {
             Self::WindowPreset(5) => Shortcut::plain("6"),
             Self::WindowPreset(6) => Shortcut::plain("7"),
             Self::WindowFromValues => Shortcut::plain("8"),
+            Self::WindowFromRegion => Shortcut::plain("9"),
             Self::Invert => Shortcut::plain("I"),
             Self::ResetView => Shortcut::plain("R"),
             Self::NextLayout => Shortcut::plain("Space"),

@@ -1,7 +1,7 @@
 //! The list of findings with their figures: as rows on the screen, and as a table for other programs.
 
 use m3d_imaging::volume::ImageKey;
-use m3d_imaging::volume::measure::InPlane;
+use m3d_imaging::volume::measure::{InPlane, Values};
 
 use super::Application;
 use super::resources::{Figures, Inside, OpenImage, Subject};
@@ -141,6 +141,24 @@ impl Application {
         self.figures(Subject::Finding(finding.id), &inside, finding.time)
     }
 
+    /// The values inside the chosen finding of what the active view shows, or else inside its box; none where they are even.
+    pub(super) fn values_in_hand(&self) -> Option<Values> {
+        let seen = self.seen_active()?;
+        let image = &seen.layer.image;
+        let chosen = self
+            .selected()
+            .filter(|finding| finding.image == *image)
+            .last();
+        let figures = if let Some(finding) = chosen {
+            self.figures_of(finding, &seen)?
+        } else {
+            let inside = Inside::Box(seen.region()?);
+            let subject = Subject::Region(image.clone());
+            self.figures(subject, &inside, seen.layer.time)?
+        };
+        figures.values.filter(|values| values.max > values.min)
+    }
+
     /// The diameter that a target lesion counts with: of a line its length, of a mask the longest in one slice.
     pub fn diameter_mm(&self, finding: &Finding) -> Option<f64> {
         match &finding.shape {
@@ -253,9 +271,7 @@ impl Application {
         };
         let (factor, unit) = open.map_or((1.0, String::new()), OpenImage::scale);
         let values = figures.and_then(|f| f.values);
-        let scaled = |pick: fn(&m3d_imaging::volume::measure::Values) -> f64| {
-            number(values.as_ref().map(|v| pick(v) * factor))
-        };
+        let scaled = |pick: fn(&Values) -> f64| number(values.as_ref().map(|v| pick(v) * factor));
         let change = self.change_since(finding);
         let volume = finding.mask().map(|mask| mask.volume_ml());
         Some(vec![

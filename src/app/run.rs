@@ -51,6 +51,15 @@ impl Application {
                     self.change_layer("window", |layer| layer.window = window);
                 }
             }
+            Command::WindowFromRegion => {
+                if let Some(values) = self.values_in_hand() {
+                    // Within two deviations of the mean lies what is meant; outliers are left out.
+                    let low = (values.mean - 2.0 * values.std).max(values.min);
+                    let high = (values.mean + 2.0 * values.std).min(values.max);
+                    let window = Window::from_range(low as f32, high as f32);
+                    self.change_layer("window", |layer| layer.window = window);
+                }
+            }
             Command::Invert => self.change_layer("invert", |layer| layer.invert = !layer.invert),
             Command::ResetView => self.reset_views(),
             Command::NextLayout => self.next_layout(),
@@ -159,6 +168,7 @@ impl Application {
             Command::NextFinding | Command::PreviousFinding | Command::ExportTable => {
                 !self.listed_findings(Order::Made, "").is_empty()
             }
+            Command::WindowFromRegion => self.values_in_hand().is_some(),
             Command::Delete => {
                 self.selected().next().is_some() || seen.is_some_and(|s| s.region().is_some())
             }

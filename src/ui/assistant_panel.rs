@@ -94,7 +94,7 @@ fn introduction(ui: &mut Ui) {
         "Box tool (B), drag, Describe — says what is in it",
         "How big is the liver? — measures it",
         "both kidneys, which is larger? — draws and compares them",
-        "Report — drafts the findings",
+        "Draft report — drafts the findings",
     ] {
         ui.weak(format!("•  {example}"));
     }

@@ -122,6 +122,8 @@ pub fn toggle(
 
 /// The room of a button with an icon, in points.
 const ICON_BUTTON: egui::Vec2 = egui::vec2(42.0, 36.0);
+/// The room of a button with an icon alone, in points.
+const SMALL_ICON: egui::Vec2 = egui::vec2(27.0, 23.0);
 /// The side of an icon, in points.
 const ICON: f32 = 16.0;
 
@@ -132,7 +134,7 @@ pub fn icon_button(ui: &mut Ui, app: &Application, command: Command, outbox: &mu
 
 /// A button that is an icon alone, where there is little height.
 pub fn small_icon(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
-    let (rect, response) = ui.allocate_exact_size(egui::vec2(26.0, 22.0), egui::Sense::click());
+    let (rect, response) = ui.allocate_exact_size(SMALL_ICON, egui::Sense::click());
     let name = app.label_of(command);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
     let visuals = ui.style().interact(&response);
@@ -169,7 +171,13 @@ fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outb
     let words =
         ui.painter()
             .layout_no_wrap(command.label().into(), font, egui::Color32::PLACEHOLDER);
-    let size = egui::vec2((words.size().x + 6.0).max(ICON_BUTTON.x), ICON_BUTTON.y);
+    // Where there is little room the icon stands alone: its name is in the tooltip.
+    let named = app.is_wide;
+    let size = if named {
+        egui::vec2((words.size().x + 6.0).max(ICON_BUTTON.x), ICON_BUTTON.y)
+    } else {
+        SMALL_ICON
+    };
     let (rect, response) = ui.allocate_exact_size(size, sense);
     let name = app.label_of(command);
     response.widget_info(|| match on {
@@ -189,18 +197,24 @@ fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outb
         ui.painter().rect_filled(rect, 4.0, fill);
     }
     let colour = visuals.fg_stroke.color;
-    let square = egui::Rect::from_center_size(
-        egui::pos2(rect.center().x, rect.top() + 4.0 + ICON / 2.0),
-        egui::Vec2::splat(ICON),
-    );
+    let above = if named {
+        rect.top() + 4.0 + ICON / 2.0
+    } else {
+        rect.center().y
+    };
+    let centre = egui::pos2(rect.center().x, above);
+    let square = egui::Rect::from_center_size(centre, egui::Vec2::splat(ICON));
     icons::paint(ui.painter(), square, command, colour);
-    let at = egui::pos2(
-        rect.center().x - words.size().x / 2.0,
-        rect.bottom() - words.size().y - 1.0,
-    );
-    ui.painter().galley(at, words, colour);
+    if named {
+        let at = egui::pos2(
+            rect.center().x - words.size().x / 2.0,
+            rect.bottom() - words.size().y - 1.0,
+        );
+        ui.painter().galley(at, words, colour);
+    }
     let hint = match on {
         // Undo and redo name their step.
+        _ if !named => format!("{name}: {}", hint(ui, app, command)),
         None if name != command.label() => format!("{name}\n{}", hint(ui, app, command)),
         _ => hint(ui, app, command),
     };
@@ -240,7 +254,7 @@ pub fn window_commands(seen: &Seen<'_>) -> impl Iterator<Item = Command> + use<>
         _ => 0,
     };
     let presets = (0..presets).map(Command::WindowPreset);
-    presets.chain([Command::WindowFromValues])
+    presets.chain([Command::WindowFromValues, Command::WindowFromRegion])
 }
 
 #[cfg(test)]
