@@ -234,3 +234,41 @@ fn a_region_has_the_values_of_its_slice_and_is_seen_there_alone() {
         after.points_mm
     );
 }
+
+/// A quick hand has moved on before the press is seen: what was under the press is taken, also the end of a line that is not
+/// chosen, with another tool in hand.
+#[test]
+fn an_end_is_taken_where_the_button_went_down() {
+    let mut harness = open_sample(None);
+    let middle = centre_of(&harness, "Axial view");
+    let (from, to) = (
+        middle - Vec2::new(60.0, 10.0),
+        middle + Vec2::new(40.0, 35.0),
+    );
+    press(&mut harness, Key::T);
+    drag(&mut harness, PointerButton::Primary, from, to);
+    press(&mut harness, Key::W);
+    click(&mut harness, middle + Vec2::new(90.0, -70.0));
+    assert!(harness.state().app.selected().next().is_none());
+    let window = axial(&harness).window();
+    let end = to + Vec2::new(50.0, 20.0);
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(Event::PointerMoved(to));
+    harness.step();
+    harness.event(button(to, true));
+    harness.event(Event::PointerMoved(end));
+    harness.step();
+    harness.step();
+    harness.event(button(end, false));
+    harness.step();
+    harness.run_steps(2);
+    assert_eq!(axial(&harness).window(), window);
+    let points = only(&harness).measurement().unwrap().points_mm.clone();
+    assert!(points[0].distance(patient(&harness, from)) < 1e-6);
+    assert!(points[1].distance(patient(&harness, end)) < 1e-6);
+}

@@ -49,7 +49,6 @@ impl MeasurePointer {
         let Some(at) = ui.input(|i| i.pointer.latest_pos()) else {
             return false;
         };
-        let point = frame.patient_from_screen(at);
         let (pressed, down, released) = ui.input(|i| {
             let pointer = &i.pointer;
             (
@@ -58,6 +57,10 @@ impl MeasurePointer {
                 pointer.primary_released(),
             )
         });
+        // A quick hand is elsewhere before the press is seen.
+        let origin = ui.input(|i| i.pointer.press_origin());
+        let at = origin.filter(|_| pressed).unwrap_or(at);
+        let point = frame.patient_from_screen(at);
         let dragged = self
             .pressed_at
             .is_some_and(|from| from.distance(at) > DRAGGED);
@@ -225,7 +228,11 @@ fn hit_at(
     seen: &Seen<'_>,
     cx: &PaneContext<'_>,
 ) -> Option<MarkTarget> {
-    let annotations = slice_overlay::annotations(cx.app, &frame.view, seen);
+    let mut annotations = slice_overlay::annotations(cx.app, &frame.view, seen);
+    // Handles can be taken hold of before they are drawn.
+    for annotation in &mut annotations {
+        annotation.chosen = true;
+    }
     let marks = annotation_marks(&frame.view, frame.scale, &annotations);
     let picture = MarkFrame {
         projection: &frame.view,
