@@ -64,7 +64,9 @@ impl Viewports {
             let response = pane.show(&mut child, view, &mut cx);
             let active = app.active_view() == id;
             let offered = response.dnd_hover_payload::<SeriesId>().is_some();
-            if (response.hovered() || response.dragged()) && !active && !offered {
+            // Not by passing over it: what the reader writes in belongs to the active view.
+            let used = response.contains_pointer() && ui.input(is_used);
+            if (used || response.dragged()) && !active && !offered {
                 outbox.push(Effect::Activate(id));
             }
             if let Some(series) = response.dnd_release_payload::<SeriesId>() {
@@ -86,6 +88,12 @@ impl Viewports {
                 .rect_stroke(rect, 0.0, stroke, StrokeKind::Inside);
         }
     }
+}
+
+/// Whether a button was pressed or the wheel turned.
+fn is_used(input: &egui::InputState) -> bool {
+    let wheel = |event: &egui::Event| matches!(event, egui::Event::MouseWheel { .. });
+    input.pointer.any_pressed() || input.events.iter().any(wheel)
 }
 
 /// How the masks of a view are drawn: in the colours the labels were made with, for a mask hidden just now
