@@ -28,6 +28,23 @@ impl Application {
         }
     }
 
+    /// Whether the active view shows a finding where the crosshair is.
+    pub fn is_at(&self, finding: &Finding) -> bool {
+        let Some(seen) = self
+            .seen_active()
+            .filter(|seen| seen.layer.image == finding.image)
+        else {
+            return false;
+        };
+        let voxel = |at| seen.grid().voxel_from_patient().transform_point3(at);
+        finding.visible
+            && finding.bounds().is_some_and(|bounds| {
+                let [a, b] = bounds.corners_mm.map(voxel);
+                let at = voxel(seen.cursor_mm());
+                at.cmpge(a.min(b) - 0.5).all() && at.cmple(a.max(b) + 0.5).all()
+            })
+    }
+
     /// Puts the image of a finding into the active view where no view shows it.
     fn show_image_of(&mut self, finding: &Finding) {
         let shows = |view: &View| view.base().is_some_and(|base| base.image == finding.image);

@@ -6,7 +6,7 @@ use m3d_assistant::inference::Task;
 
 use super::jobs::first_window;
 use super::workspace::{Edit, Layer, Links, Look, ViewKind};
-use super::{Application, Command, DialogRequest, Order, Step, Tool};
+use super::{Application, Command, DialogRequest, Order, Step, Tool, WorkTab};
 
 impl Application {
     /// Carries a command out.
@@ -44,22 +44,8 @@ impl Application {
             Command::UnloadModel => self.assistant.unload(),
             Command::UseTool(tool) => self.use_tool(tool),
             Command::WindowPreset(n) => self.use_window_preset(n),
-            Command::WindowFromValues => {
-                let statistics = self.seen_active().map(|seen| seen.image.statistics);
-                if let Some(statistics) = statistics {
-                    let window = Window::from_range(statistics.p01, statistics.p99);
-                    self.change_layer("window", |layer| layer.window = window);
-                }
-            }
-            Command::WindowFromRegion => {
-                if let Some(values) = self.values_in_hand() {
-                    // Within two deviations of the mean lies what is meant; outliers are left out.
-                    let low = (values.mean - 2.0 * values.std).max(values.min);
-                    let high = (values.mean + 2.0 * values.std).min(values.max);
-                    let window = Window::from_range(low as f32, high as f32);
-                    self.change_layer("window", |layer| layer.window = window);
-                }
-            }
+            Command::WindowFromValues => self.window_from_values(),
+            Command::WindowFromRegion => self.window_from_region(),
             Command::Invert => self.change_layer("invert", |layer| layer.invert = !layer.invert),
             Command::ResetView => self.reset_views(),
             Command::NextLayout => self.next_layout(),
@@ -69,20 +55,8 @@ impl Application {
             }
             Command::Plane(kind) => self.show_plane(kind),
             Command::Maximise => self.toggle_maximised(self.active),
-            Command::LinkZoom => {
-                let links = self.workspace.links;
-                self.set_links(Links {
-                    zoom: !links.zoom,
-                    ..links
-                });
-            }
-            Command::LinkWindow => {
-                let links = self.workspace.links;
-                self.set_links(Links {
-                    window: !links.window,
-                    ..links
-                });
-            }
+            Command::LinkZoom => self.link(|links| links.zoom = !links.zoom),
+            Command::LinkWindow => self.link(|links| links.window = !links.window),
             Command::LinkPlaces => self.toggle_anchors(),
             Command::Play => self.toggle_playback(),
             Command::NextTime => self.step_time(1),
@@ -99,9 +73,18 @@ impl Application {
             Command::LargerBrush => self.resize_brush(1.25),
             Command::SmallerBrush => self.resize_brush(0.8),
             Command::ClearBox => self.clear_box(),
-            Command::Ask => self.ask_draft(),
-            Command::Describe => self.describe(),
-            Command::Report => self.ask("", Some(Task::Report)),
+            Command::Ask => {
+                self.show_answers();
+                self.ask_draft();
+            }
+            Command::Describe => {
+                self.show_answers();
+                self.describe();
+            }
+            Command::Report => {
+                self.show_answers();
+                self.ask("", Some(Task::Report));
+            }
             Command::CancelAnswer => self.cancel_answers(),
             Command::Undo => {
                 self.go_through_history(|history, workspace| drop(history.undo(workspace)));
@@ -232,6 +215,39 @@ impl Application {
             let image = &seen.layer.image;
             let edits = self.workspace.views_of(image, |view| view.preset = preset);
             self.change_together(edits, "3-D preset");
+        }
+    }
+
+    /// From the 1st to the 99th percentile of the image.
+    fn window_from_values(&mut self) {
+        let statistics = self.seen_active().map(|seen| seen.image.statistics);
+        if let Some(statistics) = statistics {
+            let window = Window::from_range(statistics.p01, statistics.p99);
+            self.change_layer("window", |layer| layer.window = window);
+        }
+    }
+
+    /// From the values inside the chosen finding, or else the box.
+    fn window_from_region(&mut self) {
+        if let Some(values) = self.values_in_hand() {
+            // Within two deviations of the mean lies what is meant; outliers are left out.
+            let low = (values.mean - 2.0 * values.std).max(values.min);
+            let high = (values.mean + 2.0 * values.std).min(values.max);
+            let window = Window::from_range(low as f32, high as f32);
+            self.change_layer("window", |layer| layer.window = window);
+        }
+    }
+
+    fn link(&mut self, change: impl FnOnce(&mut Links)) {
+        let mut links = self.workspace.links;
+        change(&mut links);
+        self.set_links(links);
+    }
+
+    /// Shows the tab where answers are written.
+    fn show_answers(&mut self) {
+        if self.settings().panels.tab != WorkTab::Assistant {
+            self.remember(|settings| settings.panels.tab = WorkTab::Assistant);
         }
     }
 

@@ -54,6 +54,8 @@ pub struct FileBrowser {
     places: Vec<PathBuf>,
     /// Whether what is chosen may stand beside what is open.
     offers_beside: bool,
+    /// Whether it was opened just now: the name is typed at once.
+    fresh: bool,
     wake: Waker,
 }
 
@@ -93,6 +95,7 @@ impl FileBrowser {
             overwrites: None,
             places,
             offers_beside,
+            fresh: true,
             wake,
         }
     }
@@ -315,6 +318,9 @@ impl FileBrowser {
             let field = ui
                 .add(TextEdit::singleline(&mut self.name).desired_width(320.0))
                 .labelled_by(label.id);
+            if std::mem::take(&mut self.fresh) {
+                field.request_focus();
+            }
             let entered = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
             if field.changed() {
                 self.overwrites = None;

@@ -68,11 +68,17 @@ pub fn show(ui: &mut Ui, app: &Application, finding: &Finding, outbox: &mut Outb
 }
 
 /// A field for words; what was typed in this frame.
-fn text_field(ui: &mut Ui, label: &str, text: &str) -> Option<String> {
+fn text_field(ui: &mut Ui, label_text: &str, text: &str) -> Option<String> {
     ui.horizontal(|ui| {
-        let label = ui.weak(label);
+        let label = ui.weak(label_text);
         let mut text = text.to_owned();
-        let field = TextEdit::singleline(&mut text).desired_width(f32::INFINITY);
+        // Its own name, whatever comes to stand above it while it is written in.
+        let field = TextEdit::singleline(&mut text)
+            .id(egui::Id::unique((
+                "field of the chosen finding",
+                label_text,
+            )))
+            .desired_width(f32::INFINITY);
         let changed = ui.add(field).labelled_by(label.id).changed();
         changed.then_some(text)
     })

@@ -161,7 +161,10 @@ fn choose(ui: &Ui, app: &Application, finding: &Finding, listed: &[&Finding], ou
         }
     } else {
         ids = vec![finding.id];
-        outbox.push(Effect::GoToFinding(finding.id));
+        // Who looks at it already stays where he is.
+        if !app.is_at(finding) {
+            outbox.push(Effect::GoToFinding(finding.id));
+        }
     }
     outbox.push(Effect::Select(ids));
 }

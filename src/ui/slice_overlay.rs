@@ -25,7 +25,7 @@ pub fn draw(
     let marks = slice_marks(&SliceOverlay {
         view: frame.view,
         pixels_per_point: frame.scale,
-        crosshair_mm: app.screen.crosshair.then(|| seen.cursor_mm()),
+        crosshair_mm: (app.screen.crosshair && app.screen.overlays).then(|| seen.cursor_mm()),
         boxes: boxes(app, seen, show_handles),
         annotations: annotations(app, &frame.view, seen),
         texts: if app.screen.overlays {

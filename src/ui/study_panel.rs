@@ -49,17 +49,19 @@ pub fn show(ui: &mut Ui, app: &Application, thumbnails: &mut Thumbnails, outbox:
     let placed = Placed::of(library);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         for patient in &library.patients {
-            let name = if patient.name.is_empty() {
-                "No name"
-            } else {
-                &patient.name
+            let hidden = app.screen.anonymous;
+            let name = match patient.name.as_str() {
+                _ if hidden => "Name hidden",
+                "" => "No name",
+                name => name,
             };
             ui.label(RichText::new(name).strong());
-            if !patient.id.is_empty() {
+            if !patient.id.is_empty() && !hidden {
                 ui.weak(format!("ID {}", patient.id));
             }
             for study in &patient.studies {
-                let mut title = readable_date(&study.date);
+                let date = if hidden { "" } else { study.date.as_str() };
+                let mut title = readable_date(date);
                 if !study.description.is_empty() {
                     title = format!("{title}  {}", study.description);
                 }

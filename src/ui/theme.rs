@@ -59,6 +59,9 @@ pub fn apply(ctx: &egui::Context) {
     ctx.all_styles_mut(|style| {
         let small = FontId::proportional(11.5);
         style.text_styles.insert(egui::TextStyle::Small, small);
+        // Lists say that they go on.
+        style.spacing.scroll = egui::style::ScrollStyle::thin();
+        style.spacing.scroll.floating = false;
         style.spacing.item_spacing = egui::vec2(6.0, 5.0);
         style.spacing.button_padding = egui::vec2(7.0, 3.0);
         style.interaction.tooltip_delay = 0.4;

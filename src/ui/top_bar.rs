@@ -100,7 +100,7 @@ pub fn show(ui: &mut Ui, app: &Application, outbox: &mut Outbox) {
 fn image_controls(ui: &mut Ui, app: &Application, seen: &Seen<'_>, outbox: &mut Outbox) {
     let window = seen.window();
     let current = CT_PRESETS.iter().find(|p| p.window == window);
-    let name = current.map_or("Window", |p| p.name);
+    let name = current.map_or("Manual", |p| p.name);
     menu_button(ui, name, false, |ui| {
         for command in window_commands(seen) {
             entry(ui, app, command, outbox);
