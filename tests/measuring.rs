@@ -272,3 +272,33 @@ fn an_end_is_taken_where_the_button_went_down() {
     assert!(points[0].distance(patient(&harness, from)) < 1e-6);
     assert!(points[1].distance(patient(&harness, end)) < 1e-6);
 }
+
+/// On a slow connection a whole drag may come in one frame.
+#[test]
+fn a_drag_that_comes_all_at_once_is_a_drag() {
+    let mut harness = open_sample(None);
+    let middle = centre_of(&harness, "Axial view");
+    let (from, to) = (middle, middle + Vec2::new(50.0, 40.0));
+    press(&mut harness, Key::E);
+    harness.event(Event::PointerMoved(from));
+    harness.step();
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(button(from, true));
+    harness.event(Event::PointerMoved(to));
+    harness.event(button(to, false));
+    harness.step();
+    harness.run_steps(2);
+    let points = only(&harness).measurement().unwrap().points_mm.clone();
+    assert!(points[0].distance(patient(&harness, from)) < 1e-6);
+    assert!(points[1].distance(patient(&harness, to)) < 1e-6);
+    // It is complete: the pointer moves on without it.
+    harness.hover_at(to + Vec2::new(30.0, 30.0));
+    harness.run_steps(2);
+    let after = only(&harness).measurement().unwrap().points_mm.clone();
+    assert_eq!(after, points);
+}

@@ -57,19 +57,21 @@ impl MeasurePointer {
                 pointer.primary_released(),
             )
         });
-        // A quick hand is elsewhere before the press is seen.
-        let origin = ui.input(|i| i.pointer.press_origin());
-        let at = origin.filter(|_| pressed).unwrap_or(at);
+        // A quick hand is elsewhere before the press is seen, and may have let go.
+        let press_pos = ui.input(|i| i.events.iter().find_map(press_of));
+        let begun = press_pos.filter(|_| pressed).unwrap_or(at);
         let point = frame.patient_from_screen(at);
+        if pressed {
+            self.pressed_at = Some(begun);
+            self.press(begun, frame.patient_from_screen(begun), frame, seen, cx);
+        }
         let dragged = self
             .pressed_at
             .is_some_and(|from| from.distance(at) > DRAGGED);
-        if pressed {
-            self.pressed_at = Some(at);
-            self.press(at, point, frame, seen, cx);
-        } else if down || released {
+        if (down && !pressed) || released {
             self.drag(point, released, dragged, frame, seen, cx);
         } else if let Some(drawing) = &mut self.drawing
+            && !pressed
             && response.contains_pointer()
         {
             drawing.hover(point, false, STEP * frame.mm_per_point());
@@ -208,6 +210,19 @@ impl MeasurePointer {
         if let Some(group) = drawing.or(held) {
             cx.outbox.push(Effect::CancelStep(group));
         }
+    }
+}
+
+/// Where an event presses the primary button.
+fn press_of(event: &egui::Event) -> Option<Pos2> {
+    match event {
+        egui::Event::PointerButton {
+            pos,
+            button: egui::PointerButton::Primary,
+            pressed: true,
+            ..
+        } => Some(*pos),
+        _ => None,
     }
 }
 
