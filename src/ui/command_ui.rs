@@ -42,10 +42,12 @@ pub fn keys(ctx: &egui::Context, app: &Application, outbox: &mut Outbox) -> Stri
             // Escape closes an open menu.
             let mut candidates = with_keys
                 .iter()
-                .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape))
-                // What a command has no use for now is left to the views: Escape gives up a drag.
-                .filter(|(command, _)| app.can_run(*command));
-            let Some((command, _)) = candidates.find(|(_, keys)| is_press(event, *keys)) else {
+                .filter(|(_, keys)| !(menu && keys.logical_key == Key::Escape));
+            // What a command has no use for now is left to the views: Escape gives up a drag.
+            let is_meant = |(command, keys): &&(Command, KeyboardShortcut)| {
+                is_press(event, *keys) && app.can_run(*command)
+            };
+            let Some((command, _)) = candidates.find(is_meant) else {
                 at += 1;
                 continue;
             };
@@ -129,24 +131,12 @@ const ICON: f32 = 16.0;
 
 /// A button that is an icon with its name in small letters below.
 pub fn icon_button(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
-    icon(ui, app, command, None, outbox);
+    icon(ui, app, command, None, app.is_wide, outbox);
 }
 
 /// A button that is an icon alone, where there is little height.
 pub fn small_icon(ui: &mut Ui, app: &Application, command: Command, outbox: &mut Outbox) {
-    let (rect, response) = ui.allocate_exact_size(SMALL_ICON, egui::Sense::click());
-    let name = app.label_of(command);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-    let visuals = ui.style().interact(&response);
-    if response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(rect, 4.0, visuals.weak_bg_fill);
-    }
-    let square = egui::Rect::from_center_size(rect.center(), egui::Vec2::splat(ICON));
-    icons::paint(ui.painter(), square, command, visuals.fg_stroke.color);
-    let hint = format!("{name}: {}", hint(ui, app, command));
-    if response.on_hover_text(hint).clicked() {
-        outbox.run(command);
-    }
+    icon(ui, app, command, None, false, outbox);
 }
 
 /// A button with an icon that shows whether its command is in force.
@@ -157,27 +147,33 @@ pub fn icon_toggle(
     on: bool,
     outbox: &mut Outbox,
 ) {
-    icon(ui, app, command, Some(on), outbox);
+    icon(ui, app, command, Some(on), app.is_wide, outbox);
 }
 
-fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outbox: &mut Outbox) {
+/// Where there is little room the icon stands alone (not `named`): its name is in the tooltip.
+fn icon(
+    ui: &mut Ui,
+    app: &Application,
+    command: Command,
+    on: Option<bool>,
+    named: bool,
+    outbox: &mut Outbox,
+) {
     let enabled = app.can_run(command);
     let sense = if enabled {
         egui::Sense::click()
     } else {
         egui::Sense::hover()
     };
-    let font = egui::FontId::proportional(10.0);
-    let words =
+    let words = named.then(|| {
+        let font = egui::FontId::proportional(10.0);
+        let colour = egui::Color32::PLACEHOLDER;
         ui.painter()
-            .layout_no_wrap(command.label().into(), font, egui::Color32::PLACEHOLDER);
-    // Where there is little room the icon stands alone: its name is in the tooltip.
-    let named = app.is_wide;
-    let size = if named {
+            .layout_no_wrap(command.label().into(), font, colour)
+    });
+    let size = words.as_ref().map_or(SMALL_ICON, |words| {
         egui::vec2((words.size().x + 6.0).max(ICON_BUTTON.x), ICON_BUTTON.y)
-    } else {
-        SMALL_ICON
-    };
+    });
     let (rect, response) = ui.allocate_exact_size(size, sense);
     let name = app.label_of(command);
     response.widget_info(|| match on {
@@ -205,7 +201,7 @@ fn icon(ui: &mut Ui, app: &Application, command: Command, on: Option<bool>, outb
     let centre = egui::pos2(rect.center().x, above);
     let square = egui::Rect::from_center_size(centre, egui::Vec2::splat(ICON));
     icons::paint(ui.painter(), square, command, colour);
-    if named {
+    if let Some(words) = words {
         let at = egui::pos2(
             rect.center().x - words.size().x / 2.0,
             rect.bottom() - words.size().y - 1.0,
