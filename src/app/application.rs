@@ -280,14 +280,7 @@ impl Application {
             Effect::AskAnyway(card) => self.ask_anyway(card),
             Effect::Model(action) => self.handle_model(action),
             Effect::Name(id, name) => self.name_finding(id, name),
-            Effect::ChangeFindings(ids, change) => {
-                let name = match ids.as_slice() {
-                    [id] => self.workspace.finding(*id).map(|f| f.name.clone()),
-                    several => Some(format!("{} findings", several.len())),
-                };
-                let label = change.label(&name.unwrap_or_default());
-                self.change_findings(&ids, &label, &change);
-            }
+            Effect::ChangeFindings(ids, change) => self.change_findings(&ids, &change),
             Effect::ExportTable(path) => self.export_table(path),
             Effect::Wide(is_wide) => self.is_wide = is_wide,
             Effect::Rate(rate) => self.rate = rate,

@@ -10,7 +10,7 @@ use m3d_imaging::volume::ImageKey;
 use super::findings_table::{HEADER, Order};
 use super::jobs::{ExportMask, MeasureValues, WriteTable};
 use super::resources::{Figures, ImageTime, Inside, Subject};
-use super::workspace::{Edit, Finding, FindingId, Shape, View};
+use super::workspace::{Edit, Finding, FindingId, View};
 use super::{Application, FindingChange, Placement, Step};
 
 impl Application {
@@ -65,19 +65,26 @@ impl Application {
     }
 
     /// Changes findings in one step.
-    pub(super) fn change_findings(
-        &mut self,
-        ids: &[FindingId],
-        label: &str,
-        change: &FindingChange,
-    ) {
+    pub(super) fn change_findings(&mut self, ids: &[FindingId], change: &FindingChange) {
+        let label = change.label(&self.called(ids));
         let group = Step::group();
         for id in ids {
             if let Some(finding) = self.workspace.finding(*id) {
                 let changed = change.made(finding);
-                let step = Step::of_group(label.to_owned(), group);
+                let step = Step::of_group(label.clone(), group);
                 self.change(Edit::add(changed), step);
             }
+        }
+    }
+
+    /// What findings are called together: one by its name, several by how many they are.
+    fn called(&self, ids: &[FindingId]) -> String {
+        match ids {
+            [id] => self
+                .workspace
+                .finding(*id)
+                .map_or_else(String::new, |f| f.name.clone()),
+            several => format!("{} findings", several.len()),
         }
     }
 
@@ -131,15 +138,8 @@ impl Application {
     /// Everything on an image that has an inside.
     fn insides_of(&self, image: &ImageKey, grid: &VoxelGrid) -> Vec<(Subject, Inside)> {
         let found = self.workspace.findings_of(image).filter_map(|finding| {
-            let inside = match &finding.shape {
-                Shape::Mask(mask) => Inside::Mask(Arc::clone(mask)),
-                Shape::Box(found) => Inside::Box(found.on(grid)),
-                Shape::Measurement(drawn) if drawn.kind.is_region() => {
-                    Inside::Flat((**drawn).clone())
-                }
-                Shape::Measurement(_) => return None,
-            };
-            Some((Subject::Finding(finding.id), inside))
+            let subject = Subject::Finding(finding.id);
+            Some((subject, Inside::of(finding, grid)?))
         });
         let region = self.workspace.regions.get(image);
         let region = region.map(|region| {
@@ -182,16 +182,13 @@ impl Application {
     /// Removes the chosen findings that are not locked; where none is chosen, the box of the active image.
     pub(super) fn delete_selected(&mut self) {
         let chosen = self.selected().filter(|finding| !finding.locked);
-        let removed: Vec<(FindingId, String)> = chosen.map(|f| (f.id, f.name.clone())).collect();
+        let removed: Vec<FindingId> = chosen.map(|f| f.id).collect();
         if self.selected().next().is_none() {
             return self.clear_box();
         }
-        let label = match removed.as_slice() {
-            [(_, name)] => format!("remove {name}"),
-            several => format!("remove {} findings", several.len()),
-        };
+        let label = format!("remove {}", self.called(&removed));
         let group = Step::group();
-        for (id, _) in removed {
+        for id in removed {
             self.change(Edit::remove(id), Step::of_group(label.clone(), group));
         }
         self.select(self.selected.clone());

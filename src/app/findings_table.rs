@@ -133,11 +133,7 @@ impl Application {
     /// What was measured inside a finding, at its own time point, unless it has changed since.
     pub fn measured(&self, finding: &Finding) -> Option<&Figures> {
         let record = self.workspace.images.get(&finding.image)?;
-        let inside = match &finding.shape {
-            Shape::Mask(mask) => Inside::Mask(std::sync::Arc::clone(mask)),
-            Shape::Box(found) => Inside::Box(found.on(&record.grid)),
-            Shape::Measurement(drawn) => Inside::Flat((**drawn).clone()),
-        };
+        let inside = Inside::of(finding, &record.grid)?;
         self.figures(Subject::Finding(finding.id), &inside, finding.time)
     }
 

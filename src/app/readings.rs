@@ -5,9 +5,9 @@ use m3d_imaging::volume::Spacing;
 use m3d_imaging::volume::measure::Values;
 
 use super::resources::{Figures, Inside, OpenImage, Subject};
-use super::workspace::{Finding, Measurement, MeasurementKind, PatientBox, Reading, Shape};
+use super::workspace::{Finding, Measurement, MeasurementKind, PatientBox, Reading};
 use super::{Application, Seen};
-use crate::render::overlay::figure;
+use crate::render::overlay::{Annotation, figure};
 
 impl Reading {
     /// In words, in what lengths of the image are worth: `24.1 mm`, `24.1 × 18.0 mm`, `34.2°`, `412 mm²`.
@@ -23,6 +23,26 @@ impl Reading {
                 Spacing::Patient => format!("{} mm²", figure(area_mm2 as f32)),
             },
         }
+    }
+}
+
+impl Finding {
+    /// A measurement as slices that are twice `half_mm` thick show it; none for other findings.
+    pub fn annotation(&self, words: Vec<String>, half_mm: f64, chosen: bool) -> Option<Annotation> {
+        let drawn = self.measurement()?;
+        let [r, g, b] = self.colour.rgb();
+        Some(Annotation {
+            lines: drawn.lines(),
+            arrow: drawn.kind == MeasurementKind::Arrow,
+            handles: drawn.handles(),
+            words,
+            words_at_mm: drawn.label_mm,
+            normal: drawn.normal(),
+            half_mm,
+            colour: [r, g, b, 255],
+            chosen,
+            id: self.id.0,
+        })
     }
 }
 
@@ -60,11 +80,7 @@ impl Application {
 
     /// What was measured inside a finding of what a view shows.
     pub fn figures_of(&self, finding: &Finding, seen: &Seen<'_>) -> Option<&Figures> {
-        let inside = match &finding.shape {
-            Shape::Mask(mask) => Inside::Mask(std::sync::Arc::clone(mask)),
-            Shape::Box(found) => Inside::Box(found.on(seen.grid())),
-            Shape::Measurement(drawn) => Inside::Flat((**drawn).clone()),
-        };
+        let inside = Inside::of(finding, seen.grid())?;
         self.figures(Subject::Finding(finding.id), &inside, seen.layer.time)
     }
 

@@ -13,10 +13,9 @@ use super::report::{
     About, KeySource, ReportFormat, SentFinding, Sources, Templates, document, findings_out,
     section_for,
 };
-use super::resources::{Inside, Subject};
 use super::workspace::{
     CardId, Content, Edit, Finding, FindingId, ImageRecord, KeyImage, KeyImageId, Piece, PieceId,
-    Report, Sentence, Shape, StudyId, ViewKind,
+    Report, Sentence, StudyId, ViewKind,
 };
 use super::{Application, NoticeKind, Step};
 
@@ -95,13 +94,7 @@ impl Application {
         if !image.has_units() {
             return None;
         }
-        let inside = match &finding.shape {
-            Shape::Mask(mask) => Inside::Mask(Arc::clone(mask)),
-            Shape::Box(found) => Inside::Box(found.on(image.volume.grid())),
-            Shape::Measurement(drawn) => Inside::Flat((**drawn).clone()),
-        };
-        let subject = Subject::Finding(finding.id);
-        let values = self.figures(subject, &inside, finding.time)?.values?;
+        let values = self.measured(finding)?.values?;
         let [mean, _] = image.values_words(&values);
         let is_hounsfield = image.volume.units().symbol() == "HU" && image.series.suv.is_none();
         Some((mean, is_hounsfield.then_some(values.mean)))

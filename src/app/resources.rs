@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use m3d_imaging::geometry::VoxelBox;
+use m3d_imaging::geometry::{VoxelBox, VoxelGrid};
 use m3d_imaging::io::{Series, SeriesId};
 use m3d_imaging::volume::measure::{self, InPlane, Values};
 use m3d_imaging::volume::{ImageIdentity, ImageKey, LabelMap, Mask, Modality, Statistics, Volume};
 
-use super::{FindingColour, FindingId, MaskLook, Measurement, Revision};
+use super::{Finding, FindingColour, FindingId, MaskLook, Measurement, Revision, Shape};
 use crate::render::overlay::figure;
 use crate::render::{Gpu, LabelTexture, Picture, VolumeTexture};
 use m3d_assistant::reply::ImageFacts;
@@ -108,6 +108,20 @@ pub enum Inside {
     Box(VoxelBox),
     /// A region on a plane.
     Flat(Measurement),
+}
+
+impl Inside {
+    /// What is inside of a finding of an image with this grid; none for what has no inside.
+    pub fn of(finding: &Finding, grid: &VoxelGrid) -> Option<Self> {
+        match &finding.shape {
+            Shape::Mask(mask) => Some(Self::Mask(Arc::clone(mask))),
+            Shape::Box(found) => Some(Self::Box(found.on(grid))),
+            Shape::Measurement(drawn) => {
+                let has_inside = drawn.kind.is_region();
+                has_inside.then(|| Self::Flat((**drawn).clone()))
+            }
+        }
+    }
 }
 
 impl PartialEq for Inside {

@@ -82,7 +82,7 @@ impl MeasurePointer {
             drawing.close();
             self.put(seen, cx);
         }
-        self.finish(seen, cx);
+        self.finish(cx);
         let busy = self.held.is_some() || self.drawing.is_some();
         if released {
             self.pressed_at = None;
@@ -190,7 +190,7 @@ impl MeasurePointer {
     }
 
     /// Lets go of a drawing that is complete.
-    fn finish(&mut self, _: &Seen<'_>, cx: &mut PaneContext<'_>) {
+    fn finish(&mut self, cx: &mut PaneContext<'_>) {
         let Some(drawing) = self.drawing.take_if(|drawing| drawing.is_complete()) else {
             return;
         };

@@ -5,10 +5,10 @@ use egui::Painter;
 use super::paint_marks::{colour, paint_marks};
 use super::slice_frame::SliceFrame;
 use super::theme;
-use crate::app::{Application, Finding, MeasurementKind, PatientBox, Seen, Shape, Subject};
+use crate::app::{Application, Finding, PatientBox, Seen, Shape, Subject};
 use crate::render::overlay::{
-    Annotation, BoxMark, CornerLine, CornerTexts, FAINT_TEXT, SliceOverlay, slice_lines,
-    slice_marks, window_line,
+    Annotation, BoxMark, CornerLine, CornerTexts, FAINT_TEXT, SliceOverlay, half_slice_mm,
+    slice_lines, slice_marks, window_line,
 };
 use m3d_imaging::geometry::SliceView;
 use m3d_imaging::volume::Window;
@@ -58,21 +58,9 @@ pub fn annotation(
     finding: &Finding,
 ) -> Option<Annotation> {
     let drawn = finding.measurement()?;
-    let normal = view.plane.right.cross(view.plane.down).normalize_or_zero();
-    let columns = seen.grid().patient_from_voxel().matrix3;
-    let step = columns.col(view.plane.normal_axis);
-    Some(Annotation {
-        lines: drawn.lines(),
-        arrow: drawn.kind == MeasurementKind::Arrow,
-        handles: drawn.handles(),
-        words: app.measurement_words(finding, drawn, seen),
-        words_at_mm: drawn.label_mm,
-        normal: drawn.normal(),
-        half_mm: step.dot(normal).abs() / 2.0,
-        colour: colour(theme::finding_colour(finding.colour)),
-        chosen: app.is_selected(finding.id),
-        id: finding.id.0,
-    })
+    let words = app.measurement_words(finding, drawn, seen);
+    let half_mm = half_slice_mm(&view.plane, seen.grid());
+    finding.annotation(words, half_mm, app.is_selected(finding.id))
 }
 
 /// The boxes of the findings, and the reader's own over them.

@@ -9,11 +9,9 @@ use m3d_imaging::io::{IoError, Progress, Series, load_time};
 use m3d_imaging::volume::{LabelMap, Mask, Volume};
 
 use super::document::Picture;
-use crate::app::workspace::{
-    Finding, FindingId, KeyImage, Look, Measurement, MeasurementKind, Shape,
-};
+use crate::app::workspace::{Finding, FindingId, KeyImage, Look, Shape};
 use crate::render::overlay::{
-    Annotation, BoxMark, CornerLine, CornerTexts, SliceOverlay, slice_lines, slice_marks,
+    BoxMark, CornerLine, CornerTexts, SliceOverlay, half_slice_mm, slice_lines, slice_marks,
     window_line,
 };
 use crate::render::{LabelStyle, LayerStyle, SliceConfig, annotate, cpu, pixels_per_point};
@@ -90,13 +88,8 @@ impl KeySource {
             }
             Shape::Mask(_) | Shape::Measurement(_) => None,
         });
-        let columns = grid.patient_from_voxel().matrix3;
-        let normal = plane.right.cross(plane.down).normalize_or_zero();
-        let half_mm = columns.col(plane.normal_axis).dot(normal).abs() / 2.0;
-        let annotations = findings().filter_map(|finding| {
-            let drawn = finding.measurement()?;
-            Some(self.annotation(finding, drawn, half_mm))
-        });
+        let half_mm = half_slice_mm(&plane, grid);
+        let annotations = findings().filter_map(|f| f.annotation(self.words_of(f), half_mm, false));
         let sides_known = self.series.stated.side_known;
         let scale = pixels_per_point(size_px);
         let marks = slice_marks(&SliceOverlay {
@@ -133,22 +126,6 @@ impl KeySource {
     fn words_of(&self, finding: &Finding) -> Vec<String> {
         let words = self.words.get(&finding.id).cloned();
         std::iter::once(finding.name.clone()).chain(words).collect()
-    }
-
-    fn annotation(&self, finding: &Finding, drawn: &Measurement, half_mm: f64) -> Annotation {
-        let [r, g, b] = finding.colour.rgb();
-        Annotation {
-            lines: drawn.lines(),
-            arrow: drawn.kind == MeasurementKind::Arrow,
-            handles: Vec::new(),
-            words: self.words_of(finding),
-            words_at_mm: drawn.label_mm,
-            normal: drawn.normal(),
-            half_mm,
-            colour: [r, g, b, 255],
-            chosen: false,
-            id: finding.id.0,
-        }
     }
 }
 

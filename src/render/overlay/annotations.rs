@@ -5,7 +5,7 @@ use glam::{DVec2, DVec3};
 use super::words::PITCH;
 use super::{HANDLE_RADIUS, TEXT_SIZE, faded};
 use crate::render::marks::{Colour, Mark, MarkPart, MarkShape, MarkTarget, Place, Projection as _};
-use m3d_imaging::geometry::SliceView;
+use m3d_imaging::geometry::{SlicePlane, SliceView, VoxelGrid};
 
 /// Lines on a plane with words.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,13 @@ pub struct Annotation {
     pub chosen: bool,
     /// The number it is hit by.
     pub id: u64,
+}
+
+/// Half of how far the slices of a plane are apart along its normal, in mm.
+pub fn half_slice_mm(plane: &SlicePlane, grid: &VoxelGrid) -> f64 {
+    let normal = plane.right.cross(plane.down).normalize_or_zero();
+    let step = grid.patient_from_voxel().matrix3.col(plane.normal_axis);
+    step.dot(normal).abs() / 2.0
 }
 
 /// How strongly a picture of a neighbouring slice shows it.

@@ -6,7 +6,7 @@ mod words;
 
 use glam::DVec3;
 
-pub use self::annotations::{Annotation, annotation_marks};
+pub use self::annotations::{Annotation, annotation_marks, half_slice_mm};
 pub use self::boxes::HANDLE_RADIUS;
 use self::boxes::{box_on_slice, line};
 use self::words::{MARGIN, PITCH, Room, corner_texts, edge_letters, notice, scale_bar, words};
