@@ -40,6 +40,10 @@ impl Job for WriteReport {
         Slot::Every
     }
 
+    fn is_missed(&self) -> bool {
+        true
+    }
+
     fn run(self: Box<Self>, progress: &Progress) -> Finish {
         let written = self.write(progress);
         Box::new(move |app| match written {
